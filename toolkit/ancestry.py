@@ -1,0 +1,105 @@
+"""Docker v1: a layer's own json, its ID and parent, and the layersize a legacy store recorded.
+
+Source: formats A.2-A.7. The bytes of `json` are kept; everything else is read from them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from toolkit.digest import is_v1_id
+from toolkit.document import Node, load
+from toolkit.errors import InvalidDocument, UnsafeArchive
+
+JSON_LIMIT = 1 << 20  # bytes of one v1 json
+CHAIN_LIMIT = 1024  # layers; Docker itself stops at 127
+V1_KEYS = (
+    "id", "parent", "comment", "created", "container", "container_config", "docker_version",
+    "author", "config", "architecture", "os", "Size", "parent_id", "layer_id",
+)  # fmt: skip
+PREFIX = "io.lading.v1."
+
+
+@dataclass(frozen=True, slots=True)
+class Layersize:
+    """What the store recorded as a layer's size, and the rule (formats A.4: S2 to S5) it follows.
+
+    `text` is the file as it stands, None where there is none; `rule` is empty where none matches.
+    """
+
+    text: str | None
+    driver: str = ""
+    rule: str = ""
+
+    @property
+    def value(self) -> int | None:
+        """Return the size in bytes, or None where the text is missing, negative or unreadable."""
+        text = self.text or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004 - int64
+
+
+@dataclass(frozen=True, slots=True)
+class V1Layer:
+    """One layer of a legacy image: its ID, the ID below it, and the json as it was stored."""
+
+    id: str
+    parent: str  # empty on the base layer
+    raw: bytes = field(repr=False)
+    node: Node = field(repr=False, compare=False)
+    layersize: Layersize = field(default_factory=lambda: Layersize(None), compare=False)
+    proof: str = ""  # "tar-split", or "rebuilt" where the exact tar cannot be proven
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, directory: str = "", parent: str = "") -> Self:
+        """Parse a v1 json found in `directory`; raises InvalidDocument or UnsafeArchive.
+
+        Since 1.8.3 `id` may be absent: then the directory's name is the ID. `parent` is what the
+        store's own file of that name said; without it the json's `parent`, else its `parent_id`.
+        """
+        node = load(raw, f"v1 json of layer {directory[:64] or '?'}", JSON_LIMIT)
+        node.only_as_written(V1_KEYS)
+        own = node.optional("id", str) or directory
+        below = parent or node.optional("parent", str) or _strong_parent(node)
+        for what, text in (("id", own), ("parent", below)):
+            if text and not is_v1_id(text):
+                raise UnsafeArchive(
+                    node.subject, f"{what} is {text[:100]!r}, expected 64 lower-case hex digits"
+                )
+        if not own:
+            raise InvalidDocument(node.subject, "has no id")
+        return cls(own, below, raw, node)
+
+    def annotations(self) -> dict[str, str]:
+        """Return what a layer descriptor carries so that nothing of the legacy store is lost."""
+        facts = {
+            "id": self.id,
+            "json": base64.b64encode(self.raw).decode(),
+            "layersize": self.layersize.text,
+            "driver": self.layersize.driver,
+            "rule": self.layersize.rule,
+            "proof": self.proof,
+        }
+        return {PREFIX + key: value for key, value in facts.items() if value or value == ""}
+
+    @classmethod
+    def from_annotations(cls, annotations: Mapping[str, str], parent: str) -> Self | None:
+        """Read the layer back from its descriptor's annotations; None where it has none."""
+        if PREFIX + "json" not in annotations:
+            return None
+        facts = {key.removeprefix(PREFIX): value for key, value in annotations.items()}
+        try:
+            raw = base64.b64decode(facts["json"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidDocument(f"annotation {PREFIX}json", f"is not base64 ({error})") from error
+        bare = cls.from_bytes(raw, facts.get("id", ""), parent)
+        size = Layersize(facts.get("layersize"), facts.get("driver", ""), facts.get("rule", ""))
+        return cls(bare.id, parent, raw, bare.node, size, facts.get("proof", ""))
+
+
+def _strong_parent(node: Node) -> str:
+    """Return the hex of `parent_id` (1.8.3 to 1.9.1), or nothing."""
+    return (node.optional("parent_id", str) or "").removeprefix("sha256:")

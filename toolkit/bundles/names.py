@@ -1,0 +1,46 @@
+"""Names in a bundle: what a reference is called in each of the files that list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from toolkit.digest import Digest
+from toolkit.errors import ToolkitError
+from toolkit.image import ProvenImage
+from toolkit.reference import Reference
+
+REF_NAME = "org.opencontainers.image.ref.name"
+IMAGE_NAME = "io.containerd.image.name"
+
+
+def tags(names: Iterable[str]) -> list[str]:
+    """Return the names that are tags; a digest is no name that a loader could give."""
+    return [name for name in names if "@" not in name]
+
+
+def split_tag(name: str) -> tuple[str, str]:
+    """Split `repository:tag` as `repositories` files do: at the last colon, ports aside."""
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def name_annotations(name: str) -> dict[str, str]:
+    """Return the two annotations by which OCI readers and containerd know a name."""
+    try:
+        reference = Reference.parse(name)
+    except ToolkitError:
+        return {REF_NAME: name}  # a legacy store's own spelling is kept as it stands
+    return {REF_NAME: reference.familiar, IMAGE_NAME: str(reference)}
+
+
+def merged(images: Sequence[ProvenImage]) -> list[ProvenImage]:
+    """Join images that are the same one asked for by several names, in the order of the request."""
+    by_top: dict[Digest, ProvenImage] = {}
+    for image in images:
+        known = by_top.setdefault(image.top.digest, image)
+        if known is not image:
+            names = tuple(dict.fromkeys((*known.names, *image.names)))
+            findings = tuple(dict.fromkeys((*known.findings, *image.findings)))
+            by_top[image.top.digest] = replace(known, names=names, findings=findings)
+    return list(by_top.values())

@@ -1,0 +1,155 @@
+"""Writing a bundle: one file, laid out first, then filled by several threads at once.
+
+A legacy layer's digest is known only when it has been read, but its size before. So the file is laid
+out with placeholder digests, which have the same length; layers go straight to their places; and the
+headers and documents, which name the digests, are written last. No layer is written twice.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit import mediatype
+from toolkit.bundles.members import Layout, Member, once
+from toolkit.digest import Digest
+from toolkit.errors import Mismatch, StoreError
+from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.plumbing.files import atomic_file, write_at
+from toolkit.plumbing.streams import BLOCK, nowhere, transfer
+from toolkit.ports import Block, Content
+
+MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
+
+
+class TarSink:
+    """A bundle file that does not exist yet."""
+
+    def __init__(self, path: Path, members_of: MembersOf) -> None:
+        self.path, self.place, self._members_of = path, str(path), members_of
+
+    def present(self, layer: Layer) -> Proof | None:  # noqa: ARG002 - a new file holds nothing
+        """Return None: a bundle is always written whole."""
+        return None
+
+    @contextmanager
+    def receive(
+        self, images: Sequence[SourceImage], known: Mapping[str, Proof]
+    ) -> Iterator[TarReceiver]:
+        """Begin the bundle; it has its name when the block ends after `finish`."""
+        with atomic_file(self.path) as handle:
+            receiver = TarReceiver(handle, self._members_of, images, known, self.place)
+            yield receiver
+            receiver.must_be_finished()
+
+
+class TarReceiver:
+    """One bundle being written."""
+
+    def __init__(
+        self,
+        handle: int,
+        members_of: MembersOf,
+        images: Sequence[SourceImage],
+        known: Mapping[str, Proof],
+        place: str,
+    ) -> None:
+        self._handle, self._members_of, self._place = handle, members_of, place
+        self._known = known
+        self._draft = {
+            layer.key: known.get(layer.key) or placeholder(layer)
+            for image in images
+            for layer in image.layers
+        }
+        drafted = [image.proven(self._draft) for image in images]
+        self._layout = Layout.of(once(members_of(drafted)))
+        self._places = self._layout.places()
+        self._taken: set[Digest] = set()
+        self._real: dict[Digest, Digest] = {}  # placeholder → digest
+        self._lock = threading.Lock()
+        self._finished = False
+        require_space(handle, self._layout.size, place)
+
+    def write(self, layer: Layer, content: Content) -> Proof:
+        """Put a layer in its place, or places; the same blob under a second key is only proven."""
+        drafted = self._draft[layer.key].digest
+        with self._lock:
+            first = drafted not in self._taken
+            self._taken.add(drafted)
+        offsets = self._places.get(drafted, []) if first else []
+        proof = transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
+        if layer.key in self._known and proof.digest != drafted:
+            raise Mismatch(f"layer {layer.key}", "digest", "it changed while it was read", proof.digest, drafted)
+        with self._lock:
+            self._real[drafted] = proof.digest
+        return proof
+
+    def finish(self, images: Sequence[ProvenImage]) -> None:
+        """Write headers, documents and links around the layers."""
+        layout = Layout.of(once(self._members_of(images)))
+        self._settle(layout)
+        for offset, piece in layout.pieces():
+            write_at(self._handle, piece, offset)
+        os.ftruncate(self._handle, layout.size)
+        self._finished = True
+
+    def must_be_finished(self) -> None:
+        """Raise where the block ended without `finish`: nothing may get the bundle's name."""
+        if not self._finished:
+            raise StoreError(self._place, "was left before it was finished")
+
+    def _settle(self, layout: Layout) -> None:
+        """Move blobs whose place changed: two large layers turned out to be the same blob."""
+        old: dict[Digest, list[int]] = {}
+        for digest, offsets in self._places.items():
+            old.setdefault(self._real.get(digest, digest), []).extend(offsets)
+        for offsets in old.values():
+            offsets.sort()
+        moves = [
+            (was, now, member.size)
+            for member, now in zip(layout.members, layout.bodies, strict=True)
+            if member.blob and (was := old[member.blob.digest].pop(0)) != now
+        ]
+        for was, now, size in moves:
+            if now < was:
+                _move(self._handle, was, now, size)
+        for was, now, size in reversed(moves):
+            if now > was:
+                _move(self._handle, was, now, size)
+
+
+class _Cursors:
+    """Writes each block at the next place of every copy."""
+
+    def __init__(self, handle: int, offsets: Sequence[int]) -> None:
+        self._handle, self._offsets = handle, list(offsets)
+
+    def __call__(self, block: Block) -> None:
+        self._offsets = [write_at(self._handle, block, offset) for offset in self._offsets]
+
+
+def placeholder(layer: Layer) -> Proof:
+    """Return a stand-in of the right size and length, unique to the layer."""
+    stand_in = Digest.of(layer.key.encode())
+    compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
+    suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
+    return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
+
+
+def require_space(handle: int, size: int, place: str) -> None:
+    """Refuse at once, with figures, what cannot fit; raises StoreError."""
+    facts = os.fstatvfs(handle)
+    free = facts.f_bavail * facts.f_frsize
+    if free < size:
+        raise StoreError(place, f"needs {size} bytes and its file system has {free} free", "make room")
+
+
+def _move(handle: int, was: int, now: int, size: int) -> None:
+    """Move bytes inside the file; from the front when they go down, from the back when up."""
+    starts = list(range(0, size, BLOCK))
+    for start in starts if now < was else reversed(starts):
+        block = os.pread(handle, min(BLOCK, size - start), was + start)
+        write_at(handle, block, now + start)

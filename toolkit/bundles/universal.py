@@ -1,0 +1,142 @@
+"""`universal`: one tar for every engine from Docker 0.7 on (design/universal-bundle).
+
+    oci-layout  index.json  manifest.json  repositories
+    blobs/  blobs/sha256/  blobs/sha256/<hex> …                documents first, then layers
+    <v1 id>/  VERSION  json  layer.tar → ../blobs/sha256/<hex>  every v1 layer but one
+    blobs/VERSION  blobs/json  blobs/layer.tar → sha256/<hex>   the top layer of one image
+
+A v1 loader takes every top-level folder for an image, `blobs` too, and knows an image by the `id` in
+its json, not by its folder: so one layer that is nobody's parent lives in `blobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit import gojson, mediatype
+from toolkit.ancestry import V1Layer
+from toolkit.bundles.members import Member, file, folder, link
+from toolkit.bundles.names import merged, name_annotations, split_tag, tags
+from toolkit.digest import Digest
+from toolkit.errors import UnsafeArchive
+from toolkit.image import Image, ProvenImage
+from toolkit.model import Descriptor
+from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
+
+OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+VERSION = b"1.0"
+
+Chain = list[tuple[V1Layer, Descriptor]]
+
+
+def members(images: Sequence[ProvenImage]) -> list[Member]:
+    """List the members of a universal bundle, in order."""
+    images = merged(images)
+    pictured = [(image, picture) for image in images if (picture := image.preferred())]
+    chains = {id(image): v1_chain(picture) for image, picture in pictured}
+    return [
+        file("oci-layout", OCI_LAYOUT),
+        file("index.json", index(images)),
+        *([file("manifest.json", manifest_json(pictured))] if pictured else []),
+        *([file("repositories", repositories(images, chains))] if chains else []),
+        *blobs(images),
+        *v1_part(list(chains.values())),
+    ]
+
+
+def index(images: Sequence[ProvenImage]) -> bytes:
+    """Return index.json: a descriptor for each name of each image."""
+    descriptors = [
+        image.top.annotated(name_annotations(name)) if name else image.top
+        for image in images
+        for name in tags(image.names) or [""]
+    ]
+    body = {
+        "schemaVersion": 2,
+        "mediaType": mediatype.OCI_INDEX,
+        "manifests": [descriptor.to_json() for descriptor in descriptors],
+    }
+    return gojson.encode(body)
+
+
+def manifest_json(pictured: Sequence[tuple[ProvenImage, Image]]) -> bytes:
+    """Return manifest.json: one item an image, over the same blobs (formats D.2)."""
+    items = [
+        {
+            "Config": blob_path(image.manifest.config.digest),
+            "RepoTags": tags(proven.names) or None,
+            "Layers": [blob_path(layer.digest) for layer in image.manifest.layers],
+        }
+        for proven, image in pictured
+    ]
+    return gojson.encode(items) + b"\n"
+
+
+def repositories(images: Sequence[ProvenImage], chains: dict[int, Chain]) -> bytes:
+    """Return the v1 names: repository → tag → ID of the top layer."""
+    names: dict[str, dict[str, str]] = {}
+    for image in images:
+        chain = chains.get(id(image))
+        for name in tags(image.names) if chain else []:
+            repository, tag = split_tag(name)
+            names.setdefault(repository, {})[tag] = chain[-1][0].id if chain else ""
+    return gojson.encode(names, sort_keys=True) + b"\n"
+
+
+def blobs(images: Sequence[ProvenImage]) -> list[Member]:
+    """List the blobs, each once: every document first, so that a look at a bundle reads kilobytes."""
+    documents = [document for image in images for document in image.documents.values()]
+    layers = [blob for image in images for blob in image.blobs]
+    algorithms = dict.fromkeys(
+        descriptor.digest.algorithm
+        for descriptor in (*(document.descriptor for document in documents), *layers)
+    )
+    plain = {document.descriptor.digest: document for document in documents}
+    return [
+        folder("blobs"),
+        *(folder(f"blobs/{algorithm}") for algorithm in algorithms),
+        *(file(blob_path(digest), document.raw) for digest, document in plain.items()),
+        *(
+            Member(blob_path(layer.digest), blob=layer)
+            for layer in {layer.digest: layer for layer in layers}.values()
+            if layer.digest not in plain
+        ),
+    ]
+
+
+def v1_chain(image: Image) -> Chain:
+    """Pair the v1 layers, a legacy image's own or synthesised ones, with their blobs; base first."""
+    chain = own_chain(image) or saved_chain(image)
+    return list(zip(chain, image.manifest.layers, strict=True))
+
+
+def v1_part(chains: Sequence[Chain]) -> list[Member]:
+    """List the v1 folders; one image's top layer, nobody's parent, takes the folder `blobs`."""
+    layers: dict[str, tuple[V1Layer, Descriptor]] = {}
+    for layer, blob in (pair for chain in chains for pair in chain):
+        known, same_blob = layers.setdefault(layer.id, (layer, blob))
+        if (known.raw, known.parent, same_blob.digest) != (layer.raw, layer.parent, blob.digest):
+            raise UnsafeArchive(f"layer {layer.id[:12]}", "is two different layers under one v1 ID")
+    parents = {layer.parent for layer, _ in layers.values()}
+    guest = next((chain[-1][0].id for chain in chains if chain and chain[-1][0].id not in parents), None)
+    found = [_v1_folder(pair, layer_id == guest) for layer_id, pair in layers.items() if layer_id != guest]
+    if guest:
+        found.append(_v1_folder(layers[guest], is_guest=True))
+    return [member for group in found for member in group]
+
+
+def _v1_folder(pair: tuple[V1Layer, Descriptor], is_guest: bool) -> list[Member]:  # noqa: FBT001
+    layer, blob = pair
+    where = "blobs" if is_guest else layer.id
+    path = blob_path(blob.digest)
+    return [
+        *([] if is_guest else [folder(where)]),
+        file(f"{where}/VERSION", VERSION),
+        file(f"{where}/json", v1_json_for_bundle(layer)),
+        link(f"{where}/layer.tar", path.removeprefix("blobs/") if is_guest else f"../{path}"),
+    ]
+
+
+def blob_path(digest: Digest) -> str:
+    """Return the blob's member name."""
+    return f"blobs/{digest.algorithm}/{digest.hex}"

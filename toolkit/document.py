@@ -1,0 +1,158 @@
+"""Strict JSON: a document is loaded whole or refused, and knows where it went wrong.
+
+Go reads JSON keys without regard to case and lets the last duplicate win; Python does neither. A
+document that the two would read differently is refused (formats G.4 rule 4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive
+
+T = TypeVar("T")
+LIMIT = 4 << 20  # bytes of a manifest, index or config
+DEPTH = 64
+INT64 = range(-(1 << 63), 1 << 63)
+FOLD = str.maketrans({"ſ": "s", "K": "k"})  # Go's fold knows these two
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A JSON object that knows its place in the document."""
+
+    value: Mapping[str, Any]
+    subject: str
+    path: str = ""
+
+    def get(self, key: str, type_: type[T]) -> T:
+        """Return the member, of exactly this type: True is no int."""
+        found = self.value.get(key)
+        if type(found) is not type_:
+            self.fail(key, f"{type_.__name__} required, found {type(found).__name__}")
+        return found
+
+    def optional(self, key: str, type_: type[T]) -> T | None:
+        """Return the member, or None where it is absent or null (Go's omitempty)."""
+        return None if self.value.get(key) is None else self.get(key, type_)
+
+    def parsed(self, key: str, parse: Callable[[str], T]) -> T:
+        """Return the text member as `parse` reads it."""
+        text = self.get(key, str)
+        try:
+            return parse(text)
+        except ToolkitError as error:
+            raise InvalidDocument(self.subject, f"{self.path}{key}: {error}") from error
+
+    def child(self, key: str) -> Node:
+        """Return the object under `key`."""
+        return Node(self.get(key, dict), self.subject, f"{self.path}{key}.")
+
+    def children(self, key: str) -> Iterator[Node]:
+        """Yield the objects of the list under `key`; absent or null is an empty list."""
+        for index, item in enumerate(self.optional(key, list) or []):
+            here = f"{self.path}{key}[{index}]"
+            if not isinstance(item, dict):
+                self.fail(f"{key}[{index}]", f"object required, found {type(item).__name__}")
+            yield Node(item, self.subject, here + ".")
+
+    def texts(self, key: str) -> list[str]:
+        """Return the list of strings under `key`; absent or null is an empty list."""
+        items = self.optional(key, list) or []
+        for index, item in enumerate(items):
+            if type(item) is not str:
+                self.fail(f"{key}[{index}]", f"str required, found {type(item).__name__}")
+        return items
+
+    def text_map(self, key: str) -> dict[str, str]:
+        """Return the string-to-string object under `key`; absent or null is empty."""
+        items = self.optional(key, dict) or {}
+        for name, item in items.items():
+            if type(item) is not str:
+                self.fail(f"{key}.{name}", f"str required, found {type(item).__name__}")
+        return items
+
+    def only_as_written(self, known: Iterable[str]) -> None:
+        """Refuse a key that Go would take for a known one although it is spelt otherwise."""
+        exact = set(known)
+        folded = {fold(key) for key in exact}
+        for key in self.value:
+            if key not in exact and fold(key) in folded:
+                raise UnsafeArchive(
+                    self.subject,
+                    f"{self.path}{key} is a second spelling of a known key, read by some engines only",
+                )
+
+    def fail(self, key: str, problem: str) -> NoReturn:
+        """Raise InvalidDocument about one member."""
+        raise InvalidDocument(self.subject, f"{self.path}{key}: {problem}")
+
+
+def fold(key: str) -> str:
+    """Return the key as Go compares it."""
+    return key.translate(FOLD).lower()
+
+
+def load(raw: bytes, subject: str, limit: int = LIMIT) -> Node:
+    """Parse one JSON object of at most `limit` bytes; raises InvalidDocument."""
+    value = load_any(raw, subject, limit)
+    if not isinstance(value, dict):
+        raise InvalidDocument(subject, f"is a JSON {type(value).__name__}, expected an object")
+    return Node(value, subject)
+
+
+def load_any(raw: bytes, subject: str, limit: int = LIMIT) -> Any:  # noqa: ANN401 - JSON is anything
+    """Parse one JSON value: UTF-8, no duplicate keys, no NaN, no trailing data, integers of 64 bits."""
+    if len(raw) > limit:
+        raise UnsafeArchive(subject, f"is {len(raw)} bytes, expected at most {limit}")
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=_int64,
+        )
+    except RecursionError as error:
+        raise UnsafeArchive(subject, f"is nested deeper than {DEPTH} levels") from error
+    except ValueError as error:
+        raise InvalidDocument(subject, f"is not valid JSON ({error})") from error
+    _bound_depth(value, subject)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} stands twice")  # noqa: TRY003 - becomes InvalidDocument
+    for key in members:
+        key.encode()  # a lone surrogate is a ValueError here, not somewhere later
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")  # noqa: TRY003 - becomes InvalidDocument
+
+
+def _int64(text: str) -> int:
+    if len(text) > 20 or (number := int(text)) not in INT64:  # noqa: PLR2004 - digits of an int64
+        raise ValueError("an integer has more than 64 bits")  # noqa: TRY003
+    return number
+
+
+def _bound_depth(value: object, subject: str) -> None:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        level = [
+            item
+            for node in level
+            if isinstance(node, dict | list)
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise UnsafeArchive(subject, f"is nested deeper than {DEPTH} levels")

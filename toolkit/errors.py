@@ -1,0 +1,134 @@
+"""The one error tree.
+
+    ToolkitError            1   a failure we raise on purpose; anything else is a bug
+    ├── UsageError          2   InvalidReference, InvalidDigest, InvalidPlatform, InvalidPlace, InvalidSetting
+    ├── NotFound            3   no such image, blob, member or place
+    ├── Unsupported         4   a format, media type or conversion we do not do
+    ├── CorruptContent      5   Mismatch, InvalidDocument, MissingMember
+    │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity
+    ├── StoreError          7   a store, disk or engine failed us
+    ├── Gaps                8   done, but not everything
+    └── TryAgain           75   locked, peers still working
+
+The number is the exit code. An error is one sentence, `subject: problem; advice`; its facts are
+attributes. `str()` never holds a control character, whatever an image called itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from toolkit.printable import printable
+
+
+@dataclass(eq=False)
+class ToolkitError(Exception):
+    """A failure we raise on purpose."""
+
+    subject: str
+    problem: str
+    advice: str = ""
+
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        sentence = f"{self.subject}: {self.problem}" if self.subject else self.problem
+        return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
+
+    def __reduce__(self) -> tuple[type[ToolkitError], tuple[Any, ...]]:
+        """Pickle by fields, so that errors survive a process boundary."""
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+class UsageError(ToolkitError):
+    """What was asked for cannot be understood."""
+
+    exit_code = 2
+
+
+class InvalidReference(UsageError):
+    """Text that is no image reference."""
+
+
+class InvalidDigest(UsageError):
+    """Text that is no digest."""
+
+
+class InvalidPlatform(UsageError):
+    """Text that is no platform."""
+
+
+class InvalidPlace(UsageError):
+    """A URI that names no store or bundle."""
+
+
+class InvalidSetting(UsageError):
+    """A configuration value of the wrong kind."""
+
+
+class NotFound(ToolkitError):
+    """The image, blob, member or place is not there."""
+
+    exit_code = 3
+
+
+class Unsupported(ToolkitError):
+    """A format, media type or conversion we do not do."""
+
+    exit_code = 4
+
+
+class CorruptContent(ToolkitError):
+    """Bytes are not what their descriptor, or their format, says."""
+
+    exit_code = 5
+
+
+@dataclass(eq=False)
+class Mismatch(CorruptContent):
+    """A fact is not what was recorded or promised."""
+
+    subject: str
+    problem: str  # the name of the fact: "size", "digest", "diffID"
+    advice: str = ""
+    actual: object = None
+    expected: object = None
+
+    def __str__(self) -> str:
+        sentence = (
+            f"{self.subject}: {self.problem} is {self.actual}, expected {self.expected}"
+        )
+        return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
+
+
+class InvalidDocument(CorruptContent):
+    """A JSON document or text file that breaks its format."""
+
+
+class MissingMember(CorruptContent):
+    """A file, blob or member that something else refers to is not there."""
+
+
+class UnsafeArchive(CorruptContent):
+    """Traversal, link loops, devices, bombs, ambiguity."""
+
+    exit_code = 6
+
+
+class StoreError(ToolkitError):
+    """A store, a disk or an engine failed us: permission, space, I/O."""
+
+    exit_code = 7
+
+
+class Gaps(ToolkitError):
+    """Done, but not everything."""
+
+    exit_code = 8
+
+
+class TryAgain(ToolkitError):
+    """Somebody else holds it now."""
+
+    exit_code = 75

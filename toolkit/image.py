@@ -1,0 +1,142 @@
+"""An image on its way: what a source offers, what reading its bytes proved, and what a sink names.
+
+A source knows a layer's size before its bytes are read, and often not its digest: a legacy store
+keeps none. So an image travels in two states. A `SourceImage` lists layers to be opened; with one
+`Proof` for each it becomes a `ProvenImage`, whose documents are final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from toolkit import mediatype
+from toolkit.ancestry import V1Layer
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent, MissingMember, NotFound
+from toolkit.model import Config, Descriptor, Manifest
+from toolkit.platform import Platform
+
+PREFERRED = Platform("linux", "amd64")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know about an image; never a reason to stop by itself."""
+
+    subject: str
+    problem: str
+    severity: str = "warning"  # or "note": worth telling, nothing wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob that its source can open: a layer, or the content of an artifact."""
+
+    key: str  # unique in its source: the v1 ID, or the digest
+    size: int  # of the blob, in bytes, exact
+    digest: Digest | None = None
+    diff_id: Digest | None = None
+    media_type: str = mediatype.OCI_LAYER
+    v1: V1Layer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What reading a layer's bytes showed."""
+
+    digest: Digest
+    size: int
+    diff_id: Digest
+    compression: str = ""  # "", gzip, zstd, xz, bzip2
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A manifest, index or config, and how it is asked for."""
+
+    descriptor: Descriptor
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image for one platform: a manifest and its config, both proven."""
+
+    manifest: Manifest
+    config: Config
+
+    def __post_init__(self) -> None:
+        layers, ids = len(self.manifest.layers), len(self.config.diff_ids)
+        if layers != ids:
+            raise CorruptContent(
+                f"image {self.config.image_id}", f"has {layers} layers and {ids} diffIDs"
+            )
+
+    @property
+    def layers(self) -> list[tuple[Descriptor, Digest]]:
+        """Pair each layer with its diffID, base first."""
+        return list(zip(self.manifest.layers, self.config.diff_ids, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenImage:
+    """An image whose every byte was compared with a digest, ready to be named."""
+
+    names: tuple[str, ...]
+    top: Descriptor  # what the names point at: a manifest or an index
+    documents: Mapping[Digest, Document]  # children before parents
+    blobs: tuple[Descriptor, ...]  # layers and artifact content, each once, base first
+    findings: tuple[Finding, ...] = ()
+
+    def images(self) -> list[Image]:
+        """Return every platform's image that is here whole, in the index's order."""
+        manifests = (
+            Manifest.from_bytes(document.raw, document.descriptor.media_type)
+            for document in self.documents.values()
+            if document.descriptor.media_type in mediatype.MANIFESTS
+        )
+        return [
+            Image(manifest, self.config_of(manifest)) for manifest in manifests if manifest.is_image
+        ]
+
+    def config_of(self, manifest: Manifest) -> Config:
+        """Return the config that a manifest names; raises MissingMember."""
+        if (document := self.documents.get(manifest.config.digest)) is None:
+            raise MissingMember(f"config {manifest.config.digest}", "is not there")
+        return Config.from_bytes(document.raw)
+
+    def preferred(self, platform: Platform | None = None) -> Image | None:
+        """Return the image for `platform`, else for linux/amd64, else the first; None of none.
+
+        The choice never depends on the machine we run on: the same input gives the same bytes.
+        """
+        images = self.images()
+        for wanted in (platform, PREFERRED):
+            for image in images:
+                if wanted and image.config.platform.matches(wanted):
+                    return image
+        if platform and images:
+            there = ", ".join(sorted(str(image.config.platform) for image in images))
+            raise NotFound(f"platform {platform}", "is not in the image", f"it has {there}")
+        return images[0] if images else None
+
+
+class SourceImage(Protocol):
+    """An image that a source offers, before its layers were read."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the references it is asked for by, as the source prints them."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the blobs to read, base first, each once."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the source noticed."""
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return the image with its final documents, given a proof for each layer's key."""

@@ -1,0 +1,33 @@
+"""The media types, and what kind of thing each one names (OCI media-types.md; distribution schema2)."""
+
+from __future__ import annotations
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+LAYER_SUFFIX = {"": "", "gzip": "+gzip", "zstd": "+zstd"}
+LAYER_PREFIXES = (
+    OCI_LAYER,
+    DOCKER_LAYER,
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar",
+)
+
+
+def is_layer(media_type: str) -> bool:
+    """Tell whether this is a file system layer, in any compression."""
+    return media_type.startswith(LAYER_PREFIXES) and not media_type.endswith("+encrypted")
+
+
+def layer_type(compression: str) -> str:
+    """Return the OCI layer type for `""`, `gzip` or `zstd`; others have none and go as plain tar."""
+    return OCI_LAYER + LAYER_SUFFIX.get(compression, "")

@@ -1,0 +1,121 @@
+"""A legacy chain becomes a modern image: the config that Docker's own migration makes.
+
+Source: formats B.6, rule R; measured on Docker 20.10.24 (`tests/data/rule_r`). The config's digest
+is the image ID, so every byte counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit import gojson, mediatype, v1image
+from toolkit.ancestry import V1Layer
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent
+from toolkit.image import Document, Finding, Layer, Proof, ProvenImage
+from toolkit.model import Config, Descriptor, Manifest
+
+FORGOTTEN = frozenset({"id", "parent", "Size", "parent_id", "layer_id", "throwaway"})
+NO_FALLBACK = (1, 8, 3)  # the first docker_version whose json is taken as it stands
+INTEGER = re.compile(r"[+-]?[0-9]+")
+INT64_DIGITS = 19
+
+
+def migrated_config(chain: Sequence[V1Layer], diff_ids: Sequence[Digest]) -> bytes:
+    """Return the config of the chain's top layer, base first, by rule R (formats B.6).
+
+    Raises InvalidDocument where a json has a value that Docker cannot read.
+    """
+    structs = [v1image.struct(layer.node) for layer in chain]
+    members = _kept(chain[-1], structs[-1])
+    members["rootfs"] = gojson.encode({"type": "layers", "diff_ids": list(map(str, diff_ids))})
+    members["history"] = gojson.encode(list(map(_history_item, structs)))
+    return gojson.join(dict(sorted(members.items())))
+
+
+def _kept(top: V1Layer, struct: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the members that go into the config: the json's own, or through the struct where it is old."""
+    if _is_old(struct.get("docker_version", "")):
+        members = gojson.members_of(struct)
+    else:
+        raw = gojson.raw_members(top.raw, top.node.subject)
+        members = {key: gojson.compact(value) for key, value in raw.items()}
+    return {key: value for key, value in members.items() if key not in FORGOTTEN}
+
+
+def _history_item(struct: Mapping[str, Any]) -> dict[str, str]:
+    """Return one layer's line of history, in the order of Docker's struct."""
+    item = {
+        "created": struct["created"],
+        "author": struct.get("author"),
+        "created_by": " ".join(struct["container_config"]["Cmd"] or []),
+        "comment": struct.get("comment"),
+    }
+    return {key: value for key, value in item.items() if value}
+
+
+def _is_old(version: str) -> bool:
+    """Compare dotted parts as Docker does: what is no integer, or missing, is 0."""
+    parts = list(map(_integer, version.split(".")))
+    length = max(len(parts), len(NO_FALLBACK))
+    padded, wanted = ([*some, *[0] * (length - len(some))] for some in (parts, NO_FALLBACK))
+    return padded < wanted
+
+
+def _integer(text: str) -> int:
+    if INTEGER.fullmatch(text) is None:
+        return 0
+    digits = text.lstrip("+-0")[: INT64_DIGITS + 1]  # beyond an int64 only the sign matters
+    return int(digits or 0) * (-1 if text.startswith("-") else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyImage:
+    """A chain of v1 layers that a source offers; a SourceImage."""
+
+    names: tuple[str, ...]
+    chain: tuple[V1Layer, ...] = field(repr=False)  # base first
+    layers: tuple[Layer, ...] = field(repr=False)  # their tars, in the same order; key is the v1 ID
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a chain whose tars are not one for each layer."""
+        subject = f"image {self.chain[-1].id[:12]}" if self.chain else "image"
+        if not self.chain or [layer.key for layer in self.layers] != [layer.id for layer in self.chain]:
+            raise CorruptContent(subject, f"has {len(self.chain)} v1 layers and {len(self.layers)} tars")
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return the image with the config of rule R and a manifest that tells each layer's v1 json.
+
+        The lengths of both follow from the proofs' sizes and compressions alone, so a bundle can be
+        laid out before any digest is known. Raises as `migrated_config`, or UnsafeArchive where the
+        config would be read in two ways.
+        """
+        found = [proofs[layer.key] for layer in self.layers]
+        raw = migrated_config(self.chain, [proof.diff_id for proof in found])
+        Config.from_bytes(raw)
+        config = Descriptor.of(mediatype.OCI_CONFIG, raw)
+        blobs = [
+            Descriptor(mediatype.layer_type(proof.compression), proof.digest, proof.size) for proof in found
+        ]
+        manifest = _manifest(config, blobs, self.chain)
+        documents = {
+            config.digest: Document(config, raw),
+            manifest.descriptor.digest: Document(manifest.descriptor, manifest.raw),
+        }
+        once = tuple({blob.digest: blob for blob in blobs}.values())
+        return ProvenImage(self.names, manifest.descriptor, documents, once, self.findings)
+
+
+def _manifest(config: Descriptor, blobs: Sequence[Descriptor], chain: Sequence[V1Layer]) -> Manifest:
+    told = [blob.annotated(layer.annotations()) for blob, layer in zip(blobs, chain, strict=True)]
+    body = {
+        "schemaVersion": 2,
+        "mediaType": mediatype.OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [layer.to_json() for layer in told],
+    }
+    return Manifest.from_bytes(gojson.encode(body))

@@ -1,0 +1,207 @@
+"""Descriptor, Manifest, Index and Config: parsed once, each with its raw bytes.
+
+A digest is of `raw`; nothing here re-encodes what was read. Documents that two readers could take
+for two things (an index with layers, CVE-2021-41190) are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from toolkit import mediatype
+from toolkit.digest import Digest
+from toolkit.document import Node, load
+from toolkit.errors import Mismatch, UnsafeArchive
+from toolkit.platform import Platform
+
+DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "platform", "annotations")
+MANIFEST_KEYS = ("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "history")
+CONFIG_KEYS = ("architecture", "os", "variant", "created", "author", "config", "rootfs", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """Media type, digest and size in bytes: the only way to ask for a blob (OCI descriptor.md)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    platform: Platform | None = field(default=None, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, media_type: str, content: bytes, **facts: Any) -> Self:  # noqa: ANN401 - the fields
+        """Describe bytes that are in memory."""
+        return cls(media_type, Digest.of(content), len(content), **facts)
+
+    @classmethod
+    def from_node(cls, node: Node) -> Self:
+        """Read one descriptor; unknown members are kept in `extra`."""
+        node.only_as_written(DESCRIPTOR_KEYS)
+        if (size := node.get("size", int)) < 0:
+            node.fail("size", f"is {size}, expected 0 or more")
+        return cls(
+            node.get("mediaType", str),
+            node.parsed("digest", Digest.parse),
+            size,
+            Platform.from_node(node.child("platform")) if node.value.get("platform") else None,
+            node.text_map("annotations"),
+            {key: value for key, value in node.value.items() if key not in DESCRIPTOR_KEYS},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object, members in the order that Go's struct writes them."""
+        body: dict[str, Any] = {
+            "mediaType": self.media_type,
+            "digest": str(self.digest),
+            "size": self.size,
+            **self.extra,
+        }
+        if self.annotations:
+            body["annotations"] = dict(sorted(self.annotations.items()))
+        if self.platform:
+            body["platform"] = self.platform.to_json()
+        return body
+
+    def annotated(self, annotations: Mapping[str, str]) -> Self:
+        """Return the same descriptor with these annotations beside its own."""
+        return replace(self, annotations={**self.annotations, **annotations})
+
+    def check(self, raw: bytes, subject: str = "") -> bytes:
+        """Return `raw` if it is what this describes; raises Mismatch."""
+        subject = subject or f"blob {self.digest}"
+        if len(raw) != self.size:
+            raise Mismatch(subject, "size", "", len(raw), self.size)
+        if (actual := Digest.of(raw, self.digest.algorithm)) != self.digest:
+            raise Mismatch(subject, "digest", "", actual, self.digest)
+        return raw
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One image: a config and its layers, base first (OCI manifest.md; Docker schema2)."""
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    subject: Descriptor | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, media_type: str = mediatype.OCI_MANIFEST) -> Self:
+        """Parse; raises InvalidDocument, or UnsafeArchive where it could pass for an index."""
+        top = load(raw, f"manifest {Digest.of(raw)}")
+        _expect_kind(top, media_type, foreign=("manifests", "fsLayers", "history"))
+        return cls(
+            raw,
+            media_type,
+            Descriptor.from_node(top.child("config")),
+            tuple(map(Descriptor.from_node, top.children("layers"))),
+            Descriptor.from_node(top.child("subject")) if top.value.get("subject") else None,
+            top.text_map("annotations"),
+        )
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Describe the manifest itself."""
+        return Descriptor.of(self.media_type, self.raw)
+
+    @property
+    def is_image(self) -> bool:
+        """Tell an image from an artifact that only borrows the manifest's shape."""
+        return self.config.media_type in mediatype.CONFIGS
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A list of manifests, usually one a platform (OCI image-index.md; Docker manifest list)."""
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    manifests: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, media_type: str = mediatype.OCI_INDEX) -> Self:
+        """Parse; raises InvalidDocument, or UnsafeArchive where it could pass for a manifest."""
+        top = load(raw, f"index {Digest.of(raw)}")
+        _expect_kind(top, media_type, foreign=("config", "layers", "fsLayers", "history"))
+        manifests = tuple(map(Descriptor.from_node, top.children("manifests")))
+        return cls(raw, media_type, manifests, top.text_map("annotations"))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """One line of `docker history`, as the config has it."""
+
+    created: str | None = None
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+    @classmethod
+    def from_node(cls, node: Node) -> Self:
+        """Read one history item."""
+        return cls(
+            node.optional("created", str),
+            node.optional("created_by", str) or "",
+            node.optional("author", str) or "",
+            node.optional("comment", str) or "",
+            node.optional("empty_layer", bool) or False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The image config; its digest is the image ID (OCI config.md)."""
+
+    raw: bytes = field(repr=False)
+    platform: Platform
+    diff_ids: tuple[Digest, ...]
+    history: tuple[HistoryItem, ...]
+    created: str | None
+    value: Mapping[str, Any] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Parse; raises InvalidDocument."""
+        top = load(raw, f"config {Digest.of(raw)}")
+        top.only_as_written(CONFIG_KEYS)
+        rootfs = top.child("rootfs")
+        rootfs.only_as_written(("type", "diff_ids"))
+        ids = rootfs.texts("diff_ids")
+        return cls(
+            raw,
+            Platform.from_node(top),
+            tuple(_diff_id(rootfs, number, text) for number, text in enumerate(ids)),
+            tuple(map(HistoryItem.from_node, top.children("history"))),
+            top.optional("created", str),
+            top.value,
+        )
+
+    @property
+    def image_id(self) -> Digest:
+        """Return the digest of the exact bytes."""
+        return Digest.of(self.raw)
+
+
+def _diff_id(rootfs: Node, number: int, text: str) -> Digest:
+    one = Node({"diff_id": text}, rootfs.subject, f"{rootfs.path}diff_ids[{number}].")
+    return one.parsed("diff_id", Digest.parse)
+
+
+def _expect_kind(top: Node, media_type: str, foreign: tuple[str, ...]) -> None:
+    top.only_as_written(MANIFEST_KEYS)
+    if confused := [key for key in foreign if key in top.value]:
+        raise UnsafeArchive(
+            top.subject, f"has {confused[0]!r}, so that two readers would see two images"
+        )
+    if (version := top.get("schemaVersion", int)) != 2:  # noqa: PLR2004 - the only one both share
+        top.fail("schemaVersion", f"is {version}, expected 2")
+    if (own := top.optional("mediaType", str)) not in {None, media_type}:
+        top.fail("mediaType", f"is {own}, expected {media_type}")

@@ -1,0 +1,85 @@
+"""copy: from any source to any sink, layers in parallel, the largest first, names last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from toolkit.errors import CorruptContent
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.platform import Platform
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.streams import nowhere, transfer
+from toolkit.ports import Block, Content, Sink, Source
+
+SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
+
+Progress = Callable[[Layer, int], None]  # a layer, and how many more of its bytes have passed
+
+
+def copy(
+    source: Source,
+    sink: Sink,
+    names: Sequence[str],
+    *,
+    platform: Platform | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> list[ProvenImage]:
+    """Bring images, and everything they point at, from source to sink; return them, proven.
+
+    Raises before anything is written where a name is unknown, or where `strict` and a finding warns.
+    """
+    images = [source.image(name, platform) for name in dict.fromkeys(names)]
+    if strict:
+        refuse_warnings([finding for image in images for finding in image.findings])
+    layers = list({layer.key: layer for image in images for layer in image.layers}.values())
+    known = _read_small(source, layers)
+    with sink.receive(images, known) as receiver:
+
+        def carry(layer: Layer) -> Proof:
+            if proof := sink.present(layer):
+                return proof
+            with source.open(layer) as content:
+                return receiver.write(layer, watched(content, layer, progress))
+
+        proofs = in_parallel(carry, layers, size=lambda layer: layer.size)
+        by_key = dict(zip((layer.key for layer in layers), proofs, strict=True))
+        proven = [image.proven(by_key) for image in images]
+        receiver.finish(proven)
+    return proven
+
+
+def refuse_warnings(findings: Sequence[Finding]) -> None:
+    """Raise CorruptContent for the first warning: what `--strict` asks for."""
+    for finding in findings:
+        if finding.severity == "warning":
+            raise CorruptContent(finding.subject, finding.problem, "--strict makes warnings errors")
+
+
+def _read_small(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:
+    """Prove the small layers whose digest is unknown: a legacy image has many that are the same."""
+    small = [layer for layer in layers if layer.digest is None and layer.size <= SMALL]
+    known = {}
+    for layer in small:
+        with source.open(layer) as content:
+            known[layer.key] = transfer(content, layer, nowhere)
+    return known
+
+
+def watched(content: Content, layer: Layer, progress: Progress | None) -> Content:
+    """Return content that tells `progress` how far it has got."""
+    return content if progress is None else _Watched(content, layer, progress)
+
+
+class _Watched:
+    """Content that tells how far it has got."""
+
+    def __init__(self, content: Content, layer: Layer, progress: Progress) -> None:
+        self.size, self._content = content.size, content
+        self._tell = lambda count: progress(layer, count)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks, each reported once it was taken."""
+        for block in self._content.blocks():
+            yield block
+            self._tell(len(block))

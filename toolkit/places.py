@@ -1,0 +1,149 @@
+"""Places: a URI becomes a store or a bundle. The one room that knows every one of them by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import InvalidPlace, Unsupported
+from toolkit.ports import Sink, Source
+from toolkit.settings import Settings
+
+SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL)
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A parsed place: `scheme` is empty for a bundle given by its path."""
+
+    scheme: str
+    path: str
+    option: str = ""  # the driver in graph+vfs:
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read a URI or a path; raises InvalidPlace."""
+        found = SCHEME.fullmatch(text)
+        if not found or found["scheme"] not in KINDS:
+            if found and not Path(text).exists() and "/" not in text.partition(":")[0]:
+                raise InvalidPlace(repr(text), "names no kind of place", f"one of {', '.join(sorted(KINDS))}, or a path")
+            if not text or "\0" in text:
+                raise InvalidPlace(repr(text), "is no path", "give a store's URI or a bundle's path")
+            return cls("", text)
+        place = cls(found["scheme"], found["rest"], found["option"] or "")
+        if place.option and place.scheme != "graph":
+            raise InvalidPlace(repr(text), f"has the option +{place.option}, which only graph: takes")
+        if not place.path and place.scheme not in {"sample", "docker-daemon", AUTO}:
+            raise InvalidPlace(repr(text), "has no path", f"write {place.scheme}:PATH")
+        return place
+
+    def __str__(self) -> str:
+        if not self.scheme:
+            return self.path
+        return f"{self.scheme}{'+' + self.option if self.option else ''}:{self.path}"
+
+
+def open_source(text: str, settings: Settings, prefer: str = "") -> Source:
+    """Open a place to read from; raises InvalidPlace, NotFound or Unsupported."""
+    place = Place.parse(text)
+    return KINDS[place.scheme].source(place, settings, prefer)
+
+
+def open_sink(text: str, settings: Settings) -> Sink:
+    """Open a store to write to; bundles are made by `toolkit.bundles.create_bundle`."""
+    place = Place.parse(text)
+    return KINDS[place.scheme].sink(place, settings)
+
+
+def canonical(text: str, settings: Settings) -> str:
+    """Return the place with its path absolute: the same place always gives the same text."""
+    place = Place.parse(text)
+    if place.scheme == AUTO:
+        return f"oci:{settings.home.absolute() / 'store'}"
+    if place.scheme in {"docker", "docker-daemon", "sample"}:
+        return str(place)
+    return str(Place(place.scheme, str(Path(place.path).absolute()), place.option))
+
+
+def is_bundle(text: str) -> bool:
+    """Tell whether a place is a file to carry rather than a store."""
+    return Place.parse(text).scheme in BUNDLES
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one scheme is opened."""
+
+    source: Callable[[Place, Settings, str], Source]
+    sink: Callable[[Place, Settings], Sink]
+
+
+def _bundle(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001 - one shape for all
+    from toolkit.bundles import open_bundle
+
+    return open_bundle(Path(place.path), prefer)
+
+
+def _graph(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+    from toolkit.stores.graph.store import GraphStore
+
+    return GraphStore(Path(place.path), place.option, str(place))
+
+
+def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.graph.writer import GraphSink
+
+    return GraphSink(Path(place.path), place.option)
+
+
+def _layout(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(Path(place.path))
+
+
+def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(Path(place.path))
+
+
+def _sample(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+    from toolkit.stores.sample import sample_store
+
+    return sample_store(settings.home)
+
+
+def _embedded(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(settings.home / "store")
+
+
+def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(settings.home / "store")
+
+
+def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    raise Unsupported(str(place), "cannot be written to", "write to oci:PATH, graph:PATH or a bundle")
+
+
+def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+    raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
+
+
+BUNDLES = frozenset({"", "docker-archive", "oci-archive"})
+LATER = ("docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker", "dir")
+KINDS = {
+    "oci": Kind(_layout, _layout_sink),
+    "graph": Kind(_graph, _graph_sink),
+    "sample": Kind(_sample, _not_written),
+    AUTO: Kind(_embedded, _embedded_sink),
+    **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},
+    **{scheme: Kind(_not_read, _not_written) for scheme in LATER},
+}

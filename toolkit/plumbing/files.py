@@ -1,0 +1,254 @@
+"""Files that come to be whole or not at all.
+
+`atomic_file` and `staged_folder` are the only ways a file or folder of ours appears under its name:
+a temporary name, fsync, rename, fsync of the folder. The temporary name is fixed for each target and
+held under a lock, so that what a killed run left behind is found and removed by the next one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from toolkit.errors import NotFound, StoreError, ToolkitError, TryAgain
+
+ADVICE = {
+    errno.ENOSPC: "free some space and run again",
+    errno.EDQUOT: "free some space and run again",
+    errno.EACCES: "check its owner and mode, or run as root",
+    errno.EPERM: "check its owner and mode, or run as root",
+    errno.EROFS: "the file system is mounted read-only; choose another place",
+}
+PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes when a file is touched: size, mtime, ctime (both in ns) and inode."""
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+    @classmethod
+    def of(cls, file: int | Path) -> Self | None:
+        """Stamp a regular file; None where there is none."""
+        try:
+            facts = os.stat(file, **({} if isinstance(file, int) else {"follow_symlinks": False}))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(facts.st_mode):
+            return None
+        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+    def to_json(self) -> list[int]:
+        """Return the four numbers."""
+        return [self.size, self.mtime, self.ctime, self.inode]
+
+    @classmethod
+    def from_json(cls, value: object) -> Self | None:
+        """Read what `to_json` wrote; None for anything else."""
+        if isinstance(value, list) and len(value) == 4 and all(type(item) is int for item in value):  # noqa: PLR2004
+            return cls(*value)
+        return None
+
+
+@contextmanager
+def storing(subject: str | Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one sentence about `subject`."""
+    try:
+        yield
+    except ToolkitError:
+        raise
+    except FileNotFoundError as error:
+        raise NotFound(str(error.filename or subject), "is not there") from error
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise StoreError(str(subject), reason, ADVICE.get(error.errno or 0, "")) from error
+
+
+def fsync_folder(folder: str | Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder with its parents; fsync the parent so that it stays."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        with storing(folder):
+            folder.mkdir(mode, exist_ok=True)
+            fsync_folder(folder.parent)
+
+
+def part_name(path: Path) -> Path:
+    """Return the one temporary name that belongs to a target."""
+    return path.with_name(f".{path.name[:200]}{PART}")
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[int]:
+    """Hold the lock file at `path`, creating it; yield its descriptor. Raises TryAgain if not `wait`.
+
+    The holder may rename or remove the file: whoever waited notices and takes the new one.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if _still_named(handle, path):
+                yield handle
+                return
+        except BlockingIOError as error:
+            raise TryAgain(str(path), "is held by another run", "wait for it to end") from error
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int = 0o666) -> Iterator[int]:
+    """Yield a descriptor to write; the file has its name when the block ends well, else nothing is left.
+
+    One writer for each target: another one waits, then writes it again.
+    """
+    part = part_name(path)
+    with storing(path), locked(part) as handle:
+        try:
+            os.ftruncate(handle, 0)
+            os.fchmod(handle, mode & ~_umask())
+            yield handle
+            os.fsync(handle)
+            os.replace(part, path)
+            fsync_folder(path.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put `content` under `path`, whole."""
+    with atomic_file(path, mode) as handle:
+        write_all(handle, content)
+
+
+def write_all(handle: int, content: bytes | bytearray | memoryview) -> None:
+    """Write every byte at the descriptor's position: one call may take fewer."""
+    done = os.write(handle, content)
+    if done != len(content):
+        view = memoryview(content)
+        while done < len(view):
+            done += os.write(handle, view[done:])
+
+
+def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) -> int:
+    """Write every byte at `offset`; return the offset behind them."""
+    view, done = memoryview(content), 0
+    while done < len(view):
+        done += os.pwrite(handle, view[done:], offset + done)
+    return offset + done
+
+
+@contextmanager
+def staged_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its name when the block ends well.
+
+    Files in it are made durable by whoever writes them. An existing `path` is replaced.
+    """
+    part = part_name(path)
+    lock = part.with_name(part.name + ".lock")
+    with storing(path), locked(lock):
+        try:
+            _remove_tree(part)
+            part.mkdir()
+            yield part
+            fsync_folder(part)
+            old = part.with_name(part.name + ".old")
+            _remove_tree(old)
+            if path.exists():
+                os.replace(path, old)
+            os.replace(part, path)
+            fsync_folder(path.parent)
+            _remove_tree(old)
+        except BaseException:
+            _remove_tree(part)
+            raise
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a killed run left in `folder`; those in use are locked."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name.startswith(".") and PART in path.name:
+            if path.is_dir() and not path.is_symlink():
+                _remove_tree(path)
+                continue
+            try:
+                with locked(path, wait=False):
+                    path.unlink(missing_ok=True)
+            except (TryAgain, OSError):
+                continue
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes, following no link at its end; raises NotFound."""
+    with storing(path):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return read_handle(handle, str(path), limit)
+        finally:
+            os.close(handle)
+
+
+def read_handle(handle: int, subject: str, limit: int) -> bytes:
+    """Read an open regular file of at most `limit` bytes."""
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        raise StoreError(subject, "is not a regular file")
+    if facts.st_size > limit:
+        raise StoreError(subject, f"is {facts.st_size} bytes, expected at most {limit}")
+    pieces, left = [], limit
+    while left > 0 and (piece := os.read(handle, min(left, 1 << 20))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def _still_named(handle: int, path: Path) -> bool:
+    ours = os.fstat(handle)
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _umask() -> int:
+    """Read the umask without changing it for other threads (Linux 4.7)."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o022
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

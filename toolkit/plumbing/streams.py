@@ -1,0 +1,134 @@
+"""Where bytes flow: content in blocks, proven while it passes.
+
+Hashing and file I/O release the GIL, so layers are read by several threads at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from toolkit.digest import Digest, new_hash
+from toolkit.errors import CorruptContent, Mismatch
+from toolkit.image import Layer, Proof
+from toolkit.plumbing.compression import decompressed, sniff
+from toolkit.plumbing.files import storing
+from toolkit.ports import Block, Content
+
+SNIFF = 32  # bytes that tell every compression we know
+BLOCK = 1 << 20  # bytes; large enough that a call costs nothing beside its work
+
+
+class Extent:
+    """A range of an open file, as Content. Reads by position: one file serves many threads."""
+
+    def __init__(self, handle: int, offset: int, size: int, subject: str) -> None:
+        self.handle, self.offset, self.size, self.subject = handle, offset, size, subject
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the range; raises CorruptContent where the file ends before it."""
+        view = memoryview(bytearray(min(BLOCK, self.size)))
+        done = 0
+        while done < self.size:
+            with storing(self.subject):
+                count = os.preadv(self.handle, [view[: self.size - done]], self.offset + done)
+            if not count:
+                raise CorruptContent(
+                    self.subject, f"ends after {done} bytes, expected {self.size}", "it was cut short"
+                )
+            done += count
+            yield view[:count]
+
+    def compression(self) -> str:
+        """Sniff how the range is compressed; empty where it is not."""
+        with storing(self.subject):
+            return sniff(os.pread(self.handle, min(SNIFF, self.size), self.offset))
+
+
+class Stream:
+    """Blocks that are made as they are asked for, as Content."""
+
+    def __init__(self, size: int, blocks: Iterator[Block], subject: str) -> None:
+        self.size, self.subject, self._blocks = size, subject, blocks
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks; raises Mismatch where they are not `size` bytes together."""
+        done = 0
+        for block in self._blocks:
+            done += len(block)
+            if done > self.size:
+                break
+            yield block
+        if done != self.size:
+            more = f"more than {self.size}" if done > self.size else done
+            raise Mismatch(self.subject, "size", "", more, self.size)
+
+
+@contextmanager
+def opened(path: str, subject: str, size: int | None = None) -> Iterator[Extent]:
+    """Open a regular file as Content."""
+    with storing(subject):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield Extent(handle, 0, os.fstat(handle).st_size if size is None else size, subject)
+    finally:
+        os.close(handle)
+
+
+def transfer(
+    content: Content, layer: Layer, write: Callable[[Block], object], *, prove_diff_id: bool = False
+) -> Proof:
+    """Pass a layer's bytes to `write` and return what they prove; raises Mismatch.
+
+    The diffID of a compressed layer costs a decompression: it is done where the diffID is unknown,
+    or `prove_diff_id` asks for it. `write` has every byte before a mismatch can be known: what it
+    wrote counts only when this returns.
+    """
+    algorithm = layer.digest.algorithm if layer.digest else "sha256"
+    hash_ = new_hash(algorithm)
+
+    def passing() -> Iterator[Block]:
+        for block in content.blocks():
+            hash_.update(block)
+            write(block)
+            yield block
+
+    blocks = passing()
+    first = bytes(next(blocks, b""))
+    compression = sniff(first[:SNIFF])
+    diff_id = None
+    if compression and (layer.diff_id is None or prove_diff_id):
+        diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression))
+    elif algorithm != "sha256":
+        diff_id = digest_of(itertools.chain([first], blocks))
+    for _ in blocks:
+        pass
+    digest = Digest(algorithm, hash_.hexdigest())
+    if not compression and diff_id is None:
+        diff_id = digest
+    return _compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
+
+
+def digest_of(blocks: Iterator[Block]) -> Digest:
+    """Drain blocks into one sha256 digest."""
+    hash_ = new_hash()
+    for block in blocks:
+        hash_.update(block)
+    return Digest("sha256", hash_.hexdigest())
+
+
+def nowhere(block: Block) -> None:
+    """Take a block and forget it: what `verify` writes to."""
+
+
+def _compared(layer: Layer, proof: Proof) -> Proof:
+    subject = f"layer {layer.key}"
+    if layer.digest is not None and proof.digest != layer.digest:
+        raise Mismatch(subject, "digest", "", proof.digest, layer.digest)
+    if layer.diff_id is not None and proof.diff_id != layer.diff_id:
+        raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
+    if proof.size != layer.size:
+        raise Mismatch(subject, "size", "", proof.size, layer.size)
+    return proof

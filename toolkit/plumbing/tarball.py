@@ -1,0 +1,185 @@
+"""A strict walk over the headers of a tar nobody has vouched for (formats E.2, E.11).
+
+Python's own reader takes a bad header for the end, merges PAX headers and accepts negative sizes; here
+whatever two readers could understand differently is an error. Bodies are skipped, or taken in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Self
+
+from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
+from toolkit.plumbing.tarheader import BLOCK, SPARSE, Entry, Extensions, check_global, decode, is_whole, number
+from toolkit.plumbing.tarreader import FileReader, Reader, StreamReader
+from toolkit.ports import Block
+
+MAX_ENTRIES = 2_000_000  # of one layer (formats G.6)
+MAX_EXTENSION = 1 << 20  # bytes of one PAX or GNU extension header, as Go
+ZERO_BLOCK = bytes(BLOCK)
+TYPE, MORE_MAP, MORE_MAP_NEXT = 156, 482, 504  # offsets in a header block, and in a block of a sparse map
+
+
+class Entries:
+    """The entries of one tar, in order; iterating reads the stream to its very end.
+
+    `raw`, where given, gets all bytes but the bodies, in order: headers, padding, end blocks and what
+    comes after them; all since the last body has been given when an entry is returned. What the end
+    looked like is known after the last entry.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        subject: str,
+        *,
+        raw: Callable[[Block], object] | None = None,
+        limit: int = MAX_ENTRIES,
+        allow_sparse: bool = False,
+    ) -> None:
+        self.end = ""  # "whole": two zero blocks, "single": one, "missing": none; "" before the end
+        self.trailing = 0  # bytes after the end blocks
+        self.trailing_nonzero = False
+        self.count = 0
+        self._reader, self._subject, self._raw = reader, subject, raw
+        self._limit, self._allow_sparse = limit, allow_sparse
+        self._left = self._padding = self._globals = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Entry:
+        """Return the next entry.
+
+        Raises CorruptContent, UnsafeArchive or Unsupported with the offset of the header at fault.
+        """
+        self._leave_body()
+        start = self._reader.position
+        try:
+            entry = None if self.end else self._entry(start)
+        except ToolkitError as error:
+            error.subject = error.subject or f"{self._subject}: tar header at byte {start}"
+            raise
+        if entry is None:
+            raise StopIteration
+        self.count += 1
+        if self.count > self._limit:
+            raise UnsafeArchive(self._subject, f"has more than {self._limit} entries")
+        self._left, self._padding = entry.size, -entry.size % BLOCK
+        return entry
+
+    def body(self) -> Iterator[Block]:
+        """Yield the body of the last entry, from where it was left; a block is valid until the next."""
+        while self._left:
+            block = self._reader.take(self._left)
+            if not block:
+                raise self._cut_short(f"{self._left} bytes of a body are missing")
+            self._left -= len(block)
+            yield block
+
+    def _leave_body(self) -> None:
+        if self._left:
+            missing = self._left - self._reader.skip(self._left)
+            if missing:
+                raise self._cut_short(f"{missing} bytes of a body are missing")
+            self._left = 0
+        if self._padding:
+            self._read(self._padding)  # may be missing at the very end, as in Go
+            self._padding = 0
+
+    def _entry(self, start: int) -> Entry | None:
+        extensions = None
+        while (block := self._header()) is not None:
+            kind = block[TYPE : TYPE + 1]
+            if kind not in b"xgLK":
+                if kind == SPARSE and self._allow_sparse:
+                    self._pass_sparse_map(block)
+                offsets = start, self._reader.position
+                return decode(block, extensions, offsets, allow_sparse=self._allow_sparse)
+            body = self._extension(block)
+            if kind == b"g":
+                self._global(body, between=extensions is not None)
+            else:
+                extensions = extensions or Extensions()
+                extensions.add(kind, body)
+        if extensions is not None:
+            raise CorruptContent("", "describes an entry that does not follow")
+        return None
+
+    def _header(self) -> bytes | None:
+        """Return a header block whose checksum is right, or None at the end of the archive."""
+        block = self._read(BLOCK)
+        if len(block) < BLOCK:
+            if block:
+                raise self._cut_short(f"the last header has {len(block)} bytes, expected {BLOCK}")
+            self.end = "missing"
+            return None
+        if block == ZERO_BLOCK:
+            self._finish()
+            return None
+        if not is_whole(block):
+            what = "is no tar header" if self.count else "is no tar header: this is not a tar archive"
+            raise CorruptContent("", what, "its checksum is wrong")
+        return block
+
+    def _finish(self) -> None:
+        second = self._read(BLOCK)
+        if second and len(second) < BLOCK:
+            raise self._cut_short(f"the end block has {len(second)} bytes, expected {BLOCK}")
+        if second.strip(b"\0"):
+            raise CorruptContent("", "is one zero block with more after it", "other readers would stop here")
+        self.end = "whole" if second else "single"
+        while block := self._reader.take(MAX_EXTENSION):
+            self.trailing += len(block)
+            self.trailing_nonzero = self.trailing_nonzero or bytes(block) != bytes(len(block))
+            if self._raw is not None:
+                self._raw(block)
+
+    def _extension(self, block: bytes) -> bytes:
+        size = number(block[124:136])
+        if not 0 <= size <= MAX_EXTENSION:
+            raise UnsafeArchive("", f"has an extension of {size} bytes, expected at most {MAX_EXTENSION}")
+        body = self._read(size)
+        if len(body) < size:
+            raise self._cut_short(f"an extension header has {len(body)} bytes, expected {size}")
+        self._read(-size % BLOCK)
+        return body
+
+    def _global(self, body: bytes, *, between: bool) -> None:
+        check_global(body)
+        self._globals += 1
+        if self._globals > 1 or between:
+            raise UnsafeArchive("", "is a global PAX header where readers disagree about its reach")
+
+    def _pass_sparse_map(self, block: bytes) -> None:
+        more = block[MORE_MAP]
+        while more:
+            block = self._read(BLOCK)
+            if len(block) < BLOCK:
+                raise self._cut_short("its sparse map does not end")
+            more = block[MORE_MAP_NEXT]
+
+    def _read(self, count: int) -> bytes:
+        block = self._reader.read(count)
+        if self._raw is not None and block:
+            self._raw(block)
+        return block
+
+    def _cut_short(self, problem: str) -> CorruptContent:
+        where = f"{self._subject}: byte {self._reader.position}"
+        return CorruptContent(where, f"the archive ends too early, {problem}", "it was cut short")
+
+
+def entries(
+    reader: Reader,
+    subject: str,
+    *,
+    raw: Callable[[Block], object] | None = None,
+    limit: int = MAX_ENTRIES,
+    allow_sparse: bool = False,
+) -> Entries:
+    """Walk over the entries of a tar; see Entries."""
+    return Entries(reader, subject, raw=raw, limit=limit, allow_sparse=allow_sparse)
+
+
+__all__ = ["Entries", "Entry", "FileReader", "Reader", "StreamReader", "entries"]

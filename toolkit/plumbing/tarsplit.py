@@ -1,0 +1,199 @@
+"""tar-split: what is left of a tar when its file contents stay in a tree (formats F.2, F.3).
+
+A gzip of JSON lines. A segment line holds raw bytes of the tar; a file line names a file whose
+content goes there, with its size and CRC-64. Together with the tree they give the exact tar back.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastcrc import crc64
+
+from toolkit.document import load
+from toolkit.errors import CorruptContent, InvalidDocument, MissingMember, Mismatch, UnsafeArchive
+from toolkit.plumbing.compression import decompressed
+from toolkit.plumbing.duplicates import NameSet
+from toolkit.plumbing.streams import BLOCK, Extent
+from toolkit.plumbing.tree import Tree, components
+from toolkit.ports import Block
+
+LINE_LIMIT = 8 << 20  # bytes; a segment holds at most 1 MiB of headers and 1 MiB of tail
+SMALL = 128 << 10  # bytes; smaller files are joined into one block
+INDEX_LIMIT = 1 << 40
+SEGMENT = re.compile(rb'\{"type":2,"payload":"([A-Za-z0-9+/]*={0,2})","position":(\d{1,18})\}')
+FILE = re.compile(
+    rb'\{"type":1,"name":"([^"\\\x00-\x1f\x7f-\xff]*)"(?:,"size":(\d{1,18}))?'
+    rb',"payload":(?:null|"([A-Za-z0-9+/]{11}=)"),"position":(\d{1,18})\}'
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Raw bytes of the tar."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An entry; its content of `size` bytes goes here, with this CRC-64 (ISO, big-endian)."""
+
+    name: bytes
+    size: int
+    crc: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What the lines add up to: bytes of the tar, and of the sizes in its headers (rule S5)."""
+
+    size: int
+    header_sizes: int
+
+
+class TarSplit:
+    """One `tar-data.json.gz`, read from the start as often as asked; bounded lines, strict order."""
+
+    def __init__(self, source: Callable[[], Extent], subject: str) -> None:
+        self._source, self.subject = source, subject
+
+    def lines(self) -> Iterator[Segment | File]:
+        """Yield the entries; raises InvalidDocument, or CorruptContent where the gzip is damaged."""
+        for number, line in enumerate(self._raw_lines()):
+            if found := SEGMENT.fullmatch(line):
+                entry: Segment | File = Segment(self._decoded(found[1], number))
+                position = int(found[2])
+            elif found := FILE.fullmatch(line):
+                crc = self._decoded(found[3], number) if found[3] else None
+                entry = File(found[1], int(found[2] or 0), int.from_bytes(crc, "big") if crc else None)
+                position = int(found[4])
+            else:
+                entry, position = self._parsed(line, number)
+            if position != number:
+                raise InvalidDocument(self.subject, f"line {number} has position {position}")
+            yield entry
+
+    def measure(self) -> Measure:
+        """Return the size of the tar without touching the tree."""
+        size = header_sizes = 0
+        for entry in self.lines():
+            if isinstance(entry, Segment):
+                size += len(entry.payload)
+            else:
+                size += entry.size
+                header_sizes += entry.size
+        return Measure(size, header_sizes)
+
+    def assemble(self, tree: Tree) -> Iterator[Block]:
+        """Yield the exact tar, its file contents out of `tree`, each proven by its CRC.
+
+        Raises Mismatch naming the file whose content changed, MissingMember, or UnsafeArchive.
+        """
+        joined = bytearray()
+        names = NameSet(self.subject)
+        for entry in self.lines():
+            if isinstance(entry, Segment):
+                joined += entry.payload
+            else:
+                names.add(b"/".join(components(entry.name.lstrip(b"/"), self.subject)))
+                if 0 < entry.size <= SMALL:
+                    joined += self._small(entry, tree)
+                elif entry.size:
+                    yield joined
+                    joined = bytearray()
+                    yield from self._large(entry, tree)
+            if len(joined) >= BLOCK // 2:
+                yield joined
+                joined = bytearray()
+        names.check()
+        yield joined
+
+    def _small(self, entry: File, tree: Tree) -> bytes:
+        handle, facts = tree.open_file(entry.name)
+        try:
+            content = os.read(handle, entry.size + 1)
+            while len(content) < entry.size and (more := os.read(handle, entry.size - len(content))):
+                content += more
+        finally:
+            os.close(handle)
+        if len(content) != entry.size:
+            raise self._changed(entry, "size", max(facts.st_size, len(content)), entry.size)
+        self._compare(entry, crc64.go_iso(content))
+        return content
+
+    def _large(self, entry: File, tree: Tree) -> Iterator[Block]:
+        handle, facts = tree.open_file(entry.name)
+        try:
+            if facts.st_size != entry.size:
+                raise self._changed(entry, "size", facts.st_size, entry.size)
+            crc = None
+            for block in Extent(handle, 0, entry.size, f"{tree.subject}/{_shown(entry.name)}").blocks():
+                crc = crc64.go_iso(block, crc)
+                yield block
+        finally:
+            os.close(handle)
+        self._compare(entry, crc)
+
+    def _compare(self, entry: File, crc: int | None) -> None:
+        if entry.crc is not None and crc != entry.crc:
+            raise self._changed(entry, "CRC-64", f"{crc or 0:016x}", f"{entry.crc:016x}")
+
+    def _changed(self, entry: File, fact: str, actual: object, expected: object) -> Mismatch:
+        return Mismatch(
+            f"{self.subject}: file {_shown(entry.name)}",
+            fact,
+            "the file was changed after the layer was stored",
+            actual,
+            expected,
+        )
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        rest = b""
+        for block in decompressed(self._source().blocks(), "gzip"):
+            *whole, rest = (rest + block).split(b"\n") if rest else bytes(block).split(b"\n")
+            yield from whole
+            if len(rest) > LINE_LIMIT:
+                raise UnsafeArchive(self.subject, f"has a line of more than {LINE_LIMIT} bytes")
+        if rest:
+            yield rest
+
+    def _parsed(self, line: bytes, number: int) -> tuple[Segment | File, int]:
+        """Read a line that is not in the one form that every known writer uses."""
+        node = load(line, f"{self.subject}: line {number}", LINE_LIMIT)
+        node.only_as_written(("type", "name", "name_raw", "size", "payload", "position"))
+        position = node.optional("position", int) or 0
+        payload = self._decoded((node.optional("payload", str) or "").encode(), number)
+        if (kind := node.get("type", int)) == 2:  # noqa: PLR2004 - the format's number
+            return Segment(payload), position
+        if kind != 1 or (size := node.optional("size", int) or 0) < 0:
+            raise InvalidDocument(self.subject, f"line {number} is of type {kind}, expected 1 or 2")
+        raw_name = self._decoded((node.optional("name_raw", str) or "").encode(), number)
+        name = raw_name or (node.optional("name", str) or "").encode()
+        return File(name, size, int.from_bytes(payload, "big") if payload else None), position
+
+    def _decoded(self, text: bytes, number: int) -> bytes:
+        try:
+            return binascii.a2b_base64(text, strict_mode=True) if text else b""
+        except binascii.Error as error:
+            raise InvalidDocument(self.subject, f"line {number} is not base64 ({error})") from error
+
+
+def segment_line(payload: bytes, position: int) -> bytes:
+    """Write a segment line as Go does."""
+    return b'{"type":2,"payload":"%b","position":%d}\n' % (base64.b64encode(payload), position)
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+__all__ = ["CorruptContent", "File", "Measure", "MissingMember", "Segment", "TarSplit", "segment_line"]

@@ -1,0 +1,111 @@
+"""A folder that nothing leads out of: paths are walked by handle, one component at a time.
+
+No component may be a link, so a name in a hostile archive or store can neither reach outside nor be
+swapped for a link between a check and its use (formats G.1, G.2: CVE-2018-15664, CVE-2025-47290).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from toolkit.errors import CorruptContent, MissingMember, UnsafeArchive
+from toolkit.plumbing.files import storing
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def components(name: bytes, subject: str) -> list[bytes]:
+    """Split a member name; raises UnsafeArchive where it is absolute, or has `..` or NUL."""
+    parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
+    if name.startswith(b"/") or b".." in parts or b"\0" in name:
+        raise UnsafeArchive(subject, f"name {name!r} leads out of its folder")
+    return parts
+
+
+class Tree:
+    """A folder opened once. Not for several threads: it remembers the folder it was last in."""
+
+    def __init__(self, folder: int | str | Path, subject: str = "") -> None:
+        self.subject = subject or str(folder)
+        with storing(self.subject):
+            self.handle = os.dup(folder) if isinstance(folder, int) else os.open(folder, FOLDER)
+        self._here: list[tuple[bytes, int]] = []  # the folders that lead to the last one used
+
+    def folder(self, parts: list[bytes]) -> int:
+        """Return a handle on the folder at `parts`, which stays ours; raises on links."""
+        here = self._here
+        same = 0
+        while same < min(len(here), len(parts)) and here[same][0] == parts[same]:
+            same += 1
+        while len(here) > same:
+            os.close(here.pop()[1])
+        for part in parts[same:]:
+            parent = here[-1][1] if here else self.handle
+            try:
+                here.append((part, os.open(part, FOLDER, dir_fd=parent)))
+            except OSError as error:
+                raise self._explain(error, b"/".join(parts)) from error
+        return here[-1][1] if here else self.handle
+
+    def open_file(self, name: bytes) -> tuple[int, os.stat_result]:
+        """Open a regular file by its member name; the caller closes it."""
+        parts = components(name, self.subject)
+        if not parts:
+            raise UnsafeArchive(self.subject, f"name {name!r} is no file name")
+        parent = self.folder(parts[:-1])
+        try:
+            handle = os.open(parts[-1], FILE, dir_fd=parent)
+        except OSError as error:
+            raise self._explain(error, name) from error
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(handle)
+            raise CorruptContent(self._at(name), "is not a regular file any more")
+        return handle, facts
+
+    def lstat(self, name: bytes) -> os.stat_result | None:
+        """Return what is at `name`, or None; a link is not followed."""
+        parts = components(name, self.subject)
+        if not parts:
+            return os.fstat(self.handle)
+        try:
+            return os.stat(parts[-1], dir_fd=self.folder(parts[:-1]), follow_symlinks=False)
+        except (FileNotFoundError, MissingMember):
+            return None
+        except OSError as error:
+            raise self._explain(error, name) from error
+
+    def close(self) -> None:
+        """Close every handle."""
+        for _, handle in self._here:
+            os.close(handle)
+        self._here.clear()
+        with suppress(OSError):
+            os.close(self.handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _at(self, name: bytes) -> str:
+        return f"{self.subject}/{name.decode(errors='backslashreplace')}"
+
+    def _explain(self, error: OSError, name: bytes) -> Exception:
+        where = self._at(name)
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            link = error.errno == errno.ELOOP
+            return MissingMember(where, "is a link where a file was" if link else "is not there")
+        with storing(where):
+            raise error
+        raise AssertionError

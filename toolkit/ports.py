@@ -1,0 +1,89 @@
+"""Source and Sink: what a store or bundle must do to be read from, or written to.
+
+The docstrings are the contract; `tests/conformance.py` holds every implementation to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, runtime_checkable
+
+from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.outline import Listing, Outline
+from toolkit.platform import Platform
+
+Block = bytes | bytearray | memoryview
+
+
+class Content(Protocol):
+    """The bytes of one blob, once, from the start."""
+
+    size: int  # bytes that `blocks` will yield; a source that yields others raises
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the bytes in order. A block is valid until the next one is asked for."""
+
+
+class Source(Protocol):
+    """Where images are read from. Reading changes nothing in the place."""
+
+    place: str  # the URI, for messages
+
+    def listings(self) -> list[Listing]:
+        """List every image, named ones first in the order of their names; bad ones too."""
+
+    def identify(self, name: str) -> str:
+        """Return what `name` points at now, cheaply: two answers are equal while the image is.
+
+        Raises NotFound with the names that exist and are near.
+        """
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe one image from metadata alone; raises NotFound."""
+
+    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
+        """Return one image, its documents proven and its layers' sizes known; raises NotFound."""
+
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+        """Open one layer of an image of this source; several may be open in several threads."""
+
+
+class Receiver(Protocol):
+    """One delivery in progress. Used as a context manager: leaving it with an exception, or
+    without `finish`, leaves nothing behind that anyone could take for an image."""
+
+    def write(self, layer: Layer, content: Content) -> Proof:
+        """Take one blob in; called from several threads, once for each layer.
+
+        Raises Mismatch where the bytes are not what the layer promised; then nothing is kept.
+        """
+
+    def finish(self, images: Sequence[ProvenImage]) -> None:
+        """Write the documents, then the names: afterwards all images are there, whole."""
+
+
+class Sink(Protocol):
+    """Where images are written to."""
+
+    place: str
+
+    def receive(
+        self, images: Sequence[SourceImage], known: Mapping[str, Proof]
+    ) -> AbstractContextManager[Receiver]:
+        """Begin a delivery of exactly these images.
+
+        `known` holds proofs, by layer key, of layers that were read before (small ones, so that a file
+        can be laid out knowing which of them are the same); their bytes come through `write` all the same.
+        """
+
+    def present(self, layer: Layer) -> Proof | None:
+        """Return the proof of a blob that is already there, proven; else None."""
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A place that holds a file open."""
+
+    def close(self) -> None:
+        """Let it go."""

@@ -1,0 +1,86 @@
+"""Report: what was carried or checked, and everything noticed, for people and machines alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.ancestry import V1Layer
+from toolkit.image import Finding, Image, ProvenImage
+from toolkit.model import Descriptor
+
+SCHEMA = 1  # of the JSON; raised when a member changes its meaning
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The images, proven, and the findings. `ok` while none is an error."""
+
+    subject: str
+    images: tuple[ProvenImage, ...]
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
+        """Gather what the images noticed and what else there is, each finding once."""
+        own = (finding for image in images for finding in image.findings)
+        return cls(subject, tuple(images), tuple(dict.fromkeys((*own, *findings))))
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Return the findings that make the content untrustworthy."""
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether no finding is an error."""
+        return not self.errors
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stable form: schema, verdict, images with their layers, findings."""
+        return {
+            "schema": SCHEMA,
+            "subject": self.subject,
+            "verdict": "verified" if self.ok else "corrupt",
+            "images": [image_json(proven) for proven in self.images],
+            "findings": [finding_json(finding) for finding in self.findings],
+        }
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """Return one finding."""
+    return {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
+
+
+def image_json(proven: ProvenImage) -> dict[str, Any]:
+    """Return one name's image, every platform of it."""
+    return {
+        "names": list(proven.names),
+        "digest": str(proven.top.digest),
+        "platforms": [_platform_json(image) for image in proven.images()],
+    }
+
+
+def _platform_json(image: Image) -> dict[str, Any]:
+    return {
+        "platform": str(image.config.platform),
+        "image_id": str(image.config.image_id),
+        "manifest": str(image.manifest.descriptor.digest),
+        "layers": [_layer_json(layer, str(diff_id)) for layer, diff_id in image.layers],
+    }
+
+
+def _layer_json(layer: Descriptor, diff_id: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {"digest": str(layer.digest), "size": layer.size, "diff_id": diff_id}
+    v1 = V1Layer.from_annotations(layer.annotations, "")
+    if v1 is None:
+        return facts
+    size = v1.layersize
+    return {
+        **facts,
+        "v1_id": v1.id,
+        "layersize": None if size.text is None else {"recorded": size.text, "driver": size.driver, "rule": size.rule},
+        "proof": v1.proof,
+    }

@@ -1,0 +1,1 @@
+"""`graph:`, the store of Docker 0.7 to 1.9."""

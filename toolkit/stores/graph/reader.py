@@ -1,0 +1,114 @@
+"""Reading one layer of a legacy store: its exact tar where tar-split proves it, else a rebuilt one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from toolkit.ancestry import V1Layer
+from toolkit.errors import ToolkitError
+from toolkit.image import Finding, Layer
+from toolkit.plumbing.streams import Extent, Stream
+from toolkit.plumbing.tarsplit import TarSplit
+from toolkit.plumbing.tree import Tree
+from toolkit.stores.graph.differ import Change, all_changes, aufs_changes, tree_changes
+from toolkit.stores.graph.drivers import Driver, layer_tree
+from toolkit.stores.graph.rebuild import Rebuilt
+from toolkit.stores.graph.root import GraphRoot
+from toolkit.stores.graph.sizes import matched, size_findings, tree_sizes
+
+TAR_SPLIT, REBUILT = "tar-split", "rebuilt"
+
+
+class LayerReader:
+    """One layer of one driver, opened for as long as the block lasts."""
+
+    def __init__(self, root: GraphRoot, driver: Driver, layer: V1Layer, stack: ExitStack) -> None:
+        self.driver, self.layer = driver, layer
+        self._tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
+        self._split = _tar_split(root, layer.id, stack)
+        parent = layer.parent if driver.whole_tree and layer.parent and self._split is None else ""
+        self._parent = stack.enter_context(layer_tree(root.path, driver, parent)) if parent else None
+
+    @classmethod
+    @contextmanager
+    def open(cls, root: GraphRoot, driver: Driver, layer: V1Layer) -> Iterator[LayerReader]:
+        """Open the layer's files; raises MissingMember where its folder is gone."""
+        with ExitStack() as stack:
+            yield cls(root, driver, layer, stack)
+
+    @property
+    def proof(self) -> str:
+        """Name what vouches for the tar: its tar-split, or nothing."""
+        return REBUILT if self._split is None else TAR_SPLIT
+
+    def content(self, size: int) -> Stream:
+        """Return the layer's tar of `size` bytes."""
+        subject = f"layer {self.layer.id[:12]}"
+        if self._split is None:
+            return Stream(size, Rebuilt(self._tree, self._changes()).blocks(), subject)
+        return Stream(size, self._split.assemble(self._tree), subject)
+
+    def measured(self) -> tuple[int, int]:
+        """Return the tar's size and the sum of its headers' sizes (rule S5), in bytes."""
+        if self._split is not None:
+            measure = self._split.measure()
+            return measure.size, measure.header_sizes
+        rebuilt = Rebuilt(self._tree, self._changes())
+        return rebuilt.size(), sum(size for _, _, size in rebuilt.entries())
+
+    def weighed(self, header_sizes: int) -> V1Layer:
+        """Return the layer with its layersize's rule named."""
+        size = matched(
+            self.layer.layersize,
+            self.driver.size_rule,
+            {
+                "S5": lambda: header_sizes,
+                "S3": lambda: tree_sizes(self._tree)["S3"],
+                "S4": self._changed_sizes,
+                "S2": lambda: tree_sizes(self._tree)["S2"],
+            },
+        )
+        return replace(self.layer, layersize=size, proof=self.proof)
+
+    def _changed_sizes(self) -> int:
+        """Rule S4: the sizes of added and modified files, once for each name."""
+        changed = (change.facts for change in self._changes() if change.facts)
+        return sum(facts.st_size for facts in changed if not _is_folder(facts))
+
+    def _changes(self) -> Iterable[Change]:
+        if not self.driver.whole_tree:
+            return aufs_changes(self._tree)
+        return tree_changes(self._tree, self._parent) if self._parent else all_changes(self._tree)
+
+
+def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:
+    """Measure a layer without reading its files: exact size, layersize rule, and what is odd."""
+    with LayerReader.open(root, driver, layer) as reader:
+        size, header_sizes = reader.measured()
+        weighed = reader.weighed(header_sizes)
+    findings = size_findings(layer.id, weighed.layersize)
+    if weighed.proof == REBUILT:
+        findings.append(
+            Finding(f"layer {layer.id[:12]}", "has no tar-split, so its tar is rebuilt and not verifiable", "note")
+        )
+    return Layer(layer.id, size, v1=weighed), findings
+
+
+def _tar_split(root: GraphRoot, layer_id: str, stack: ExitStack) -> TarSplit | None:
+    handle = root.tar_data(layer_id)
+    if handle is None:
+        return None
+    stack.callback(os.close, handle)
+    subject = f"layer {layer_id[:12]}: tar-data.json.gz"
+    size = os.fstat(handle).st_size
+    return TarSplit(lambda: Extent(handle, 0, size, subject), subject)
+
+
+def _is_folder(facts: os.stat_result) -> bool:
+    return (facts.st_mode & 0o170000) == 0o040000
+
+
+__all__ = ["REBUILT", "TAR_SPLIT", "LayerReader", "ToolkitError", "examine"]

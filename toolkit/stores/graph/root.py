@@ -1,0 +1,139 @@
+"""A Docker 0.7-1.9 root folder: where things lie, read without following a link (formats A.1, A.2)."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
+from toolkit.digest import is_v1_id
+from toolkit.document import load
+from toolkit.errors import CorruptContent, InvalidDocument, MissingMember, NotFound, UnsafeArchive
+from toolkit.plumbing.files import read_handle, storing
+from toolkit.plumbing.tree import Tree
+
+TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
+NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
+REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
+
+
+class GraphRoot:
+    """The metadata of a legacy root: `repositories-<driver>` and `graph/<id>/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "graph").is_dir():
+            raise NotFound(
+                str(path), "holds no folder named graph", "give the root of a Docker 0.7 to 1.9, its /var/lib/docker"
+            )
+
+    def drivers(self) -> list[str]:
+        """Name the drivers that recorded names here."""
+        with storing(self.path):
+            found = (REPOSITORIES.fullmatch(name) for name in sorted(os.listdir(self.path)))
+        return [match[1] for match in found if match]
+
+    def names(self, driver: str) -> dict[str, str]:
+        """Map each name (`ubuntu:14.04`, `ubuntu@sha256:…`) to the layer ID it stands for.
+
+        Names are kept as the store has them; an ID is text until somebody follows it.
+        """
+        raw = self.read([f"repositories-{driver}"], NAMES_LIMIT)
+        if raw is None:
+            return {}
+        top = load(raw, f"{self.path}/repositories-{driver}", NAMES_LIMIT)
+        names: dict[str, str] = {}
+        repositories = top.child("Repositories") if top.value.get("Repositories") else None
+        for repository in sorted(repositories.value if repositories else {}):
+            tags = repositories.text_map(repository) if repositories else {}
+            for tag, layer_id in sorted(tags.items()):
+                names[f"{repository}{'@' if ':' in tag else ':'}{tag}"] = layer_id
+        return names
+
+    def layer_ids(self) -> Iterator[str]:
+        """Yield the ID of every layer; other names in `graph/` are not layers."""
+        with storing(self.path / "graph"):
+            yield from filter(is_v1_id, sorted(os.listdir(self.path / "graph")))
+
+    def layer(self, layer_id: str) -> V1Layer:
+        """Read one layer's metadata; raises MissingMember, or InvalidDocument when it is damaged."""
+        raw = self.read(["graph", layer_id, "json"], JSON_LIMIT)
+        if raw is None:
+            raise MissingMember(
+                f"layer {layer_id[:12]}", f"{self.path}/graph/{layer_id}/json is not there", "the image cannot be exported"
+            )
+        parent = (self.read(["graph", layer_id, "parent"], TEXT_LIMIT) or b"").decode("ascii", "replace")
+        layer = V1Layer.from_bytes(raw, layer_id, parent)
+        if layer.id != layer_id:
+            raise UnsafeArchive(
+                f"layer {layer_id[:12]}", f"its json says id {layer.id}, expected the folder's name {layer_id}"
+            )
+        return layer
+
+    def layersize(self, layer_id: str, driver: str) -> Layersize:
+        """Read the recorded size as it stands."""
+        raw = self.read(["graph", layer_id, "layersize"], TEXT_LIMIT)
+        text = None if raw is None else raw.decode("ascii", "backslashreplace")
+        return Layersize(text, driver)
+
+    def chain(self, top: str) -> list[V1Layer]:
+        """Return the layers of an image, base first; raises where a parent is missing or a cycle."""
+        chain: list[V1Layer] = []
+        seen: set[str] = set()
+        layer_id = top
+        while layer_id:
+            if layer_id in seen:
+                raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor: the parents form a cycle")
+            if len(chain) >= CHAIN_LIMIT:
+                raise UnsafeArchive(f"layer {top[:12]}", f"has more than {CHAIN_LIMIT} ancestors")
+            if not is_v1_id(layer_id):
+                raise UnsafeArchive(
+                    f"layer {layer_id[:64]!r}", "is no layer ID, expected 64 lower-case hex digits"
+                )
+            seen.add(layer_id)
+            chain.append(self.layer(layer_id))
+            layer_id = chain[-1].parent
+        return chain[::-1]
+
+    def tar_data(self, layer_id: str) -> int | None:
+        """Open the layer's tar-split file; None where the layer has none. The caller closes it."""
+        return self._open(["graph", layer_id, "tar-data.json.gz"])
+
+    def read(self, parts: list[str], limit: int) -> bytes | None:
+        """Read a small file below the root, no link followed; None where there is none."""
+        handle = self._open(parts)
+        if handle is None:
+            return None
+        try:
+            return read_handle(handle, f"{self.path}/{'/'.join(parts)}", limit)
+        finally:
+            os.close(handle)
+
+    def _open(self, parts: list[str]) -> int | None:
+        with Tree(self.path) as tree:
+            try:
+                return tree.open_file("/".join(parts).encode())[0]
+            except MissingMember as error:
+                facts = self._lstat(tree, parts)
+                if facts is not None and stat.S_ISLNK(facts.st_mode):
+                    raise CorruptContent(error.subject, "is a link, expected a file") from error
+                return None
+
+    def _lstat(self, tree: Tree, parts: list[str]) -> os.stat_result | None:
+        return tree.lstat("/".join(parts).encode())
+
+
+def parse_layersize(size: Layersize) -> str:
+    """Return what is wrong with a recorded layersize, or nothing (formats A.4, read semantics)."""
+    text = size.text
+    if text is None or size.value is not None:
+        return ""
+    if re.fullmatch(r"-[0-9]{1,19}", text):
+        return ""  # Docker took it for "not known" and computed it again
+    return f"layersize is {text[:40]!r}, expected decimal digits and nothing else"
+
+
+__all__ = ["GraphRoot", "InvalidDocument", "parse_layersize"]

@@ -1,0 +1,56 @@
+"""layersize: which rule of which engine a recorded number follows (formats A.4)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from toolkit.ancestry import Layersize
+from toolkit.image import Finding
+from toolkit.plumbing.tree import Tree
+from toolkit.plumbing.walk import walk
+from toolkit.stores.graph.root import parse_layersize
+
+
+def matched(size: Layersize, own_rule: str, rules: Mapping[str, Callable[[], int]]) -> Layersize:
+    """Return the recorded size with the name of the rule it follows; the driver's own is tried first.
+
+    `rules` computes each rule's number when asked: a walk over a tree is not done for nothing.
+    """
+    if size.value is None:
+        return size
+    for rule in sorted(rules, key=lambda rule: rule != own_rule):
+        if rules[rule]() == size.value:
+            return replace(size, rule=rule)
+    return size
+
+
+def tree_sizes(tree: Tree) -> dict[str, int]:
+    """Walk a layer's tree once: S3 counts non-directories, S2 directories too, each inode once."""
+    seen: set[int] = set()
+    sizes = {"S2": os.fstat(tree.handle).st_size, "S3": 0}
+    for _, facts in walk(tree):
+        if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
+            if facts.st_ino in seen:
+                continue
+            seen.add(facts.st_ino)
+        sizes["S2"] += facts.st_size
+        if not stat.S_ISDIR(facts.st_mode):
+            sizes["S3"] += facts.st_size
+    return sizes
+
+
+def size_findings(layer_id: str, size: Layersize) -> list[Finding]:
+    """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing."""
+    subject = f"layer {layer_id[:12]}"
+    if problem := parse_layersize(size):
+        return [Finding(subject, problem)]
+    if size.value is None:
+        return [Finding(subject, "layersize is not recorded", "note")]
+    if not size.rule:
+        return [
+            Finding(subject, f"layersize is {size.value}, which no rule of the {size.driver} driver gives")
+        ]
+    return []

@@ -1,0 +1,124 @@
+"""`graph:` — a Docker 0.7-1.9 root as a source (formats A)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.ancestry import V1Layer
+from toolkit.digest import is_v1_id
+from toolkit.errors import NotFound, ToolkitError
+from toolkit.image import Finding, Layer
+from toolkit.migration import LegacyImage
+from toolkit.outline import Listing, Outline, legacy_outline
+from toolkit.platform import Platform
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.ports import Content
+from toolkit.reference import near, same
+from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named
+from toolkit.stores.graph.reader import LayerReader, examine
+from toolkit.stores.graph.root import GraphRoot
+
+
+class GraphStore:
+    """A legacy store. `driver` settles which one is meant where a root has been used with several."""
+
+    def __init__(self, path: Path, driver: str = "", place: str = "") -> None:
+        self.place = place or f"graph{'+' + driver if driver else ''}:{path}"
+        self.root = GraphRoot(path)
+        self._drivers = [driver_named(name, self.place) for name in ([driver] if driver else self._found())]
+
+    def listings(self) -> list[Listing]:
+        """List named images by name, then those that are nobody's parent and have no name."""
+        names: dict[tuple[str, str], list[str]] = {}
+        for driver in self._drivers:
+            for name, layer_id in self.root.names(driver.name).items():
+                names.setdefault((driver.name, layer_id), []).append(name)
+        named = [self._listing(tuple(found), *key) for key, found in names.items()]
+        known = {layer_id for _, layer_id in names}
+        return sorted(named, key=lambda line: line.names) + self._nameless(known)
+
+    def identify(self, name: str) -> str:
+        """Return the ID of the top layer."""
+        return self._find(name)[2]
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its chain of json files."""
+        found, driver, layer_id = self._find(name)
+        chain = self._sized(driver, layer_id)
+        self._check_platform(found, chain, platform)
+        return legacy_outline((found,), chain)
+
+    def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
+        """Return an image: its chain read, its layers measured, its layersizes weighed."""
+        found, driver, layer_id = self._find(name)
+        chain = self._sized(driver, layer_id)
+        self._check_platform(found, chain, platform)
+        examined = in_parallel(
+            lambda layer: examine(self.root, driver, layer), chain, lambda layer: layer.layersize.value or 0
+        )
+        findings: tuple[Finding, ...] = tuple(finding for _, own in examined for finding in own)
+        layers = tuple(layer for layer, _ in examined)
+        weighed = tuple(layer.v1 or whole for layer, whole in zip(layers, chain, strict=True))
+        return LegacyImage((found,), weighed, layers, findings)
+
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
+        """Open a layer's tar."""
+        v1 = layer.v1 or self.root.layer(layer.key)
+        driver = driver_named(v1.layersize.driver or self._drivers[0].name, self.place)
+        with LayerReader.open(self.root, driver, v1) as reader:
+            yield reader.content(layer.size)
+
+    def _found(self) -> list[str]:
+        """Name the drivers of this root that we read; those that recorded names come first."""
+        named = self.root.drivers()
+        there = [name for name in DRIVERS if (self.root.path / name).is_dir() and name not in named]
+        if not (known := [name for name in named if name in DRIVERS] + there):
+            driver_named(named[0] if named else "unknown", self.place)
+        return known
+
+    def _find(self, name: str) -> tuple[str, Driver, str]:
+        """Return the name as stored, its driver and its layer ID; raises NotFound with near names."""
+        tables = [(driver, self.root.names(driver.name)) for driver in self._drivers]
+        for driver, names in tables:
+            for stored in names:
+                if same(stored, name):
+                    return stored, driver, names[stored]
+        if is_v1_id(name) and self.root.read(["graph", name, "json"], 1 << 20) is not None:
+            return "", self._drivers[0], name
+        every = [stored for _, names in tables for stored in names]
+        close = ", ".join(near(name, every))
+        advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
+        raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _sized(self, driver: Driver, layer_id: str) -> list[V1Layer]:
+        return [
+            replace(layer, layersize=self.root.layersize(layer.id, driver.name))
+            for layer in self.root.chain(layer_id)
+        ]
+
+    def _check_platform(self, name: str, chain: list[V1Layer], platform: Platform | None) -> None:
+        own = Platform.from_node(chain[-1].node)
+        if platform and own.architecture and not own.matches(platform):
+            raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
+
+    def _listing(self, names: tuple[str, ...], driver: str, layer_id: str) -> Listing:
+        try:
+            outline = legacy_outline(names, self._sized(DRIVERS[driver], layer_id))
+        except ToolkitError as error:
+            return Listing(names, layer_id, problem=str(error))
+        return Listing(names, layer_id, outline.created, outline.platform, outline.size)
+
+    def _nameless(self, known: set[str]) -> list[Listing]:
+        ids = set(self.root.layer_ids())
+        parents: set[str] = set()
+        for layer_id in ids:
+            try:
+                parents.add(self.root.layer(layer_id).parent)
+            except ToolkitError:
+                continue
+        tops = sorted(ids - parents - known)
+        return [self._listing((), self._drivers[0].name, layer_id) for layer_id in tops]
