@@ -7,6 +7,7 @@ document that the two would read differently is refused (formats G.4 rule 4).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -17,7 +18,7 @@ T = TypeVar("T")
 LIMIT = 4 << 20  # bytes of a manifest, index or config
 DEPTH = 64
 INT64 = range(-(1 << 63), 1 << 63)
-FOLD = str.maketrans({"ſ": "s", "K": "k"})  # Go's fold knows these two
+FOLD = str.maketrans({"\u017f": "s", "\u212a": "k"})  # long s and the Kelvin sign: Go's fold knows these two
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,7 @@ def load_any(raw: bytes, subject: str, limit: int = LIMIT) -> Any:  # noqa: ANN4
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"key {twice!r} stands twice")  # noqa: TRY003 - becomes InvalidDocument
     for key in members:
         key.encode()  # a lone surrogate is a ValueError here, not somewhere later

@@ -108,15 +108,15 @@ class ProvenImage:
         return Config.from_bytes(document.raw)
 
     def preferred(self, platform: Platform | None = None) -> Image | None:
-        """Return the image for `platform`, else for linux/amd64, else the first; None of none.
+        """Return the image for `platform`; unasked, that for linux/amd64, else the first; None of none.
 
         The choice never depends on the machine we run on: the same input gives the same bytes.
+        Raises NotFound where the platform that was asked for is not there.
         """
         images = self.images()
-        for wanted in (platform, PREFERRED):
-            for image in images:
-                if wanted and image.config.platform.matches(wanted):
-                    return image
+        for image in images:
+            if image.config.platform.matches(platform or PREFERRED):
+                return image
         if platform and images:
             there = ", ".join(sorted(str(image.config.platform) for image in images))
             raise NotFound(f"platform {platform}", "is not in the image", f"it has {there}")

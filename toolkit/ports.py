@@ -45,6 +45,12 @@ class Source(Protocol):
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return one image, its documents proven and its layers' sizes known; raises NotFound."""
 
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the keys of the image's layers, base first, without looking at the layers."""
+
+    def layer(self, key: str) -> Layer:
+        """Return one layer by its key, its size known; raises NotFound."""
+
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open one layer of an image of this source; several may be open in several threads."""
 

@@ -18,8 +18,8 @@ from toolkit.bundles.members import Layout, Member, once
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
 from toolkit.image import Layer, Proof, ProvenImage, SourceImage
-from toolkit.plumbing.files import atomic_file, write_at
-from toolkit.plumbing.streams import BLOCK, nowhere, transfer
+from toolkit.plumbing.files import atomic_file, copy_range, write_at
+from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content
 
 MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
@@ -80,12 +80,23 @@ class TarReceiver:
             first = drafted not in self._taken
             self._taken.add(drafted)
         offsets = self._places.get(drafted, []) if first else []
-        proof = transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
+        if isinstance(content, ProvenExtent):
+            proof = self._copied(content, offsets)
+        else:
+            proof = transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
         if layer.key in self._known and proof.digest != drafted:
             raise Mismatch(f"layer {layer.key}", "digest", "it changed while it was read", proof.digest, drafted)
         with self._lock:
             self._real[drafted] = proof.digest
         return proof
+
+    def _copied(self, content: ProvenExtent, offsets: Sequence[int]) -> Proof:
+        """Copy in the kernel what was proven before; raises where somebody touched it meanwhile."""
+        for offset in offsets:
+            copy_range(content.handle, self._handle, offset, content.size)
+        if not content.unchanged():
+            raise StoreError(content.subject, "was changed while it was copied", "run again")
+        return content.proof
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
         """Write headers, documents and links around the layers."""

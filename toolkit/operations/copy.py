@@ -8,7 +8,7 @@ from toolkit.errors import CorruptContent
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
-from toolkit.plumbing.streams import nowhere, transfer
+from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content, Sink, Source
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
@@ -68,7 +68,12 @@ def _read_small(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:
 
 def watched(content: Content, layer: Layer, progress: Progress | None) -> Content:
     """Return content that tells `progress` how far it has got."""
-    return content if progress is None else _Watched(content, layer, progress)
+    if progress is None:
+        return content
+    if isinstance(content, ProvenExtent):  # nobody will look at its blocks
+        progress(layer, content.size)
+        return content
+    return _Watched(content, layer, progress)
 
 
 class _Watched:

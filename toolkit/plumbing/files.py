@@ -161,6 +161,22 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
     return offset + done
 
 
+def copy_range(source: int, handle: int, offset: int, size: int) -> None:
+    """Copy the first `size` bytes of one file to `offset` in another, in the kernel where it can."""
+    done = 0
+    while done < size:
+        try:
+            count = os.copy_file_range(source, handle, size - done, done, offset + done)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
+                raise
+            block = os.pread(source, min(size - done, 1 << 20), done)
+            count = write_at(handle, block, offset + done) - offset - done
+        if not count:
+            raise StoreError("a file", f"ends after {done} bytes, expected {size}", "it was cut short")
+        done += count
+
+
 @contextmanager
 def staged_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well.

@@ -14,7 +14,7 @@ from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.files import storing
+from toolkit.plumbing.files import Stamp, storing
 from toolkit.ports import Block, Content
 
 SNIFF = 32  # bytes that tell every compression we know
@@ -45,6 +45,18 @@ class Extent:
         """Sniff how the range is compressed; empty where it is not."""
         with storing(self.subject):
             return sniff(os.pread(self.handle, min(SNIFF, self.size), self.offset))
+
+
+class ProvenExtent(Extent):
+    """A whole file whose bytes were proven before and whose stamp has not changed since."""
+
+    def __init__(self, handle: int, proof: Proof, subject: str) -> None:
+        super().__init__(handle, 0, proof.size, subject)
+        self.proof, self._stamp = proof, Stamp.of(handle)
+
+    def unchanged(self) -> bool:
+        """Tell whether nobody touched the file since it was opened."""
+        return self._stamp == Stamp.of(self.handle)
 
 
 class Stream:

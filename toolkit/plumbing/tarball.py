@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
-from toolkit.plumbing.tarheader import BLOCK, SPARSE, Entry, Extensions, check_global, decode, is_whole, number
+from toolkit.plumbing import tarheader
+from toolkit.plumbing.tarheader import BLOCK, Entry, Extensions
 from toolkit.plumbing.tarreader import FileReader, Reader, StreamReader
 from toolkit.ports import Block
 
 MAX_ENTRIES = 2_000_000  # of one layer (formats G.6)
 MAX_EXTENSION = 1 << 20  # bytes of one PAX or GNU extension header, as Go
 ZERO_BLOCK = bytes(BLOCK)
+NOT_A_TAR = "is no tar header: this is not a tar archive"
 TYPE, MORE_MAP, MORE_MAP_NEXT = 156, 482, 504  # offsets in a header block, and in a block of a sparse map
 
 
@@ -92,10 +94,10 @@ class Entries:
         while (block := self._header()) is not None:
             kind = block[TYPE : TYPE + 1]
             if kind not in b"xgLK":
-                if kind == SPARSE and self._allow_sparse:
+                if kind == tarheader.SPARSE and self._allow_sparse:
                     self._pass_sparse_map(block)
                 offsets = start, self._reader.position
-                return decode(block, extensions, offsets, allow_sparse=self._allow_sparse)
+                return tarheader.decode(block, extensions, offsets, allow_sparse=self._allow_sparse)
             body = self._extension(block)
             if kind == b"g":
                 self._global(body, between=extensions is not None)
@@ -110,6 +112,8 @@ class Entries:
         """Return a header block whose checksum is right, or None at the end of the archive."""
         block = self._read(BLOCK)
         if len(block) < BLOCK:
+            if block and not self.count:
+                raise CorruptContent("", NOT_A_TAR)
             if block:
                 raise self._cut_short(f"the last header has {len(block)} bytes, expected {BLOCK}")
             self.end = "missing"
@@ -117,9 +121,8 @@ class Entries:
         if block == ZERO_BLOCK:
             self._finish()
             return None
-        if not is_whole(block):
-            what = "is no tar header" if self.count else "is no tar header: this is not a tar archive"
-            raise CorruptContent("", what, "its checksum is wrong")
+        if not tarheader.is_whole(block):
+            raise CorruptContent("", "its checksum is wrong" if self.count else NOT_A_TAR)
         return block
 
     def _finish(self) -> None:
@@ -136,7 +139,7 @@ class Entries:
                 self._raw(block)
 
     def _extension(self, block: bytes) -> bytes:
-        size = number(block[124:136])
+        size = tarheader.number(block[124:136])
         if not 0 <= size <= MAX_EXTENSION:
             raise UnsafeArchive("", f"has an extension of {size} bytes, expected at most {MAX_EXTENSION}")
         body = self._read(size)
@@ -146,7 +149,7 @@ class Entries:
         return body
 
     def _global(self, body: bytes, *, between: bool) -> None:
-        check_global(body)
+        tarheader.check_global(body)
         self._globals += 1
         if self._globals > 1 or between:
             raise UnsafeArchive("", "is a global PAX header where readers disagree about its reach")

@@ -158,7 +158,7 @@ class TarSplit:
 
     def _raw_lines(self) -> Iterator[bytes]:
         rest = b""
-        for block in decompressed(self._source().blocks(), "gzip"):
+        for block in decompressed(self._source().blocks(), "gzip", self.subject):
             *whole, rest = (rest + block).split(b"\n") if rest else bytes(block).split(b"\n")
             yield from whole
             if len(rest) > LINE_LIMIT:

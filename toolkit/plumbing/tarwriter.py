@@ -15,7 +15,7 @@ END = bytes(2 * BLOCK)
 TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "directory": b"5"}
 MODES = {"file": 0o644, "hardlink": 0o644, "symlink": 0o777, "directory": 0o755}
 NAME, PREFIX, OWNER = 100, 155, 32  # bytes of the fields
-NO_DEVICE = bytes(8)
+MAX_EXTENSION = 1 << 20  # bytes of a PAX header
 
 
 def header(  # noqa: PLR0913 - the facts of a member, named
@@ -74,38 +74,46 @@ def entry_header(  # noqa: PLR0913 - the fields of a tar header, named
     if not name or any(b"\0" in text for text in (name, linkname, uname, gname)):
         raise UnsafeArchive(_shown(name), "is empty or holds a NUL, and cannot be a name in a tar")
     _refuse_beyond(name, {"mode": mode, "major device number": major, "minor device number": minor})
+    owners = {b"uid": (uid, 8), b"gid": (gid, 8), b"size": (size, 12)}
     texts = {b"linkpath": (linkname, NAME), b"uname": (uname, OWNER), b"gname": (gname, OWNER)}
-    pax = {key: text for key, (text, width) in texts.items() if not _fits(text, width)}
-    numbers = {b"size": (size, 12), b"uid": (uid, 8), b"gid": (gid, 8)}
-    pax |= {key: b"%d" % value for key, (value, width) in numbers.items() if not _octal(value, width)}
+    pax = {key: b"%d" % value for key, (value, width) in owners.items() if not _octal(value, width)}
+    pax |= {key: text for key, (text, width) in texts.items() if not _fits(text, width)}
     pax |= {_xattr_key(key, name): value for key, value in xattrs.items()}
     if mtime_ns or not _octal(mtime, 12):
         pax[b"mtime"] = format_time(mtime, mtime_ns)
     split = _split(name)
     if split is None or (pax and not _fits(name, NAME)):
-        pax[b"path"] = name
-        split = b"", name
-    block = _block(
-        split[1], mode, uid, gid, size, mtime, type_, linkname, uname, gname,
-        _octal(major, 8), _octal(minor, 8), split[0],
-    )  # fmt: skip
-    if not pax:
-        return block
+        pax[b"path"], split = name, (b"", name)
+    devices = _octal(major, 8) + _octal(minor, 8)
+    block = _block(split, type_, (mode, uid, gid, size, mtime), (linkname, uname, gname), devices)
+    return _pax_header(name, pax) + block if pax else block
+
+
+def _pax_header(name: bytes, pax: Mapping[bytes, bytes]) -> bytes:
     body = format_records(pax)
-    pax_name = _pax_name(name)
-    before = _block(pax_name, 0, 0, 0, len(body), 0, b"x", b"", b"", b"", NO_DEVICE, NO_DEVICE, b"")
-    return b"".join((before, body, padding(len(body)), block))
+    if len(body) > MAX_EXTENSION:
+        problem = f"needs a PAX header of {len(body)} bytes, and Go reads {MAX_EXTENSION}"
+        raise Unsupported(_shown(name), problem)
+    folder, slash, file = name.rpartition(b"/")
+    pax_name = folder + slash + b"PaxHeaders.0" + (b"/" + file if file else b"")
+    return _block((b"", pax_name), b"x", (0, 0, 0, len(body), 0)) + body + padding(len(body))
 
 
-def _block(  # noqa: PLR0913 - the fields of a block, in its order
-    name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, type_: bytes, linkname: bytes,
-    uname: bytes, gname: bytes, major: bytes, minor: bytes, prefix: bytes,
-) -> bytes:  # fmt: skip
+def _block(
+    split: tuple[bytes, bytes],
+    type_: bytes,
+    numbers: tuple[int, int, int, int, int],
+    texts: tuple[bytes, bytes, bytes] = (b"", b"", b""),
+    devices: bytes = bytes(16),
+) -> bytes:
     """Lay out one header block. What does not fit stands in the PAX header: here it is cut, or zero."""
-    numbers = (_field(mode, 8), _field(uid, 8), _field(gid, 8), _field(size, 12), _field(mtime, 12))
+    prefix, name = split
+    mode, uid, gid, size, mtime = numbers
+    linkname, uname, gname = texts
     block = FIELDS.pack(
-        _cut(name, NAME), *numbers, b" " * 8, type_, _cut(linkname, NAME), b"ustar\0", b"00",
-        _cut(uname, OWNER), _cut(gname, OWNER), major, minor, prefix, b"",
+        _cut(name, NAME), _field(mode, 8), _field(uid, 8), _field(gid, 8), _field(size, 12),
+        _field(mtime, 12), b" " * 8, type_, _cut(linkname, NAME), b"ustar\0", b"00", _cut(uname, OWNER),
+        _cut(gname, OWNER), devices[:8], devices[8:], prefix, b"",
     )  # fmt: skip
     return b"%b%06o\0 %b" % (block[:148], sum(block), block[156:])
 
@@ -154,18 +162,13 @@ def _cut(text: bytes, width: int) -> bytes:
     return text if len(text) <= width else text[:width].rstrip(b"/")
 
 
-def _pax_name(name: bytes) -> bytes:
-    folder, slash, file = name.rpartition(b"/")
-    return folder + slash + b"PaxHeaders.0" + (b"/" + file if file else b"")
-
-
 def _encoded(text: str | bytes) -> bytes:
     if isinstance(text, bytes):
         return text
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise UnsafeArchive(repr(text[:200]), "has half a character, and cannot be a name in a tar") from error
+        raise UnsafeArchive(repr(text[:200]), "has half a character, which no tar can hold") from error
 
 
 def _shown(name: bytes) -> str:

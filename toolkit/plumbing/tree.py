@@ -20,6 +20,12 @@ from toolkit.plumbing.files import storing
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+GONE = {
+    errno.ENOENT: "is not there",
+    errno.ENOTDIR: "is no folder, expected one",
+    errno.ELOOP: "is a link where a file was",
+}
+
 
 def components(name: bytes, subject: str) -> list[bytes]:
     """Split a member name; raises UnsafeArchive where it is absolute, or has `..` or NUL."""
@@ -103,9 +109,8 @@ class Tree:
 
     def _explain(self, error: OSError, name: bytes) -> Exception:
         where = self._at(name)
-        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-            link = error.errno == errno.ELOOP
-            return MissingMember(where, "is a link where a file was" if link else "is not there")
+        if error.errno in GONE:
+            return MissingMember(where, GONE[error.errno])
         with storing(where):
             raise error
         raise AssertionError

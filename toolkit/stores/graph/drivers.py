@@ -40,6 +40,11 @@ def driver_named(name: str, place: str) -> Driver:
     return DRIVERS[name]
 
 
+def holds(root: Path, driver: Driver, layer_id: str) -> bool:
+    """Tell whether the driver has a folder, or what the migration left, for a layer."""
+    return os.path.lexists(root / driver.folder.format(id=layer_id))
+
+
 def layer_tree(root: Path, driver: Driver, layer_id: str) -> Tree:
     """Open the folder that holds a layer's files; raises MissingMember naming it.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from toolkit.ancestry import V1Layer
-from toolkit.errors import ToolkitError
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent, Stream
-from toolkit.plumbing.tarsplit import TarSplit
+from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.graph.drivers import Driver, layer_tree
@@ -48,16 +48,12 @@ class LayerReader:
         """Return the layer's tar of `size` bytes."""
         subject = f"layer {self.layer.id[:12]}"
         if self._split is None:
-            return Stream(size, Rebuilt(self._tree, self._changes()).blocks(), subject)
+            return Stream(size, Rebuilt(self._tree, self._changes).blocks(), subject)
         return Stream(size, self._split.assemble(self._tree), subject)
 
-    def measured(self) -> tuple[int, int]:
+    def measure(self) -> Measure:
         """Return the tar's size and the sum of its headers' sizes (rule S5), in bytes."""
-        if self._split is not None:
-            measure = self._split.measure()
-            return measure.size, measure.header_sizes
-        rebuilt = Rebuilt(self._tree, self._changes())
-        return rebuilt.size(), sum(size for _, _, size in rebuilt.entries())
+        return (self._split or Rebuilt(self._tree, self._changes)).measure()
 
     def weighed(self, header_sizes: int) -> V1Layer:
         """Return the layer with its layersize's rule named."""
@@ -76,7 +72,7 @@ class LayerReader:
     def _changed_sizes(self) -> int:
         """Rule S4: the sizes of added and modified files, once for each name."""
         changed = (change.facts for change in self._changes() if change.facts)
-        return sum(facts.st_size for facts in changed if not _is_folder(facts))
+        return sum(facts.st_size for facts in changed if not stat.S_ISDIR(facts.st_mode))
 
     def _changes(self) -> Iterable[Change]:
         if not self.driver.whole_tree:
@@ -87,14 +83,14 @@ class LayerReader:
 def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:
     """Measure a layer without reading its files: exact size, layersize rule, and what is odd."""
     with LayerReader.open(root, driver, layer) as reader:
-        size, header_sizes = reader.measured()
-        weighed = reader.weighed(header_sizes)
+        measure = reader.measure()
+        weighed = reader.weighed(measure.header_sizes)
     findings = size_findings(layer.id, weighed.layersize)
     if weighed.proof == REBUILT:
         findings.append(
             Finding(f"layer {layer.id[:12]}", "has no tar-split, so its tar is rebuilt and not verifiable", "note")
         )
-    return Layer(layer.id, size, v1=weighed), findings
+    return Layer(layer.id, measure.size, v1=weighed), findings
 
 
 def _tar_split(root: GraphRoot, layer_id: str, stack: ExitStack) -> TarSplit | None:
@@ -105,10 +101,3 @@ def _tar_split(root: GraphRoot, layer_id: str, stack: ExitStack) -> TarSplit | N
     subject = f"layer {layer_id[:12]}: tar-data.json.gz"
     size = os.fstat(handle).st_size
     return TarSplit(lambda: Extent(handle, 0, size, subject), subject)
-
-
-def _is_folder(facts: os.stat_result) -> bool:
-    return (facts.st_mode & 0o170000) == 0o040000
-
-
-__all__ = ["REBUILT", "TAR_SPLIT", "LayerReader", "ToolkitError", "examine"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from toolkit.errors import Mismatch
 from toolkit.plumbing.streams import Extent
+from toolkit.plumbing.tarsplit import Measure
 from toolkit.plumbing.tarwriter import END, entry_header, padding
 from toolkit.plumbing.tree import Tree
 from toolkit.ports import Block
@@ -29,7 +30,7 @@ class Rebuilt:
     What Docker leaves to the clock, the time of a whiteout, is 0 here. Sockets have no place in a tar.
     """
 
-    def __init__(self, tree: Tree, changes: Iterable[Change]) -> None:
+    def __init__(self, tree: Tree, changes: Callable[[], Iterable[Change]]) -> None:
         self.tree = tree
         self._changes = changes
         self._first_name: dict[tuple[int, int], bytes] = {}
@@ -37,7 +38,7 @@ class Rebuilt:
     def entries(self) -> Iterator[tuple[bytes, Change, int]]:
         """Yield (header blocks, change, bytes of content to follow)."""
         self._first_name.clear()
-        for change in self._changes:
+        for change in self._changes():
             if change.facts is None:
                 folder, slash, name = change.path.rpartition(b"/")
                 yield entry_header(folder + slash + WHITEOUT + name, b"0", mode=0), change, 0
@@ -53,10 +54,13 @@ class Rebuilt:
                 yield padding(size)
         yield END
 
-    def size(self) -> int:
-        """Return the bytes that `blocks` will yield, from the files' metadata alone."""
-        sizes = (len(header) + size + len(padding(size)) for header, _, size in self.entries())
-        return sum(sizes) + len(END)
+    def measure(self) -> Measure:
+        """Return what `blocks` will yield, from the files' metadata alone."""
+        size, header_sizes = len(END), 0
+        for header, _, content in self.entries():
+            size += len(header) + content + len(padding(content))
+            header_sizes += content
+        return Measure(size, header_sizes)
 
     def _entry(self, change: Change, facts: os.stat_result, kind: bytes) -> tuple[bytes, Change, int]:
         size, link = (facts.st_size if kind == b"0" else 0), b""

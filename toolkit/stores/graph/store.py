@@ -17,7 +17,7 @@ from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
 from toolkit.reference import near, same
-from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named
+from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named, holds
 from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
 
@@ -63,6 +63,21 @@ class GraphStore:
         layers = tuple(layer for layer, _ in examined)
         weighed = tuple(layer.v1 or whole for layer, whole in zip(layers, chain, strict=True))
         return LegacyImage((found,), weighed, layers, findings)
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the layer IDs, base first."""
+        found, _, layer_id = self._find(name)
+        chain = self.root.chain(layer_id)
+        self._check_platform(found, chain, platform)
+        return tuple(layer.id for layer in chain)
+
+    def layer(self, key: str) -> Layer:
+        """Measure one layer, of the first driver that holds it."""
+        if not is_v1_id(key):
+            raise NotFound(f"layer {key[:64]!r}", "is no layer ID, expected 64 lower-case hex digits")
+        driver = next((driver for driver in self._drivers if holds(self.root.path, driver, key)), self._drivers[0])
+        bare = self.root.layer(key)
+        return examine(self.root, driver, replace(bare, layersize=self.root.layersize(key, driver.name)))[0]
 
     @contextmanager
     def open(self, layer: Layer) -> Iterator[Content]:

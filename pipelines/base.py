@@ -1,0 +1,60 @@
+"""What every task shares: settings, progress to the scheduler, receipts under `<home>`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from toolkit.digest import Digest
+from toolkit.errors import ToolkitError
+from toolkit.image import Layer
+from toolkit.settings import Settings, load_settings
+
+STARTED = time.time_ns()  # of this run; children inherit it
+
+
+class LadingTask(luigi.Task):
+    """A task over one store or bundle."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings, read anew: they are never part of a task's identity."""
+        return load_settings(os.environ)
+
+    def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
+        """Tell the scheduler one sentence instead of a traceback."""
+        if isinstance(exception, ToolkitError):
+            return str(exception)
+        return super().on_failure(exception)
+
+
+class Meter:
+    """Passes progress on to the scheduler, a few times a second at most."""
+
+    def __init__(self, task: LadingTask, total: int, verb: str) -> None:
+        self._task, self._total, self._verb = task, max(total, 1), verb
+        self._done = 0
+        self._told = 0.0
+
+    def __call__(self, layer: Layer, count: int) -> None:
+        """Count bytes of a layer; called from several threads."""
+        self._done += count
+        if (now := time.monotonic()) - self._told < 1 and self._done < self._total:
+            return
+        self._told = now
+        share = min(100, 100 * self._done // self._total)
+        message = f"{self._verb} layer {layer.key[:19]}: {self._done / 1e6:.1f} of {self._total / 1e6:.1f} MB"
+        if self._task.set_status_message:  # absent when run() is called outside a worker
+            self._task.set_status_message(message)
+        if self._task.set_progress_percentage:
+            self._task.set_progress_percentage(share)
+
+
+def receipt_path(settings: Settings, kind: str, subject: str) -> Path:
+    """Return where the receipt of `kind` about `subject`, a path or URI, is kept."""
+    name = Path(subject).name.lstrip(".")[:100]
+    return settings.home / "receipts" / f"{kind}-{name}-{Digest.of(subject.encode()).hex[:12]}.json"

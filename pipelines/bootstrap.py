@@ -1,0 +1,82 @@
+"""What importing `pipelines` sets up: defaults below the user's own, and errors in one sentence."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import luigi
+from luigi.configuration import LuigiConfigParser
+
+from toolkit.errors import StoreError, ToolkitError
+
+DEFAULTS = Path(__file__).with_name("defaults.cfg")
+PIPE_ROOM = 4000  # bytes; a write this short is one piece to the reader
+
+
+def install() -> None:
+    """Put the packaged defaults at the lowest precedence, and tell failures by their sentence."""
+    if not DEFAULTS.is_file():  # else luigi would wait a minute for a luigid that is not there
+        raise StoreError(str(DEFAULTS), "is missing", "install the package again")
+    if str(DEFAULTS) not in LuigiConfigParser._config_paths:  # noqa: SLF001 - luigi has no other door
+        LuigiConfigParser._config_paths.insert(0, str(DEFAULTS))  # noqa: SLF001
+        LuigiConfigParser.reload()
+    for name in ("luigi-interface", "luigi", "luigi.scheduler"):
+        logging.getLogger(name).addFilter(one_sentence)
+    LAST_WORDS.listen()
+
+
+def one_sentence(record: logging.LogRecord) -> bool:
+    """Drop the traceback of an error that is ours: its sentence says it all."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ToolkitError):
+        record.msg = f"{record.getMessage()}: {error}"
+        record.args = ()
+        record.exc_info = record.exc_text = None
+        LAST_WORDS.say(str(error))
+    return True
+
+
+class LastWords:
+    """The sentences of what failed, also in luigi's child processes, told again as the last lines."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._owner = os.getpid()
+
+    def listen(self) -> None:
+        """Tell what failed when the process ends, and of tasks that cannot even be scheduled."""
+        atexit.register(self.tell)
+        luigi.Task.event_handler(luigi.Event.BROKEN_TASK)(self.broken)
+
+    def say(self, sentence: str) -> None:
+        """Remember a sentence; a full pipe has enough of them."""
+        try:
+            os.write(self._writer, sentence.encode(errors="replace")[:PIPE_ROOM] + b"\n")
+        except OSError:
+            return
+
+    def broken(self, task: Any, error: BaseException) -> None:  # noqa: ANN401, ARG002 - luigi's signature
+        """Remember why a task's `requires` or `complete` failed."""
+        if isinstance(error, ToolkitError):
+            self.say(str(error))
+
+    def tell(self) -> None:
+        """Print each sentence once."""
+        if os.getpid() != self._owner:
+            return
+        try:
+            told = os.read(self._reader, 1 << 16).decode(errors="replace").splitlines()
+        except OSError:
+            return
+        for sentence in dict.fromkeys(told):
+            sys.stderr.write(f"error: {sentence}\n")
+
+
+LAST_WORDS = LastWords()

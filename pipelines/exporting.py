@@ -1,0 +1,191 @@
+"""ExportLayer, AssembleBundle, ExportImage: out of a store, into one verified bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from pipelines.base import LadingTask, Meter, receipt_path
+from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter, TagParameter
+from pipelines.receipts import Receipt, stamp_json, untouched
+from pipelines.verifying import VerifyBundle
+from toolkit.bundles import DEFAULT, create_bundle
+from toolkit.digest import Digest
+from toolkit.operations.copy import copy
+from toolkit.operations.staging import StagedSource, Staging
+from toolkit.places import canonical, open_source
+from toolkit.platform import Platform
+from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
+from toolkit.ports import Source
+from toolkit.reference import file_name
+from toolkit.report import Report
+
+
+class StagedLayer(luigi.Target):
+    """A layer in `<home>/layers`, complete when its bytes were proven and nobody touched them since."""
+
+    def __init__(self, staging: Staging, place: str, key: str) -> None:
+        self.staging, self.place, self.key = staging, place, key
+
+    def exists(self) -> bool:
+        """Tell whether the layer is staged, proven and untouched."""
+        return self.staging.proof(self.place, self.key) is not None
+
+
+class ExportLayer(LadingTask):
+    """Write one layer's exact tar, with its json. Images that share a layer run it once."""
+
+    source: str = PlaceParameter(description="the store's URI")
+    layer: str = luigi.Parameter(description="the layer's v1 ID or digest")
+
+    def output(self) -> StagedLayer:
+        """Return the layer under `<home>/layers`."""
+        return StagedLayer(Staging(self.settings.home / "layers"), _source(self).place, self.layer)
+
+    def run(self) -> None:
+        """Read, prove, write."""
+        source = _source(self)
+        layer = source.layer(self.layer)
+        self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+
+
+class ImageTask(LadingTask):
+    """What the tasks of one image share."""
+
+    tag: str = TagParameter(description="the image's name: ubuntu:14.04")
+    source: str = PlaceParameter(default="", description="the store's URI; default: [lading] source")
+    format: str = FormatParameter(default=DEFAULT, description="the bundle's format")
+    platform: str = PlatformParameter(default="", description="os/architecture; default: all there are")
+    bundle: str = luigi.Parameter(default="", description="the bundle's path; default: under <home>/bundles")
+
+    @property
+    def place(self) -> str:
+        """Return the source's URI, with its path absolute."""
+        return canonical(self.source or self.settings.source, self.settings)
+
+    @property
+    def path(self) -> Path:
+        """Return the bundle's absolute path."""
+        if self.bundle:
+            return Path(self.bundle).absolute()
+        return (self.settings.home / "bundles" / file_name(self.tag, self.format, self.platform)).absolute()
+
+    @property
+    def wanted(self) -> Platform | None:
+        """Return the platform asked for."""
+        return Platform.parse(self.platform) if self.platform else None
+
+    @property
+    def owner(self) -> str:
+        """Return the name of this image's claim on staged layers."""
+        return Digest.of(str(self.path).encode()).hex
+
+    def question(self, source: Source) -> dict[str, str]:
+        """Return what a receipt must agree with: what was asked for, and what it resolves to now."""
+        return {
+            "source": source.place,
+            "reference": self.tag,
+            "format": self.format,
+            "platform": self.platform,
+            "resolved": source.identify(self.tag),
+        }
+
+    def answered(self, facts: Mapping[str, Any]) -> bool:
+        """Tell whether a receipt is about this very question and its bundle is untouched."""
+        question = self.question(open_source(self.place, self.settings))
+        return untouched(facts, self.path) and question.items() <= facts.items()
+
+
+class AssembleBundle(ImageTask):
+    """Put an image's staged layers into one bundle."""
+
+    @cached_property
+    def layer_keys(self) -> tuple[str, ...]:
+        """Return the keys of the image's layers, each once."""
+        keys = open_source(self.place, self.settings).layer_keys(self.tag, self.wanted)
+        return tuple(dict.fromkeys(keys))
+
+    def requires(self) -> list[ExportLayer]:
+        """Require each layer, and claim it, so that no other image's end removes it."""
+        source = open_source(self.place, self.settings)
+        _staging(self).claim(self.owner, source.place, self.layer_keys)
+        return [ExportLayer(source=self.place, layer=key) for key in self.layer_keys]
+
+    def output(self) -> Receipt:
+        """Return the receipt of the bundle."""
+        return Receipt(receipt_path(self.settings, "assembled", str(self.path)), self.answered)
+
+    def run(self) -> None:
+        """Assemble the bundle, and leave a receipt of what it holds."""
+        source = open_source(self.place, self.settings)
+        make_folder(self.path.parent)
+        sweep(self.path.parent)
+        staged = StagedSource(source, _staging(self))
+        question = self.question(source)
+        proven = copy(
+            staged,
+            create_bundle(self.path, self.format),
+            [self.tag],
+            platform=self.wanted,
+            strict=self.settings.strict,
+            progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
+        )
+        facts = Report.of(str(self.path), proven).to_json()
+        self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
+
+
+class ExportImage(ImageTask):
+    """Export, assemble and verify: done when the verified bundle is there, with its report and sha256."""
+
+    def requires(self) -> AssembleBundle:
+        """Require the bundle."""
+        return AssembleBundle(**self.param_kwargs)
+
+    def output(self) -> Receipt:
+        """Return the report beside the bundle."""
+        return Receipt(self.path.with_name(self.path.name + ".json"), self._stands)
+
+    def run(self) -> Generator[VerifyBundle, None, None]:
+        """Verify the bundle, then write `.sha256` and the report, and let the staged layers go."""
+        verified = VerifyBundle(bundle=str(self.path))
+        yield verified
+        assembled, checked = self.requires().output().read(), verified.output().read()
+        findings = [*assembled.get("findings", []), *checked["findings"]]
+        write_atomically(self._sums, self._sum_line(checked["sha256"]))
+        self.output().write(
+            {
+                **checked,
+                **self.question(open_source(self.place, self.settings)),
+                "findings": list({str(finding): finding for finding in findings}.values()),
+            }
+        )
+        _staging(self).release(self.owner)
+
+    def _stands(self, facts: Mapping[str, Any]) -> bool:
+        if facts.get("verdict") != "verified" or not self.answered(facts):
+            return False
+        line = self._sum_line(str(facts.get("sha256")))
+        return self._sums.is_file() and read_bounded(self._sums, 4096) == line
+
+    @property
+    def _sums(self) -> Path:
+        return self.path.with_name(self.path.name + ".sha256")
+
+    def _sum_line(self, sha256: str) -> bytes:
+        return f"{sha256}  {self.path.name}\n".encode()
+
+
+STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
+
+
+def _staging(task: LadingTask) -> Staging:
+    folder = (task.settings.home / "layers").absolute()
+    return STAGINGS.setdefault(folder, Staging(folder))
+
+
+def _source(task: ExportLayer) -> Source:
+    return open_source(task.source, task.settings)

@@ -1,0 +1,66 @@
+"""ImportBundle: verify a bundle, then put its images into a store, blobs first, names last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from pipelines.base import LadingTask, Meter, receipt_path
+from pipelines.parameters import PlaceParameter
+from pipelines.receipts import Receipt, stamp_json, untouched
+from pipelines.verifying import VerifyBundle
+from toolkit.bundles import open_bundle
+from toolkit.errors import ToolkitError
+from toolkit.operations.copy import copy
+from toolkit.places import canonical, open_sink, open_source
+from toolkit.report import Report
+
+
+class ImportBundle(LadingTask):
+    """Import a bundle. Done while the store still has each of its names as it was imported."""
+
+    bundle: str = luigi.Parameter(description="the bundle's path")
+    store: str = PlaceParameter(default="auto", description="the store's URI; default: the embedded store")
+
+    @property
+    def path(self) -> Path:
+        """Return the bundle's absolute path."""
+        return Path(self.bundle).absolute()
+
+    @property
+    def place(self) -> str:
+        """Return the store's URI, with its path absolute."""
+        return canonical(self.store, self.settings)
+
+    def requires(self) -> VerifyBundle:
+        """Require that the bundle is verified in this run."""
+        return VerifyBundle(bundle=str(self.path))
+
+    def output(self) -> Receipt:
+        """Return the receipt under `<home>/receipts`."""
+        return Receipt(receipt_path(self.settings, "imported", f"{self.place} {self.path}"), self._stands)
+
+    def run(self) -> None:
+        """Copy every image of the bundle into the store."""
+        source = open_bundle(self.path)
+        names = [line.names[0] if line.names else line.id for line in source.listings()]
+        total = sum(layer.size for name in names for layer in source.image(name).layers)
+        sink = open_sink(self.place, self.settings)
+        proven = copy(source, sink, names, strict=self.settings.strict, progress=Meter(self, total, "writing"))
+        store = open_source(self.place, self.settings)
+        here = {name: store.identify(name) for image in proven for name in image.names}
+        facts = Report.of(self.place, proven).to_json()
+        self.output().write({**facts, "store": self.place, "names": here, "stamp": stamp_json(self.path)})
+
+    def _stands(self, facts: Mapping[str, Any]) -> bool:
+        names = facts.get("names")
+        if not isinstance(names, dict) or not untouched(facts, self.path):
+            return False
+        try:
+            store = open_source(self.place, self.settings)
+            return all(store.identify(name) == known for name, known in names.items())
+        except ToolkitError:
+            return False

@@ -1,0 +1,47 @@
+"""Task parameters, read by the toolkit's own parsers: what is wrong fails when the task is made."""
+
+from __future__ import annotations
+
+import luigi
+
+from toolkit.bundles import FORMATS
+from toolkit.errors import UsageError
+from toolkit.places import Place
+from toolkit.platform import Platform
+from toolkit.reference import file_name
+
+
+class TagParameter(luigi.Parameter):
+    """An image's name; raises InvalidReference."""
+
+    def parse(self, text: str) -> str:
+        """Return the text, if a bundle can be named after it."""
+        file_name(text, "", "")
+        return text
+
+
+class PlaceParameter(luigi.Parameter):
+    """A store's URI; raises InvalidPlace."""
+
+    def parse(self, text: str) -> str:
+        """Return the text, if it names a kind of place."""
+        return str(Place.parse(text)) if text else ""
+
+
+class FormatParameter(luigi.Parameter):
+    """A bundle format that can be written; raises UsageError with their names."""
+
+    def parse(self, text: str) -> str:
+        """Return the name."""
+        written = [format_.name for format_ in FORMATS if format_.members_of]
+        if text not in written:
+            raise UsageError(f"format {text!r}", "is not written", f"choose one of {', '.join(written)}")
+        return text
+
+
+class PlatformParameter(luigi.Parameter):
+    """`os/architecture[/variant]`, or nothing; raises InvalidPlatform."""
+
+    def parse(self, text: str) -> str:
+        """Return the text."""
+        return str(Platform.parse(text)) if text else ""

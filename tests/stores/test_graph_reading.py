@@ -1,0 +1,317 @@
+"""Reading stores that Docker 1.9.1 wrote: the layers, sizes and IDs are those that engines gave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.stores.conftest import clone
+from tests.stores.facts import DIFF_IDS, DRIVERS, IDS, IMAGE_ID, LAYERSIZES, RULES
+from toolkit.digest import Digest
+from toolkit.errors import ToolkitError
+from toolkit.image import Layer, Proof
+from toolkit.plumbing.tarball import Entries, Entry
+from toolkit.plumbing.tarreader import StreamReader
+from toolkit.stores.graph.store import GraphStore
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the files' owners and capabilities count")
+TAG = "ubuntu:14.04"
+
+
+def bytes_of(store: GraphStore, layer: Layer) -> bytes:
+    with store.open(layer) as content:
+        return b"".join(bytes(block) for block in content.blocks())
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_each_layers_tar_is_the_one_docker_stored(docker_1_9_1: Path, driver: str) -> None:
+    store = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}")
+    image = store.image(TAG)
+    assert tuple(layer.key for layer in image.layers) == IDS
+    for layer, diff_id in zip(image.layers, DIFF_IDS, strict=True):
+        tar = bytes_of(store, layer)
+        assert hashlib.sha256(tar).hexdigest() == diff_id
+        assert len(tar) == layer.size
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_each_layersize_follows_the_rule_of_its_driver(docker_1_9_1: Path, driver: str) -> None:
+    image = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}").image(TAG)
+    sizes = [layer.v1.layersize for layer in image.layers if layer.v1]
+    assert tuple(size.text for size in sizes) == LAYERSIZES[driver]
+    assert {size.rule for size in sizes} == {RULES[driver]}
+    assert not image.findings
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_image_id_is_the_one_docker_gives(docker_1_9_1: Path, driver: str) -> None:
+    image = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}").image(TAG)
+    digests = [Digest("sha256", hex_) for hex_ in DIFF_IDS]
+    proofs = {
+        layer.key: Proof(digest, layer.size, digest)
+        for layer, digest in zip(image.layers, digests, strict=True)
+    }
+    (picture,) = image.proven(proofs).images()
+    assert str(picture.config.image_id) == IMAGE_ID
+
+
+def test_both_names_of_the_image_are_listed(docker_1_9_1: Path) -> None:
+    (line,) = GraphStore(docker_1_9_1 / "docker-1.9.1-aufs").listings()
+    assert line.names == (TAG, "ubuntu:trusty")
+    assert line.id == IDS[-1]
+    assert line.size == sum(map(int, LAYERSIZES["aufs"]))
+
+
+def test_history_tells_what_docker_history_tells(docker_1_9_1: Path) -> None:
+    outline = GraphStore(docker_1_9_1 / "docker-1.9.1-aufs").outline(TAG)
+    assert [layer.history.created for layer in outline.layers] == [
+        "2015-07-10T00:13:44.35Z", "2015-07-10T01:13:44.351Z", "2015-07-10T02:13:44.352Z", "2015-07-10T03:13:44.353Z",
+    ]  # fmt: skip
+    assert outline.layers[-1].history.created_by == '/bin/sh -c #(nop) CMD ["/bin/sh"]'
+    assert outline.config["Cmd"] == ["/bin/sh"]
+
+
+# ── without tar-split: the driver's own differ ──
+
+
+def strip_tar_split(root: Path) -> Path:
+    for path in root.glob("graph/*/tar-data.json.gz"):
+        path.unlink()
+    return root
+
+
+def entries(store: GraphStore, layer: Layer) -> dict[bytes, tuple[Entry, bytes]]:
+    with store.open(layer) as content:
+        walk = Entries(StreamReader(content.blocks()), "layer")
+        return {entry.name: (entry, b"".join(map(bytes, walk.body()))) for entry in walk}
+
+
+def facts(entry: Entry, content: bytes) -> tuple[object, ...]:
+    """What must come back. A link's mode means nothing on Linux: Go wrote 0777, the builder 0644."""
+    mode = 0 if entry.type == b"2" else entry.mode & 0o7777
+    owner = (entry.uid, entry.gid)
+    return entry.type, mode, owner, entry.linkname, content, entry.major, entry.minor, dict(entry.xattrs)
+
+
+@ROOT
+@pytest.mark.root
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_drivers_own_differ_finds_the_same_entries_and_contents(
+    docker_1_9_1: Path, tmp_path: Path, driver: str
+) -> None:
+    whole = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}")
+    bare = GraphStore(strip_tar_split(clone(docker_1_9_1 / f"docker-1.9.1-{driver}", tmp_path / "bare")))
+    for layer, rebuilt in zip(whole.image(TAG).layers, bare.image(TAG).layers, strict=True):
+        told, found = entries(whole, layer), entries(bare, rebuilt)
+        implied = {name for name in found if name.endswith(b"/") and name not in told}
+        assert all(any(other.startswith(name) for other in told) for name in implied)
+        expected = {name: facts(*pair) for name, pair in told.items() if not is_mark(name)}
+        assert {name: facts(*pair) for name, pair in found.items() if name not in implied and not is_mark(name)} == expected
+        assert hidden(found, whole, layer) == hidden(told, whole, layer)
+        assert times(found, implied) == times(told, set())
+
+
+def is_mark(name: bytes) -> bool:
+    return name.rpartition(b"/")[2].startswith(b".wh.")
+
+
+def times(found: dict[bytes, tuple[Entry, bytes]], left_out: set[bytes]) -> dict[bytes, int]:
+    """The times of all but whiteouts; an inode has one time, that of its last name's header."""
+    linked = {entry.linkname for entry, _ in found.values() if entry.type == b"1"}
+    return {
+        name: entry.mtime
+        for name, (entry, _) in found.items()
+        if name not in left_out and not is_mark(name) and name not in linked and entry.type != b"1"
+    }
+
+
+def hidden(found: dict[bytes, tuple[Entry, bytes]], store: GraphStore, layer: Layer) -> set[bytes]:
+    """The names of the layers below that whiteouts and opaque marks of this one hide."""
+    below: set[bytes] = set()
+    for lower in store.image(TAG).layers:
+        if lower.key == layer.key:
+            break
+        below |= {name.rstrip(b"/") for name in entries(store, lower)}
+    gone = set()
+    for name in filter(is_mark, found):
+        folder, slash, mark = name.rpartition(b"/")
+        prefix = folder + slash if mark == b".wh..wh..opq" else folder + slash + mark[4:]
+        exact = mark != b".wh..wh..opq"
+        own = {other.rstrip(b"/") for other in found}
+        gone |= {
+            lower
+            for lower in below
+            if (lower == prefix or lower.startswith(prefix + b"/") if exact else lower.startswith(prefix))
+            and lower not in own
+        }
+    return gone
+
+
+def test_a_layer_without_tar_split_is_said_to_be_not_verifiable(root: Path) -> None:
+    image = GraphStore(strip_tar_split(root)).image(TAG)
+    assert {layer.v1.proof for layer in image.layers if layer.v1} == {"rebuilt"}
+    assert all("not verifiable" in finding.problem for finding in image.findings)
+    assert len(image.findings) == len(IDS)
+
+
+def test_a_rebuilt_layer_is_the_same_bytes_every_time(root: Path) -> None:
+    store = GraphStore(strip_tar_split(root))
+    layers = store.image(TAG).layers
+    assert [bytes_of(store, layer) for layer in layers] == [bytes_of(store, layer) for layer in layers]
+
+
+@pytest.mark.parametrize("driver", ["overlay", "vfs"])
+def test_files_that_share_an_inode_with_the_parent_are_no_hard_links(
+    docker_1_9_1: Path, tmp_path: Path, driver: str
+) -> None:
+    root = strip_tar_split(clone(docker_1_9_1 / f"docker-1.9.1-{driver}", tmp_path / "bare"))
+    store = GraphStore(root)
+    third = entries(store, store.image(TAG).layers[2])
+    assert b"bin/busybox" not in third
+    assert not [entry for entry, _ in third.values() if entry.type == b"1"]
+
+
+# ── damage: one sentence each, and the right exit code ──
+
+
+def write(root: Path, name: str, text: bytes) -> None:
+    (root / name).write_bytes(text)
+
+
+def names(root: Path, mapping: object) -> None:
+    write(root, "repositories-aufs", json.dumps({"Repositories": mapping}).encode())
+
+
+def edit_json(root: Path, layer_id: str, **members: object) -> None:
+    path = root / "graph" / layer_id / "json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | members))
+
+
+def flip(path: Path, offset: int = -20) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[offset] ^= 1
+    path.write_bytes(raw)
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def swap_for_link(path: Path, target: str) -> None:
+    path.rename(path.with_name(path.name + ".was"))
+    path.symlink_to(target)
+
+
+BASE, TOP = IDS[0], IDS[-1]
+DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "missing-layer-folder": (lambda r: (r / "aufs/diff" / BASE).rename(r / "gone"), 5, "is not there"),
+    "missing-json": (lambda r: (r / "graph" / BASE / "json").unlink(), 5, "is not there"),
+    "damaged-tar-data": (lambda r: flip(r / "graph" / BASE / "tar-data.json.gz"), 5, "tar-data.json.gz"),
+    "truncated-tar-data": (lambda r: os.truncate(r / "graph" / BASE / "tar-data.json.gz", 900), 5, "tar-data.json.gz"),
+    "changed-file": (lambda r: flip(r / "aufs/diff" / BASE / "etc/services"), 5, "etc/services: CRC-64 is"),
+    "longer-file": (lambda r: append(r / "aufs/diff" / BASE / "etc/rpc"), 5, "etc/rpc: size is 912, expected 911"),
+    "missing-file": (lambda r: (r / "aufs/diff" / BASE / "etc/rpc").unlink(), 5, "is not there"),
+    "file-became-a-link": (lambda r: swap_for_link(r / "aufs/diff" / BASE / "etc/rpc", "/etc/passwd"), 5, "is a link where a file was"),
+    "folder-became-a-link": (lambda r: swap_for_link(r / "aufs/diff" / BASE / "etc", "/etc"), 5, "is no folder, expected one"),
+    "file-became-a-fifo": (lambda r: ((r / "aufs/diff" / BASE / "etc/rpc").unlink(), os.mkfifo(r / "aufs/diff" / BASE / "etc/rpc")), 5, "is not a regular file"),
+    "parent-cycle": (lambda r: edit_json(r, BASE, parent=TOP), 6, "the parents form a cycle"),
+    "own-parent": (lambda r: edit_json(r, TOP, parent=TOP), 6, "the parents form a cycle"),
+    "id-is-a-path": (lambda r: names(r, {"ubuntu": {"14.04": "../../x"}}), 6, "expected 64 lower-case hex digits"),
+    "id-is-not-the-folder": (lambda r: edit_json(r, TOP, id=BASE), 6, "expected the folder's name"),
+    "parent-is-a-path": (lambda r: edit_json(r, TOP, parent="../" * 21 + "x"), 6, "expected 64 lower-case hex digits"),
+    "json-is-no-json": (lambda r: write(r, f"graph/{TOP}/json", b"{"), 5, "is not valid JSON"),
+    "json-with-two-spellings": (lambda r: edit_json(r, TOP, Parent=BASE), 6, "second spelling"),
+    "json-is-a-link": (lambda r: swap_for_link(r / "graph" / TOP / "json", "/etc/hostname"), 5, "is a link"),
+    "names-are-no-json": (lambda r: write(r, "repositories-aufs", b"[]"), 5, "expected an object"),
+    "diff-is-a-link-elsewhere": (lambda r: swap_for_link(r / "aufs/diff" / BASE, "/etc"), 6, "is a link to '/etc'"),
+    "unknown-tag": (lambda r: names(r, {"ubuntu": {"14.10": TOP}}), 3, "ubuntu:14.10"),
+    "no-graph": (lambda r: (r / "graph").rename(r / "g"), 3, "no folder named graph"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_refused_in_one_sentence(root: Path, what: str) -> None:
+    damage, code, sentence = DAMAGE[what]
+    damage(root)
+    with pytest.raises(ToolkitError) as caught:
+        read_all(root)
+    assert sentence in str(caught.value)
+    assert caught.value.exit_code == code
+    assert "\n" not in str(caught.value)
+
+
+def read_all(root: Path) -> None:
+    store = GraphStore(root)
+    for layer in store.image(TAG).layers:
+        bytes_of(store, layer)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "layersize is ''"),
+        (b"12\n", "layersize is '12\\n'"),
+        (b" 5", "layersize is ' 5'"),
+        (b"1e3", "layersize is '1e3'"),
+        (b"123", "which no rule of the aufs driver gives"),
+    ],
+)
+def test_a_bad_layersize_is_named_and_stops_nothing(root: Path, text: bytes, problem: str) -> None:
+    write(root, f"graph/{TOP}/layersize", text)
+    (finding,) = GraphStore(root).image(TAG).findings
+    assert problem in finding.problem
+    assert finding.severity == "warning"
+    read_all(root)
+
+
+@pytest.mark.parametrize("text", [b"-1", None])
+def test_a_layersize_that_docker_would_compute_again_is_no_fault(root: Path, text: bytes | None) -> None:
+    path = root / "graph" / TOP / "layersize"
+    path.unlink() if text is None else path.write_bytes(text)
+    assert {finding.severity for finding in GraphStore(root).image(TAG).findings} == {"note"}
+
+
+def test_a_layer_moved_by_the_migration_from_0_6_is_found_inside_the_root(root: Path) -> None:
+    """`aufs/diff/<id>` is then an absolute link to a path of another machine (formats A.1, case 26)."""
+    (root / "aufs/diff" / BASE).rename(root / "graph" / BASE / "layer")
+    (root / "aufs/diff" / BASE).symlink_to(f"/var/lib/docker/graph/{BASE}/layer")
+    read_all(root)
+
+
+def test_digest_keys_are_names_with_an_at_sign(root: Path) -> None:
+    digest = "sha256:" + "a" * 64
+    names(root, {"ubuntu": {"14.04": TOP, digest: TOP}, "gone": {"1": "f" * 64}})
+    store = GraphStore(root)
+    good, bad = sorted(store.listings(), key=lambda line: line.problem)
+    assert good.names == (TAG, f"ubuntu@{digest}")
+    assert store.identify(f"ubuntu@{digest}") == TOP
+    assert bad.names == ("gone:1",)
+    assert "is not there" in bad.problem
+
+
+def test_a_strong_id_is_the_folders_name_and_the_parent_file_overrides(root: Path) -> None:
+    """1.8.3 and later: no `id`, a `parent_id` that no longer names a folder, and a file `parent`."""
+    path = root / "graph" / TOP / "json"
+    value = json.loads(path.read_text())
+    parent = value.pop("parent")
+    value.pop("id")
+    path.write_text(json.dumps(value | {"parent_id": "sha256:" + "e" * 64, "layer_id": "sha256:" + "d" * 64}))
+    (root / "graph" / TOP / "parent").write_text(parent)
+    assert GraphStore(root).layer_keys(TAG) == IDS
+
+
+def test_reading_changes_nothing(root: Path) -> None:
+    def state() -> list[tuple[str, int, int]]:
+        walked = ((folder, files) for folder, _, files in os.walk(root))
+        paths = [os.path.join(folder, name) for folder, files in walked for name in files]
+        return [(path, os.lstat(path).st_mtime_ns, os.lstat(path).st_size) for path in sorted(paths)]
+
+    before = state()
+    read_all(root)
+    GraphStore(root).listings()
+    assert state() == before

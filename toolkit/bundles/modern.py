@@ -1,0 +1,244 @@
+"""An image of an OCI layout: every document it points at, read and proven, and its blobs listed.
+
+Source: OCI image-spec (image-layout.md, image-index.md, manifest.md); formats D.3.3, D.3.6, D.9, G.4.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from toolkit import mediatype
+from toolkit.ancestry import V1Layer
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME
+from toolkit.digest import Digest
+from toolkit.document import LIMIT
+from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive, Unsupported
+from toolkit.image import Document, Finding, Image, Layer, Proof, ProvenImage
+from toolkit.model import Config, Descriptor, Index, Manifest
+from toolkit.platform import Platform
+from toolkit.ports import Content
+from toolkit.synthesis import own_chain
+
+DEPTH = 8  # indexes below indexes (formats G.6)
+TOTAL = 32 << 20  # bytes of all documents of one image, which are held in memory
+UNKNOWN = "unknown"  # BuildKit gives its attestations this platform
+
+
+class Blobs(Protocol):
+    """Where the bytes of a layout lie: a folder, or an archive. Read-only, from any thread."""
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Return a small file by its name in the layout, None where there is none; raises above `limit`."""
+
+    def size(self, digest: Digest) -> int | None:
+        """Return how many bytes lie under the digest; None where there is no such blob."""
+
+    def open(self, digest: Digest, size: int) -> AbstractContextManager[Content]:
+        """Open a blob whose size was asked before."""
+
+
+def blob_name(digest: Digest) -> str:
+    """Return where a layout keeps a blob (OCI image-layout.md)."""
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModernImage:
+    """A manifest, or an index with all that is here of it; a SourceImage."""
+
+    names: tuple[str, ...]
+    top: Descriptor
+    documents: Mapping[Digest, Document] = field(repr=False)  # children before parents
+    layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def offered(self) -> ProvenImage:
+        """Return the image as it will be once its layers are proven: nothing of it is made up."""
+        blobs = tuple(
+            Descriptor(layer.media_type, layer.digest, layer.size) for layer in self.layers if layer.digest
+        )
+        return ProvenImage(self.names, self.top, self.documents, blobs, self.findings)
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return the image; raises Mismatch where a proof is not what its layer promised."""
+        for layer in self.layers:
+            proof = proofs[layer.key]
+            subject = f"layer {layer.key}"
+            if proof.digest != layer.digest:
+                raise Mismatch(subject, "digest", "", proof.digest, layer.digest)
+            if proof.size != layer.size:
+                raise Mismatch(subject, "size", "", proof.size, layer.size)
+            if layer.diff_id is not None and proof.diff_id != layer.diff_id:
+                raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
+        return self.offered
+
+
+def gather(
+    blobs: Blobs, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+) -> ModernImage:
+    """Read everything `top` points at; with `platform`, that manifest alone becomes the top.
+
+    Raises MissingMember where no image is here whole, NotFound for a platform it does not have,
+    Unsupported for what is neither manifest nor index, and as the documents' own parsers do.
+    """
+    if top.media_type not in mediatype.INDEXES | mediatype.MANIFESTS:
+        raise Unsupported(f"blob {top.digest}", f"is {top.media_type[:100]}, neither manifest nor index")
+    found = _Gathering(blobs, top)
+    if platform:
+        found = _Gathering(blobs, found.chosen(platform))
+    return ModernImage(
+        names, bare(found.top), found.documents, tuple(found.layers.values()), tuple(found.findings)
+    )
+
+
+def bare(top: Descriptor) -> Descriptor:
+    """Return a descriptor without the names that an index.json gave it."""
+    kept = {key: text for key, text in top.annotations.items() if key not in {REF_NAME, IMAGE_NAME}}
+    return replace(top, annotations=kept)
+
+
+class _Gathering:
+    """One walk from a top descriptor down."""
+
+    def __init__(self, blobs: Blobs, top: Descriptor) -> None:
+        self.top = top
+        self.documents: dict[Digest, Document] = {}
+        self.layers: dict[Digest, Layer] = {}
+        self.findings: list[Finding] = []
+        self._blobs = blobs
+        self._images: list[tuple[Descriptor, Image]] = []
+        self._seen: set[Digest] = set()
+        self._missing: list[Digest] = []
+        self._left = TOTAL
+        self._take(top, 0)
+        if self._missing and not self._images:
+            raise MissingMember(f"blob {self._missing[0]}", "is not there, and without it no image is whole")
+
+    def chosen(self, platform: Platform) -> Descriptor:
+        """Return the manifest for a platform; raises NotFound."""
+        wanted = self.image().preferred(platform)
+        for descriptor, image in self._images:
+            if wanted and image.manifest.raw == wanted.manifest.raw:
+                return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
+        raise Unsupported(f"manifest {self.top.digest}", "is an artifact, and has no platform")
+
+    def image(self) -> ProvenImage:
+        """Return what was found so far."""
+        return ProvenImage((), self.top, self.documents, ())
+
+    def _take(self, descriptor: Descriptor, depth: int) -> None:
+        if descriptor.digest in self._seen:
+            return
+        self._seen.add(descriptor.digest)
+        if depth > DEPTH:
+            raise UnsafeArchive(f"index {self.top.digest}", f"is nested deeper than {DEPTH} levels")
+        if not self._is_there(descriptor):
+            where = f" for {descriptor.platform}" if descriptor.platform else ""
+            self._lack(descriptor, f"the index names it{where}, and it is not there")
+        elif descriptor.media_type in mediatype.INDEXES:
+            self._take_index(descriptor, depth)
+        elif descriptor.media_type in mediatype.MANIFESTS:
+            self._take_manifest(descriptor, is_top=depth == 0)
+        else:
+            self._add_blob(descriptor)
+
+    def _take_index(self, descriptor: Descriptor, depth: int) -> None:
+        raw = self._read(descriptor)
+        for child in Index.from_bytes(raw, descriptor.media_type).manifests:
+            self._take(child, depth + 1)
+        self.documents[descriptor.digest] = Document(descriptor, raw)
+
+    def _take_manifest(self, descriptor: Descriptor, *, is_top: bool) -> None:
+        raw = self._read(descriptor)
+        manifest = Manifest.from_bytes(raw, descriptor.media_type)
+        children = (manifest.config, *manifest.layers)
+        here = [child for child in children if self._is_there(child)]
+        if len(here) < len(children):
+            gone = next(child for child in children if child not in here)
+            self._lack(descriptor, f"blob {gone.digest} of it is not there")
+        elif manifest.is_image and (is_top or _runs(descriptor, manifest)):
+            self._take_image(descriptor, manifest)
+            return
+        elif not manifest.is_image:
+            self.documents[descriptor.digest] = Document(descriptor, raw)
+        if descriptor.digest not in self.documents:
+            here.append(descriptor)  # kept as it is, and never taken for an image
+        for child in here:
+            self._add_blob(child)
+
+    def _take_image(self, descriptor: Descriptor, manifest: Manifest) -> None:
+        config_raw = self._read(manifest.config)
+        image = Image(manifest, Config.from_bytes(config_raw))
+        chain = own_chain(image) or [None] * len(manifest.layers)
+        for (layer, diff_id), v1 in zip(image.layers, chain, strict=True):
+            self._add_blob(layer, diff_id, v1)
+        self.documents[manifest.config.digest] = Document(manifest.config, config_raw)
+        self.documents[descriptor.digest] = Document(descriptor, manifest.raw)
+        self._images.append((descriptor, image))
+        self._compare_platforms(descriptor, image)
+
+    def _add_blob(self, blob: Descriptor, diff_id: Digest | None = None, v1: V1Layer | None = None) -> None:
+        if blob.digest in self.documents:
+            return
+        layer = Layer(str(blob.digest), blob.size, blob.digest, diff_id, blob.media_type, v1)
+        known = self.layers.setdefault(blob.digest, layer)
+        if known.diff_id is None:
+            self.layers[blob.digest] = layer
+        elif diff_id not in {None, known.diff_id}:
+            both = f"{known.diff_id} and {diff_id}"
+            raise UnsafeArchive(f"layer {blob.digest}", f"is listed under two diffIDs, {both}")
+
+    def _is_there(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is here; raises Mismatch where it is of another size."""
+        _check_inline(descriptor)
+        size = self._blobs.size(descriptor.digest)
+        if size not in {None, descriptor.size}:
+            raise Mismatch(f"blob {descriptor.digest}", "size", "", size, descriptor.size)
+        return size is not None
+
+    def _lack(self, descriptor: Descriptor, problem: str) -> None:
+        self._missing.append(descriptor.digest)
+        self.findings.append(Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}"))
+
+    def _read(self, descriptor: Descriptor) -> bytes:
+        """Read one document, bounded and proven."""
+        subject = f"blob {descriptor.digest}"
+        if descriptor.size > LIMIT:
+            raise UnsafeArchive(subject, f"is {descriptor.size} bytes, expected at most {LIMIT}")
+        self._left -= descriptor.size
+        if self._left < 0:
+            raise UnsafeArchive(f"index {self.top.digest}", f"has more than {TOTAL} bytes of documents")
+        raw = self._blobs.read(blob_name(descriptor.digest), LIMIT)
+        if raw is None:
+            raise MissingMember(subject, "is not there")
+        return descriptor.check(raw)
+
+    def _compare_platforms(self, descriptor: Descriptor, image: Image) -> None:
+        said, own = descriptor.platform, image.config.platform
+        if said and (said.os, said.architecture) != (own.os, own.architecture):
+            problem = f"is for {own} by its config, and for {said} by the index"
+            self.findings.append(Finding(f"manifest {descriptor.digest}", problem))
+
+
+def _runs(descriptor: Descriptor, manifest: Manifest) -> bool:
+    """Tell an image from an attestation beside it, which borrows a config's media type (BuildKit)."""
+    unknown = descriptor.platform is not None and descriptor.platform.os == UNKNOWN
+    return not unknown and all(mediatype.is_layer(layer.media_type) for layer in manifest.layers)
+
+
+def _check_inline(descriptor: Descriptor) -> None:
+    """Refuse a descriptor whose own copy of the content, `data`, is other content (formats G.4)."""
+    if (inline := descriptor.extra.get("data")) is None:
+        return
+    subject = f"data of blob {descriptor.digest}"
+    try:
+        raw = base64.b64decode(inline, validate=True)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise InvalidDocument(subject, f"is not base64 ({error})") from error
+    descriptor.check(raw, subject)

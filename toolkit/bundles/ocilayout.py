@@ -1,0 +1,204 @@
+"""What an OCI image layout holds, wherever its bytes lie (OCI image-layout.md; formats D.3.6).
+
+    oci-layout                    {"imageLayoutVersion":"1.0.0"}
+    index.json                    an index; names are annotations of its entries
+    blobs/<algorithm>/<hex> …     manifests, configs, layers
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from toolkit import mediatype
+from toolkit.bundles.modern import Blobs, ModernImage, bare, gather
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME
+from toolkit.digest import Digest
+from toolkit.document import LIMIT, load
+from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.image import Image, Layer, ProvenImage
+from toolkit.model import Descriptor, Index
+from toolkit.outline import Listing, Outline, modern_outline
+from toolkit.platform import Platform
+from toolkit.ports import Content
+from toolkit.reference import Reference, near, same
+from toolkit.synthesis import own_chain
+
+LAYOUT, INDEX = "oci-layout", "index.json"
+LAYOUT_LIMIT = 64 << 10  # bytes
+VERSION = "1.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What index.json points at, and all the names it gives to it."""
+
+    names: tuple[str, ...]
+    top: Descriptor
+
+
+class OciImages:
+    """The images of a layout; a Source."""
+
+    def __init__(self, blobs: Blobs, place: str) -> None:
+        self.place, self.blobs = place, blobs
+
+    def listings(self) -> list[Listing]:
+        """List named images by name, then those without one."""
+        entries = self.entries()
+        twice = Counter(name for entry in entries for name in entry.names)
+        lines = [self._listing(entry, [name for name in entry.names if twice[name] > 1]) for entry in entries]
+        ids = Counter(line.id for line in lines)
+        lines = [
+            line if ids[line.id] == 1 else replace(line, id=str(entry.top.digest))
+            for line, entry in zip(lines, entries, strict=True)
+        ]
+        return sorted(lines, key=lambda line: (not line.names, line.names))
+
+    def identify(self, name: str) -> str:
+        """Return the digest of the manifest or index that the name points at."""
+        return str(self._find(name).top.digest)
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its documents."""
+        return outline(self.image(name, platform))
+
+    def image(self, name: str, platform: Platform | None = None) -> ModernImage:
+        """Return an image, its documents proven."""
+        entry = self._find(name)
+        return gather(self.blobs, entry.names, entry.top, platform)
+
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+        """Open a blob."""
+        if layer.digest is None:
+            raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
+        return self.blobs.open(layer.digest, layer.size)
+
+    def entries(self) -> list[Entry]:
+        """Return what index.json lists, each digest once; raises Unsupported for no layout of ours."""
+        check_layout(self.blobs, self.place)
+        raw = self.blobs.read(INDEX, LIMIT)
+        if raw is None:
+            raise MissingMember(self.place, f"has no {INDEX}")
+        known: dict[Digest, Entry] = {}
+        for top in Index.from_bytes(raw).manifests:
+            names = entry_names(top)
+            if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
+                before = known.setdefault(top.digest, Entry((), bare(top)))
+                both = tuple(dict.fromkeys((*before.names, *names)))
+                known[top.digest] = Entry(both, before.top)
+        return list(known.values())
+
+    def _find(self, name: str) -> Entry:
+        """Return the one entry of a name, digest or image ID, with that name alone."""
+        entries = self.entries()
+        found = {
+            entry.top.digest: Entry((stored,), entry.top)
+            for entry in entries
+            for stored in reversed(entry.names)
+            if same(stored, name)
+        }
+        if len(found) > 1:
+            both = " and ".join(map(str, found))
+            raise UnsafeArchive(self.place, f"has {name} twice, as {both}", "ask for one by its digest")
+        if found:
+            return next(iter(found.values()))
+        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
+            return Entry((name,) if "@" in name else (), top)
+        close = ", ".join(near(name, [stored for entry in entries for stored in entry.names]))
+        advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
+        raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _by_digest(self, entries: Sequence[Entry], wanted: Digest) -> Descriptor | None:
+        for entry in entries:
+            if entry.top.digest == wanted:
+                return entry.top
+        for entry in entries:
+            for digest, image in self._pictures(entry):
+                if wanted in {digest, image.manifest.config.digest}:
+                    manifest = image.manifest
+                    return Descriptor(manifest.media_type, digest, len(manifest.raw))
+        return None
+
+    def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
+        """Yield the platforms of an entry; nothing of one that cannot be read."""
+        try:
+            offered = gather(self.blobs, (), entry.top).offered
+        except ToolkitError:
+            return
+        by_raw = {document.raw: digest for digest, document in offered.documents.items()}
+        for image in offered.images():
+            yield by_raw[image.manifest.raw], image
+
+    def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
+        try:
+            if ambiguous:
+                raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
+            image = gather(self.blobs, entry.names, entry.top)
+            if not image.offered.images():
+                return Listing(entry.names, str(entry.top.digest), size=sum(b.size for b in image.layers))
+            told = outline(image)
+        except ToolkitError as error:
+            return Listing(entry.names, str(entry.top.digest), problem=str(error))
+        return Listing(entry.names, told.id, told.created, ", ".join(told.platforms), told.size)
+
+
+def outline(image: ModernImage) -> Outline:
+    """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
+    offered = image.offered
+    picture = offered.preferred()
+    if picture is None:
+        raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
+    platforms = [str(each.config.platform) for each in offered.images()]
+    told = modern_outline(image.names, picture, platforms, image.findings)
+    sizes = iter([layer.layersize.value for layer in own_chain(picture) or []])
+    layers = [
+        replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
+        for line in told.layers
+    ]
+    return replace(told, layers=tuple(layers))
+
+
+def check_layout(blobs: Blobs, place: str) -> None:
+    """Raise Unsupported where there is no layout of the version we read."""
+    raw = blobs.read(LAYOUT, LAYOUT_LIMIT)
+    if raw is None:
+        raise Unsupported(place, f"is no OCI image layout: it has no {LAYOUT}")
+    version = load(raw, f"{LAYOUT} of {place}").get("imageLayoutVersion", str)
+    if version != VERSION:
+        raise Unsupported(place, f"is an OCI image layout of version {version[:50]}, expected {VERSION}")
+
+
+def entry_names(top: Descriptor) -> tuple[str, ...]:
+    """Return the names an entry of index.json has, as they are printed.
+
+    Docker 25 and later write the bare tag as `ref.name` and the whole name for containerd: one name.
+    """
+    plain, full = top.annotations.get(REF_NAME, ""), top.annotations.get(IMAGE_NAME, "")
+    if not full:
+        return (plain,) if plain else ()
+    name = _familiar(full)
+    if not plain or same(plain, full) or full.endswith(f":{plain}"):
+        return (plain,) if plain and same(plain, full) else (name,)
+    return (name, plain)
+
+
+def image_names(image: ProvenImage) -> str:
+    """Return what to call an image in a message."""
+    return ", ".join(image.names) or str(image.top.digest)
+
+
+def _familiar(name: str) -> str:
+    try:
+        return Reference.parse(name).familiar
+    except ToolkitError:
+        return name
+
+
+def _digest_of(name: str) -> Digest | None:
+    try:
+        return Digest.parse(name.rpartition("@")[2])
+    except ToolkitError:
+        return None

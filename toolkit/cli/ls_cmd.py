@@ -1,0 +1,27 @@
+"""`lading ls PLACE`: the images in a store or bundle."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli import options
+from toolkit.cli.commands import Command
+from toolkit.cli.output import Output
+from toolkit.cli.pictures import LISTING_HEAD, asked_name, listing_json, listing_rows
+from toolkit.image import Finding
+from toolkit.settings import load_settings
+
+
+@click.command("ls", cls=Command)
+@options.place_argument
+@options.prefer_option
+@click.pass_obj
+def command(output: Output, place: str, prefer: str) -> None:
+    """List the images in a store or bundle."""
+    with options.opened(place, load_settings(), prefer) as source:
+        listings = source.listings()
+    if output.json:
+        output.document({"place": source.place, "images": [listing_json(item) for item in listings]})
+        return
+    output.table(LISTING_HEAD, listing_rows(listings))
+    output.findings(Finding(asked_name(item), item.problem) for item in listings if item.problem)

@@ -1,0 +1,52 @@
+"""Arguments and options that several commands take, and the places they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from toolkit import places
+from toolkit.platform import Platform
+from toolkit.ports import Closes, Source
+from toolkit.settings import Settings
+
+place_argument = click.argument("place", metavar="PLACE")
+reference_argument = click.argument("reference", metavar="REF")
+prefer_option = click.option(
+    "--prefer",
+    type=click.Choice(["docker", "oci"]),
+    default="",
+    help="Read an archive that holds both as this one, where they disagree.",
+)
+strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
+
+
+def _platform(ctx: click.Context, param: click.Parameter, value: str | None) -> Platform | None:  # noqa: ARG001
+    return Platform.parse(value) if value else None
+
+
+platform_option = click.option(
+    "--platform",
+    metavar="OS/ARCH[/VARIANT]",
+    callback=_platform,
+    help="Take this platform of an image that has several.",
+)
+
+
+@contextmanager
+def opened(place: str, settings: Settings, prefer: str = "") -> Iterator[Source]:
+    """Open a place to read from, and let it go afterwards."""
+    source = places.open_source(place, settings, prefer)
+    try:
+        yield source
+    finally:
+        if isinstance(source, Closes):
+            source.close()
+
+
+def kinds_of_places() -> str:
+    """Name the kinds of places that can be read, out of their table."""
+    unread = {*places.LATER, places.AUTO, ""}
+    return ", ".join(f"{scheme}:" for scheme in sorted(places.KINDS) if scheme not in unread)

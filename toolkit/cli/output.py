@@ -1,0 +1,76 @@
+"""What a command says: results on stdout, everything else on stderr, all of it safe to show."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import StoreError
+from toolkit.image import Finding
+from toolkit.printable import printable
+from toolkit.report import NOTE
+
+GAP = "   "
+
+
+@dataclass
+class Output:
+    """How this run was asked to speak."""
+
+    json: bool = False  # one JSON document on stdout, and nothing else there
+    quiet: bool = False  # no progress, no notes
+    debug: bool = False
+
+    def say(self, *lines: str) -> None:
+        """Print lines of the result."""
+        with _standard_output():
+            for line in lines:
+                print(line)
+
+    def document(self, value: Any) -> None:  # noqa: ANN401 - JSON is anything
+        """Print the result for machines; ASCII, so that no terminal can be fooled by it."""
+        import json
+
+        self.say(json.dumps(value, indent=2))
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print rows under a head, columns aligned, untrusted text escaped."""
+        self.say(*aligned([head, *rows]))
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Tell people what was noticed; the document for machines has it in itself."""
+        for finding in dict.fromkeys(findings):
+            if not self.json and not (self.quiet and finding.severity == NOTE):
+                line = printable(f"{finding.severity}: {finding.subject}: {finding.problem}")
+                print(line, file=sys.stderr)
+
+    def flush(self) -> None:
+        """Hand everything over; raises StoreError where stdout cannot take it."""
+        with _standard_output():
+            sys.stdout.flush()
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return one line for each row, every column as wide as its widest cell."""
+    safe = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
+    return [
+        GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in safe
+    ]
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Name stdout in the error of a full disk; a reader that went away passes as BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StoreError("standard output", os.strerror(error.errno or errno.EIO).lower()) from error

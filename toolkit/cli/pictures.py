@@ -1,0 +1,138 @@
+"""Listings, outlines and carried images, as JSON for machines and as rows for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from toolkit.ancestry import V1Layer
+from toolkit.cli.figures import day_text, short_id, size_text
+from toolkit.image import Image, ProvenImage
+from toolkit.outline import Listing, Outline, OutlineLayer
+from toolkit.report import finding_json
+
+NAMELESS = "<none>"
+LISTING_HEAD = ("NAME", "ID", "PLATFORM", "CREATED", "SIZE")
+CARRIED_HEAD = ("NAME", "PLATFORM", "IMAGE ID", "LAYERS", "SIZE", "LAYERSIZE")
+LISTS = ("Env", "Volumes", "ExposedPorts", "Labels")  # members of a config that take a line for each item
+
+
+def asked_name(listing: Listing) -> str:
+    """Return what a source knows the listed image by."""
+    return listing.names[0] if listing.names else listing.id
+
+
+def listing_json(listing: Listing) -> dict[str, Any]:
+    """Return one image of a place."""
+    return {
+        "names": list(listing.names),
+        "id": listing.id,
+        "platform": listing.platform,
+        "created": listing.created,
+        "size": listing.size,
+        "problem": listing.problem,
+    }
+
+
+def listing_rows(listings: Iterable[Listing]) -> list[tuple[str, ...]]:
+    """Return a row for each name, as `docker images` does."""
+    return [
+        (name, short_id(item.id), item.platform, day_text(item.created), size_text(item.size))
+        for item in listings
+        for name in item.names or (NAMELESS,)
+    ]
+
+
+def outline_json(outline: Outline) -> dict[str, Any]:
+    """Return all that an image's metadata tells."""
+    return {
+        "names": list(outline.names),
+        "id": outline.id,
+        "platform": outline.platform,
+        "created": outline.created,
+        "size": outline.size,
+        "kind": outline.kind,
+        "platforms": list(outline.platforms),
+        "author": outline.author,
+        "config": dict(outline.config),
+        "diff_ids": list(outline.diff_ids),
+        "history": [history_json(layer) for layer in outline.layers],
+        "findings": [finding_json(finding) for finding in outline.findings],
+    }
+
+
+def history_json(layer: OutlineLayer) -> dict[str, Any]:
+    """Return one line of history."""
+    return {
+        "id": layer.id,
+        "created": layer.history.created,
+        "created_by": layer.history.created_by,
+        "author": layer.history.author,
+        "comment": layer.history.comment,
+        "empty_layer": layer.history.empty_layer,
+        "size": layer.size,
+    }
+
+
+def outline_rows(outline: Outline) -> list[tuple[str, str]]:
+    """Return what an image is: a title and a fact a row; an untitled row goes on with the one above."""
+    facts: list[tuple[str, Sequence[str]]] = [
+        ("Names", outline.names or (NAMELESS,)),
+        ("Image ID" if outline.kind == "oci" else "Layer ID (v1)", [outline.id]),
+        ("Kind", [outline.kind]),
+        ("Platform", [outline.platform]),
+        ("Platforms", outline.platforms),
+        ("Created", [outline.created or ""]),
+        ("Author", [outline.author]),
+        ("Size", [size_text(outline.size)]),
+        *((key, config_texts(outline.config.get(key))) for key in ("Entrypoint", "Cmd", "WorkingDir", "User")),
+        *((key, config_texts(outline.config.get(key), each=True)) for key in LISTS),
+        ("Layers", [_layer_text(layer) for layer in outline.layers if layer.id]),
+    ]
+    return [
+        (title if number == 0 else "", text)
+        for title, texts in facts
+        for number, text in enumerate(filter(None, texts))
+    ]
+
+
+def config_texts(value: object, *, each: bool = False) -> list[str]:
+    """Return a member of a config as text: lists and objects as they are written, or an item a line."""
+    import json
+
+    if not value or isinstance(value, str):
+        return [value] if isinstance(value, str) and value else []
+    if each and isinstance(value, Mapping):
+        return [f"{key}={item}" if isinstance(item, str) else str(key) for key, item in value.items()]
+    if each and isinstance(value, list):
+        return [item if isinstance(item, str) else json.dumps(item) for item in value]
+    return [json.dumps(value, ensure_ascii=False)]
+
+
+def carried_rows(images: Iterable[ProvenImage]) -> list[tuple[str, ...]]:
+    """Return a row for each platform of images that were carried or verified."""
+    return [
+        (
+            ", ".join(proven.names) or NAMELESS,
+            str(image.config.platform),
+            short_id(str(image.config.image_id)),
+            str(len(image.manifest.layers)),
+            size_text(sum(layer.size for layer in image.manifest.layers)),
+            _layersize_text(image),
+        )
+        for proven in images
+        for image in proven.images()
+    ]
+
+
+def _layersize_text(image: Image) -> str:
+    """Return how a legacy image's layersizes fared: by which rule how many match; `-` where it has none."""
+    layers = [V1Layer.from_annotations(layer.annotations, "") for layer in image.manifest.layers]
+    sizes = [layer.layersize for layer in layers if layer]
+    rules = Counter(size.rule or ("not recorded" if size.text is None else "no rule") for size in sizes)
+    return ", ".join(f"{count} × {rule}" for rule, count in sorted(rules.items())) or "-"
+
+
+def _layer_text(layer: OutlineLayer) -> str:
+    return f"{layer.id}  {size_text(layer.size)}"

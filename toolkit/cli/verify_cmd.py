@@ -1,0 +1,77 @@
+"""`lading verify PLACE [REF…]`: read everything again and compare it with all that is recorded."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli import options
+from toolkit.cli.commands import Command
+from toolkit.cli.output import Output
+from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
+from toolkit.cli.progress import Announced, progress_for
+from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.image import Finding
+from toolkit.platform import Platform
+from toolkit.report import Report
+from toolkit.settings import load_settings
+
+FAILURES = {kind.exit_code: kind for kind in (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)}
+
+@click.command("verify", cls=Command)
+@options.place_argument
+@click.argument("references", metavar="[REF]...", nargs=-1)
+@options.platform_option
+@options.strict_option
+@options.prefer_option
+@click.pass_obj
+def command(  # noqa: PLR0913 - one argument for each option
+    output: Output,
+    place: str,
+    references: tuple[str, ...],
+    *,
+    platform: Platform | None,
+    strict: bool,
+    prefer: str,
+) -> None:
+    """Verify images, all of the place if none is named: every digest, size and document.
+
+    Everything is read again. Exits with 5 where something is corrupt and with 6 where it is unsafe.
+    """
+    from toolkit.operations.verify import verify
+
+    settings = load_settings()
+    strict = strict or settings.strict
+    with options.opened(place, settings, prefer) as source, progress_for(output, "verifying") as progress:
+        announced = Announced(source, progress)
+        report = verify(announced, references, platform=platform, strict=strict, progress=progress)
+    print_report(output, report)
+    if not report.ok:
+        raise verdict(report)
+
+
+def print_report(output: Output, report: Report) -> None:
+    """Print what was verified and what was found, but for the finding that `verdict` ends with."""
+    if output.json:
+        output.document(report.to_json())
+        return
+    if rows := carried_rows(report.images):
+        output.table(CARRIED_HEAD, rows)
+    last = None if report.ok else worst(report)
+    output.findings(finding for finding in report.findings if finding is not last)
+
+
+def verdict(report: Report) -> ToolkitError:
+    """Return the failure of a report with errors: the gravest of them, and how many more there are."""
+    last, more = worst(report), len(report.errors) - 1
+    kind = FAILURES.get(gravity(last), CorruptContent)
+    return kind(last.subject, last.problem, f"and {more} more found" if more else "")
+
+
+def worst(report: Report) -> Finding:
+    """Return the first of the gravest errors."""
+    return max(report.errors, key=gravity)
+
+
+def gravity(finding: Finding) -> int:
+    """Return the exit code of the error that a finding was made of."""
+    return getattr(finding, "exit_code", CorruptContent.exit_code)

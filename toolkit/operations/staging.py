@@ -1,0 +1,176 @@
+"""Staging: layers that were read and proven, waiting in `<home>/layers` to go into a bundle.
+
+    <source>-<key>/layer.tar      the exact bytes
+    <source>-<key>/json           the layer's own json, where it is a legacy layer
+    <source>-<key>/receipt.json   what its bytes proved, and the stamp of layer.tar
+    claims/<owner>                what a run in progress still needs; locked by it while it lives
+
+A staged layer counts only while its stamp fits: nobody touched it since it was proven.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from toolkit.digest import Digest
+from toolkit.errors import NotFound, ToolkitError
+from toolkit.image import Layer, Proof, SourceImage
+from toolkit.operations.copy import Progress, watched
+from toolkit.outline import Listing, Outline
+from toolkit.platform import Platform
+from toolkit.plumbing.files import Stamp, atomic_file, make_folder, read_bounded, sweep, write_all, write_atomically
+from toolkit.plumbing.streams import Extent, ProvenExtent, transfer
+from toolkit.ports import Content, Source
+
+RECEIPT_LIMIT = 64 << 10  # bytes
+CLAIMS = "claims"
+
+
+class Staging:
+    """The folder of staged layers. Several processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: dict[str, int] = {}  # owner → the claim's descriptor, locked while we live
+
+    def place_of(self, place: str, key: str) -> Path:
+        """Return the folder of one layer of one source."""
+        short = Digest.of(place.encode()).hex[:12]
+        return self.folder / f"{short}-{key.replace(':', '-')}"
+
+    def proof(self, place: str, key: str) -> Proof | None:
+        """Return what a staged layer proved; None where it is not staged, or was touched since."""
+        folder = self.place_of(place, key)
+        try:
+            facts = json.loads(read_bounded(folder / "receipt.json", RECEIPT_LIMIT))
+            stamp = Stamp.from_json(facts["stamp"])
+            digest, diff_id = Digest.parse(facts["digest"]), Digest.parse(facts["diff_id"])
+            proof = Proof(digest, facts["size"], diff_id, facts["compression"])
+        except (ToolkitError, ValueError, KeyError, TypeError):
+            return None
+        return proof if stamp is not None and stamp == Stamp.of(folder / "layer.tar") else None
+
+    def stage(self, source: Source, layer: Layer, progress: Progress | None = None) -> Proof:
+        """Write one layer, its json and its receipt; raises what reading the layer raises."""
+        folder = self.place_of(source.place, layer.key)
+        make_folder(folder)
+        path = folder / "layer.tar"
+        with source.open(layer) as content, atomic_file(path) as handle:
+            proof = transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
+        if layer.v1 is not None:
+            write_atomically(folder / "json", layer.v1.raw)
+        stamp = Stamp.of(path)
+        receipt = {
+            "source": source.place,
+            "layer": layer.key,
+            "digest": str(proof.digest),
+            "size": proof.size,
+            "diff_id": str(proof.diff_id),
+            "compression": proof.compression,
+            "stamp": stamp.to_json() if stamp else None,
+        }
+        write_atomically(folder / "receipt.json", json.dumps(receipt, indent=1).encode() + b"\n")
+        return proof
+
+    @contextmanager
+    def open(self, place: str, layer: Layer) -> Iterator[Content]:
+        """Open a staged layer as content already proven; raises NotFound where it is not staged."""
+        proof = self.proof(place, layer.key)
+        path = self.place_of(place, layer.key) / "layer.tar"
+        if proof is None:
+            raise NotFound(f"layer {layer.key[:19]}", f"is not staged in {self.folder}", "run again")
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield ProvenExtent(handle, proof, str(path))
+        finally:
+            os.close(handle)
+
+    def claim(self, owner: str, place: str, keys: Sequence[str]) -> None:
+        """Say that `owner` still needs these layers, for as long as this process lives."""
+        make_folder(self.folder / CLAIMS)
+        if owner not in self._held:
+            path = self.folder / CLAIMS / owner
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            self._held[owner] = handle
+        handle = self._held[owner]
+        names = "\n".join(self.place_of(place, key).name for key in keys)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, names.encode(), 0)
+
+    def release(self, owner: str) -> None:
+        """Give a claim up, and remove the layers that no living claim names."""
+        (self.folder / CLAIMS / owner).unlink(missing_ok=True)
+        if (handle := self._held.pop(owner, None)) is not None:
+            os.close(handle)
+        needed = self._needed()
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            if folder.name not in needed and folder.name != CLAIMS:
+                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (self.folder / CLAIMS).rmdir()
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half-written."""
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            if folder.is_dir() and folder.name != CLAIMS:
+                sweep(folder)
+
+    def _needed(self) -> set[str]:
+        needed: set[str] = set()
+        claims = self.folder / CLAIMS
+        for path in claims.iterdir() if claims.is_dir() else ():
+            with suppress(FileNotFoundError), path.open("r+b") as claim:
+                try:
+                    fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    needed |= set(claim.read().decode(errors="replace").split("\n"))
+                else:
+                    path.unlink(missing_ok=True)  # its run is dead
+        return needed
+
+
+class StagedSource:
+    """A source whose layers are read from where they were staged."""
+
+    def __init__(self, source: Source, staging: Staging) -> None:
+        self.place, self._source, self._staging = source.place, source, staging
+
+    def listings(self) -> list[Listing]:
+        """List what the source lists."""
+        return self._source.listings()
+
+    def identify(self, name: str) -> str:
+        """Identify as the source does."""
+        return self._source.identify(name)
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Outline as the source does."""
+        return self._source.outline(name, platform)
+
+    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
+        """Return the source's image."""
+        return self._source.image(name, platform)
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the source's keys."""
+        return self._source.layer_keys(name, platform)
+
+    def layer(self, key: str) -> Layer:
+        """Return the source's layer."""
+        return self._source.layer(key)
+
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
+        """Open the staged bytes."""
+        with self._staging.open(self.place, layer) as content:
+            yield content
+
+
+__all__ = ["Extent", "StagedSource", "Staging"]

@@ -1,0 +1,78 @@
+"""The frames of a zstd stream (RFC 8878, section 3.1), followed without decoding them.
+
+The decoder takes a stream that was cut short for one that ended; this knows the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from toolkit.errors import CorruptContent, UnsafeArchive
+from toolkit.ports import Block
+
+MAGIC, SKIPPABLE = 0xFD2FB528, 0x184D2A5  # the last digit of a skippable frame's magic is free
+MAX_FRAMES = 100_000  # formats G.5
+SINGLE_SEGMENT, CHECKSUM = 0x20, 0x04
+DICTIONARY_BYTES, SIZE_BYTES = (0, 1, 2, 4), (0, 2, 4, 8)
+RUN = 1  # the block type of one byte repeated
+
+
+class Frames:
+    """Takes the compressed bytes block by block; `finish` tells whether they ended where they may."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.count = 0
+        self._taken = b""
+        self._steps = self._follow()
+        self._wanted = next(self._steps)
+        self._between = True
+
+    def feed(self, block: Block) -> None:
+        """Follow one more block; raises CorruptContent where a frame should begin and none does."""
+        view = memoryview(block)
+        while view:
+            count = min(abs(self._wanted) - len(self._taken), len(view))
+            if self._wanted > 0:
+                self._taken += view[:count]
+            else:
+                self._wanted += count
+            view = view[count:]
+            while self._wanted == len(self._taken):  # zero, or all that was asked for
+                taken, self._taken = self._taken, b""
+                self._wanted = self._steps.send(taken)
+
+    def finish(self) -> None:
+        """Raise CorruptContent unless the last frame is whole and there is one."""
+        if not self._between or self._taken or not self.count:
+            raise CorruptContent(self.subject, "ends amid its compressed data", "it was cut short")
+
+    def _follow(self) -> Generator[int, bytes, None]:
+        """Ask for bytes by yielding how many, and pass over bytes by yielding minus how many."""
+        while True:
+            self._between = True
+            magic = int.from_bytes((yield 4), "little")
+            self._between = False
+            self.count += 1
+            if self.count > MAX_FRAMES:
+                raise UnsafeArchive(self.subject, f"has more than {MAX_FRAMES} zstd frames")
+            if magic >> 4 == SKIPPABLE:
+                yield -int.from_bytes((yield 4), "little")
+            elif magic == MAGIC:
+                yield from self._frame()
+            else:
+                what = "zstd data" if self.count == 1 else "zstd data after its first frames"
+                raise CorruptContent(self.subject, f"has bytes that are no {what}")
+
+    def _frame(self) -> Generator[int, bytes, None]:
+        descriptor = (yield 1)[0]
+        single = bool(descriptor & SINGLE_SEGMENT)
+        size_bytes = SIZE_BYTES[descriptor >> 6] or int(single)
+        yield -(int(not single) + DICTIONARY_BYTES[descriptor & 3] + size_bytes)
+        last = False
+        while not last:
+            block = int.from_bytes((yield 3), "little")
+            last = bool(block & 1)
+            yield -(1 if block >> 1 & 3 == RUN else block >> 3)
+        if descriptor & CHECKSUM:
+            yield -4
