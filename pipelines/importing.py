@@ -49,7 +49,8 @@ class ImportBundle(LadingTask):
         names = [line.names[0] if line.names else line.id for line in source.listings()]
         total = sum(layer.size for name in names for layer in source.image(name).layers)
         sink = open_sink(self.place, self.settings)
-        proven = copy(source, sink, names, strict=self.settings.strict, progress=Meter(self, total, "writing"))
+        meter = Meter(self, total, "writing")
+        proven = copy(source, sink, names, strict=self.settings.strict, progress=meter)
         store = open_source(self.place, self.settings)
         here = {name: store.identify(name) for image in proven for name in image.names}
         facts = Report.of(self.place, proven).to_json()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import Layersize, V1Layer
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.model import Descriptor
 
@@ -77,10 +77,15 @@ def _layer_json(layer: Descriptor, diff_id: str) -> dict[str, Any]:
     v1 = V1Layer.from_annotations(layer.annotations, "")
     if v1 is None:
         return facts
-    size = v1.layersize
     return {
         **facts,
         "v1_id": v1.id,
-        "layersize": None if size.text is None else {"recorded": size.text, "driver": size.driver, "rule": size.rule},
+        "layersize": _layersize_json(v1.layersize),
         "proof": v1.proof,
     }
+
+
+def _layersize_json(size: Layersize) -> dict[str, str] | None:
+    if size.text is None:
+        return None
+    return {"recorded": size.text, "driver": size.driver, "rule": size.rule}

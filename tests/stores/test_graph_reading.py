@@ -111,7 +111,9 @@ def test_the_drivers_own_differ_finds_the_same_entries_and_contents(
         implied = {name for name in found if name.endswith(b"/") and name not in told}
         assert all(any(other.startswith(name) for other in told) for name in implied)
         expected = {name: facts(*pair) for name, pair in told.items() if not is_mark(name)}
-        assert {name: facts(*pair) for name, pair in found.items() if name not in implied and not is_mark(name)} == expected
+        assert {
+            name: facts(*pair) for name, pair in found.items() if name not in implied and not is_mark(name)
+        } == expected
         assert hidden(found, whole, layer) == hidden(told, whole, layer)
         assert times(found, implied) == times(told, set())
 

@@ -1,0 +1,1 @@
+"""Verbs, written against the ports: they know no store and no bundle by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from toolkit.errors import CorruptContent
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
@@ -81,10 +81,10 @@ class _Watched:
 
     def __init__(self, content: Content, layer: Layer, progress: Progress) -> None:
         self.size, self._content = content.size, content
-        self._tell = lambda count: progress(layer, count)
+        self._layer, self._progress = layer, progress
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks, each reported once it was taken."""
         for block in self._content.blocks():
             yield block
-            self._tell(len(block))
+            self._progress(self._layer, len(block))

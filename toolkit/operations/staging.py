@@ -24,7 +24,15 @@ from toolkit.image import Layer, Proof, SourceImage
 from toolkit.operations.copy import Progress, watched
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.plumbing.files import Stamp, atomic_file, make_folder, read_bounded, sweep, write_all, write_atomically
+from toolkit.plumbing.files import (
+    Stamp,
+    atomic_file,
+    make_folder,
+    read_bounded,
+    sweep,
+    write_all,
+    write_atomically,
+)
 from toolkit.plumbing.streams import Extent, ProvenExtent, transfer
 from toolkit.ports import Content, Source
 

@@ -79,9 +79,7 @@ def _gather(
     return images
 
 
-def _prove(
-    image: SourceImage, proofs: Mapping[str, Proof], findings: list[Finding]
-) -> ProvenImage | None:
+def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Finding]) -> ProvenImage | None:
     findings += [finding for finding in image.findings if finding not in findings]
     if any(layer.key not in proofs for layer in image.layers):
         return None

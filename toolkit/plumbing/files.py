@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -27,7 +27,7 @@ ADVICE = {
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",
 }
-PART = ".part"
+PART, LOCK = ".part", ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +184,14 @@ def staged_folder(path: Path) -> Iterator[Path]:
     Files in it are made durable by whoever writes them. An existing `path` is replaced.
     """
     part = part_name(path)
-    lock = part.with_name(part.name + ".lock")
+    lock = part.with_name(part.name + LOCK)
     with storing(path), locked(lock):
         try:
             _remove_tree(part)
             part.mkdir()
             yield part
             fsync_folder(part)
-            old = part.with_name(part.name + ".old")
+            old = path.with_name(f".{path.name[:200]}.old{PART}")
             _remove_tree(old)
             if path.exists():
                 os.replace(path, old)
@@ -206,19 +206,14 @@ def staged_folder(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that a killed run left in `folder`; those in use are locked."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if path.name.startswith(".") and PART in path.name:
-            if path.is_dir() and not path.is_symlink():
+    """Remove what a killed run left half-made in `folder`; what is in use is locked, and stays."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.startswith(".") and path.name.endswith(PART):
+            is_folder = path.is_dir() and not path.is_symlink()
+            lock = path.with_name(path.name + LOCK) if is_folder else path
+            with suppress(TryAgain, OSError), locked(lock, wait=False):
                 _remove_tree(path)
-                continue
-            try:
-                with locked(path, wait=False):
-                    path.unlink(missing_ok=True)
-            except (TryAgain, OSError):
-                continue
+                lock.unlink(missing_ok=True)
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from fastcrc import crc64
 
 from toolkit.document import load
-from toolkit.errors import CorruptContent, InvalidDocument, MissingMember, Mismatch, UnsafeArchive
+from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, MissingMember, UnsafeArchive
 from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.duplicates import NameSet
 from toolkit.plumbing.streams import BLOCK, Extent

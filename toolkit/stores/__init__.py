@@ -1,0 +1,1 @@
+"""Places with names: one file, or one folder, each."""

@@ -12,7 +12,6 @@ from toolkit.ancestry import V1Layer
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent, Stream
 from toolkit.plumbing.tarsplit import Measure, TarSplit
-from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.graph.drivers import Driver, layer_tree
 from toolkit.stores.graph.rebuild import Rebuilt
@@ -87,9 +86,8 @@ def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, lis
         weighed = reader.weighed(measure.header_sizes)
     findings = size_findings(layer.id, weighed.layersize)
     if weighed.proof == REBUILT:
-        findings.append(
-            Finding(f"layer {layer.id[:12]}", "has no tar-split, so its tar is rebuilt and not verifiable", "note")
-        )
+        problem = "has no tar-split, so its tar is rebuilt and not verifiable"
+        findings.append(Finding(f"layer {layer.id[:12]}", problem, "note"))
     return Layer(layer.id, measure.size, v1=weighed), findings
 
 

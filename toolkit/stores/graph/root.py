@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import load
-from toolkit.errors import CorruptContent, InvalidDocument, MissingMember, NotFound, UnsafeArchive
+from toolkit.errors import CorruptContent, MissingMember, NotFound, UnsafeArchive
 from toolkit.plumbing.files import read_handle, storing
 from toolkit.plumbing.tree import Tree
 
@@ -27,7 +27,7 @@ class GraphRoot:
         self.path = path
         if not (path / "graph").is_dir():
             raise NotFound(
-                str(path), "holds no folder named graph", "give the root of a Docker 0.7 to 1.9, its /var/lib/docker"
+                str(path), "holds no folder named graph", "give the data root of a Docker 0.7 to 1.9"
             )
 
     def drivers(self) -> list[str]:
@@ -62,15 +62,13 @@ class GraphRoot:
         """Read one layer's metadata; raises MissingMember, or InvalidDocument when it is damaged."""
         raw = self.read(["graph", layer_id, "json"], JSON_LIMIT)
         if raw is None:
-            raise MissingMember(
-                f"layer {layer_id[:12]}", f"{self.path}/graph/{layer_id}/json is not there", "the image cannot be exported"
-            )
+            missing = f"{self.path}/graph/{layer_id}/json is not there"
+            raise MissingMember(f"layer {layer_id[:12]}", missing, "its images cannot be exported")
         parent = (self.read(["graph", layer_id, "parent"], TEXT_LIMIT) or b"").decode("ascii", "replace")
         layer = V1Layer.from_bytes(raw, layer_id, parent)
         if layer.id != layer_id:
-            raise UnsafeArchive(
-                f"layer {layer_id[:12]}", f"its json says id {layer.id}, expected the folder's name {layer_id}"
-            )
+            problem = f"its json says id {layer.id}, expected the folder's name {layer_id}"
+            raise UnsafeArchive(f"layer {layer_id[:12]}", problem)
         return layer
 
     def layersize(self, layer_id: str, driver: str) -> Layersize:
@@ -134,6 +132,3 @@ def parse_layersize(size: Layersize) -> str:
     if re.fullmatch(r"-[0-9]{1,19}", text):
         return ""  # Docker took it for "not known" and computed it again
     return f"layersize is {text[:40]!r}, expected decimal digits and nothing else"
-
-
-__all__ = ["GraphRoot", "InvalidDocument", "parse_layersize"]

@@ -75,7 +75,8 @@ class GraphStore:
         """Measure one layer, of the first driver that holds it."""
         if not is_v1_id(key):
             raise NotFound(f"layer {key[:64]!r}", "is no layer ID, expected 64 lower-case hex digits")
-        driver = next((driver for driver in self._drivers if holds(self.root.path, driver, key)), self._drivers[0])
+        here = (driver for driver in self._drivers if holds(self.root.path, driver, key))
+        driver = next(here, self._drivers[0])
         bare = self.root.layer(key)
         return examine(self.root, driver, replace(bare, layersize=self.root.layersize(key, driver.name)))[0]
 
