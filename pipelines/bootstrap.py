@@ -5,16 +5,16 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Any
 
-import luigi
 from luigi.configuration import LuigiConfigParser
 
 from toolkit.errors import StoreError, ToolkitError
 
 DEFAULTS = Path(__file__).with_name("defaults.cfg")
+OURS = re.compile(r"Traceback \(most recent call last\):\n(?:.*\n)*toolkit\.errors\.\w+: (.*)\n")
 PIPE_ROOM = 4000  # bytes; a write this short is one piece to the reader
 
 
@@ -33,11 +33,16 @@ def install() -> None:
 def one_sentence(record: logging.LogRecord) -> bool:
     """Drop the traceback of an error that is ours: its sentence says it all."""
     error = record.exc_info[1] if record.exc_info else None
+    message = record.getMessage()
     if isinstance(error, ToolkitError):
-        record.msg = f"{record.getMessage()}: {error}"
-        record.args = ()
         record.exc_info = record.exc_text = None
-        LAST_WORDS.say(str(error))
+        sentence = str(error)
+    elif found := OURS.search(message):  # luigi writes the traceback of a scheduling error as text
+        message, sentence = message[: found.start()], found[1]
+    else:
+        return True
+    record.msg, record.args = "%s: %s", (message.rstrip(" :\n"), sentence)
+    LAST_WORDS.say(sentence)
     return True
 
 
@@ -51,9 +56,8 @@ class LastWords:
         self._owner = os.getpid()
 
     def listen(self) -> None:
-        """Tell what failed when the process ends, and of tasks that cannot even be scheduled."""
+        """Tell what failed when the process ends."""
         atexit.register(self.tell)
-        luigi.Task.event_handler(luigi.Event.BROKEN_TASK)(self.broken)
 
     def say(self, sentence: str) -> None:
         """Remember a sentence; a full pipe has enough of them."""
@@ -61,11 +65,6 @@ class LastWords:
             os.write(self._writer, sentence.encode(errors="replace")[:PIPE_ROOM] + b"\n")
         except OSError:
             return
-
-    def broken(self, task: Any, error: BaseException) -> None:  # noqa: ANN401, ARG002 - luigi's signature
-        """Remember why a task's `requires` or `complete` failed."""
-        if isinstance(error, ToolkitError):
-            self.say(str(error))
 
     def tell(self) -> None:
         """Print each sentence once."""

@@ -10,7 +10,7 @@ from typing import Any
 import luigi
 
 from pipelines.base import LadingTask, Meter, receipt_path
-from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter, TagParameter
+from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter
 from pipelines.receipts import Receipt, stamp_json, untouched
 from pipelines.verifying import VerifyBundle
 from toolkit.bundles import DEFAULT, create_bundle
@@ -56,7 +56,7 @@ class ExportLayer(LadingTask):
 class ImageTask(LadingTask):
     """What the tasks of one image share."""
 
-    tag: str = TagParameter(description="the image's name: ubuntu:14.04")
+    tag: str = luigi.Parameter(description="the image's name: ubuntu:14.04")
     source: str = PlaceParameter(default="", description="the store's URI; default: [lading] source")
     format: str = FormatParameter(default=DEFAULT, description="the bundle's format")
     platform: str = PlatformParameter(default="", description="os/architecture; default: all there are")

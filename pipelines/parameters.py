@@ -8,16 +8,6 @@ from toolkit.bundles import FORMATS
 from toolkit.errors import UsageError
 from toolkit.places import Place
 from toolkit.platform import Platform
-from toolkit.reference import file_name
-
-
-class TagParameter(luigi.Parameter):
-    """An image's name; raises InvalidReference."""
-
-    def parse(self, text: str) -> str:
-        """Return the text, if a bundle can be named after it."""
-        file_name(text, "", "")
-        return text
 
 
 class PlaceParameter(luigi.Parameter):

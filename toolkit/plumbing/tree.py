@@ -29,7 +29,7 @@ GONE = {
 
 def components(name: bytes, subject: str) -> list[bytes]:
     """Split a member name; raises UnsafeArchive where it is absolute, or has `..` or NUL."""
-    parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
+    parts = [part for part in name.split(b"/") if part and part != b"."]
     if name.startswith(b"/") or b".." in parts or b"\0" in name:
         raise UnsafeArchive(subject, f"name {name!r} leads out of its folder")
     return parts
@@ -43,10 +43,14 @@ class Tree:
         with storing(self.subject):
             self.handle = os.dup(folder) if isinstance(folder, int) else os.open(folder, FOLDER)
         self._here: list[tuple[bytes, int]] = []  # the folders that lead to the last one used
+        self._names: list[bytes] = []  # their names, once all are open
 
     def folder(self, parts: list[bytes]) -> int:
         """Return a handle on the folder at `parts`, which stays ours; raises on links."""
         here = self._here
+        if parts == self._names:
+            return here[-1][1] if here else self.handle
+        self._names = []
         same = 0
         while same < min(len(here), len(parts)) and here[same][0] == parts[same]:
             same += 1
@@ -58,6 +62,7 @@ class Tree:
                 here.append((part, os.open(part, FOLDER, dir_fd=parent)))
             except OSError as error:
                 raise self._explain(error, b"/".join(parts)) from error
+        self._names = parts
         return here[-1][1] if here else self.handle
 
     def open_file(self, name: bytes) -> tuple[int, os.stat_result]:

@@ -1,0 +1,248 @@
+"""ExportImage: complete only when proven, resumable, and made again when it was damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
+from tests.pipelines.conftest import build
+
+TAG = "ubuntu:14.04"
+SAMPLE_ID = (
+    "sha256:192ecff0be21839de44a855480f6306150b7fb833f9071f6653900c8d5e415f0"  # dockerd 20.10 gives it
+)
+
+
+def runs(home: Path) -> dict[str, object]:
+    return {
+        str(path.relative_to(home)): path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()
+    }
+
+
+def strays(home: Path) -> list[str]:
+    return [str(path) for path in home.rglob("*") if ".part" in path.name or path.parent.name == "claims"]
+
+
+def test_one_image_becomes_one_verified_bundle(home: Path) -> None:
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    bundle = home / "bundles" / "ubuntu_14.04.tar"
+    line = (home / "bundles" / "ubuntu_14.04.tar.sha256").read_text()
+    assert line == f"{hashlib.sha256(bundle.read_bytes()).hexdigest()}  ubuntu_14.04.tar\n"
+    report = json.loads((home / "bundles" / "ubuntu_14.04.tar.json").read_text())
+    assert report["verdict"] == "verified"
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert [layer["layersize"]["rule"] for layer in report["images"][0]["platforms"][0]["layers"]] == [
+        "S3"
+    ] * 4
+
+
+def test_staged_layers_are_gone_when_no_bundle_needs_them(home: Path) -> None:
+    build(ExportImage(tag=TAG))
+    assert list((home / "layers").iterdir()) == []
+
+
+def test_a_second_run_does_nothing(home: Path) -> None:
+    build(ExportImage(tag=TAG))
+    before = runs(home)
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    assert runs(home) == before
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "append", "replace"])
+def test_a_damaged_bundle_is_made_anew(home: Path, damage: str) -> None:
+    build(ExportImage(tag=TAG))
+    bundle = home / "bundles" / "ubuntu_14.04.tar"
+    whole = bundle.read_bytes()
+    if damage == "flip":
+        bundle.write_bytes(whole[:50_000] + bytes([whole[50_000] ^ 1]) + whole[50_001:])
+    elif damage == "truncate":
+        os.truncate(bundle, 1000)
+    elif damage == "remove":
+        bundle.unlink()
+    elif damage == "append":
+        bundle.write_bytes(whole + b"x")
+    else:
+        other = bundle.with_name("other")
+        other.write_bytes(whole)
+        os.utime(other, ns=(bundle.stat().st_atime_ns, bundle.stat().st_mtime_ns))
+        other.replace(bundle)
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    assert bundle.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["ubuntu_14.04.tar.sha256", "ubuntu_14.04.tar.json"])
+def test_a_missing_companion_file_is_made_again(home: Path, name: str) -> None:
+    build(ExportImage(tag=TAG))
+    path = home / "bundles" / name
+    whole = path.read_bytes()
+    path.unlink()
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    assert name.endswith(".json") or path.read_bytes() == whole
+    assert path.is_file()
+
+
+def test_a_moved_tag_gives_a_new_bundle(home: Path, tmp_path: Path) -> None:
+    build(ExportImage(tag=TAG))
+    moved = tmp_path / "moved"
+    shutil.copytree(home / "sample", moved, symlinks=True)
+    source = f"graph:{moved}"
+    assert build(ExportImage(tag=TAG, source=source)) == "SUCCESS"
+    first = (home / "bundles" / "ubuntu_14.04.tar").read_bytes()
+    names = json.loads((moved / "repositories-aufs").read_text())
+    top = names["Repositories"]["ubuntu"]["14.04"]
+    parent = json.loads((moved / "graph" / top / "json").read_text())["parent"]
+    names["Repositories"]["ubuntu"]["14.04"] = parent
+    (moved / "repositories-aufs").write_text(json.dumps(names))
+    assert build(ExportImage(tag=TAG, source=source)) == "SUCCESS"
+    report = json.loads((home / "bundles" / "ubuntu_14.04.tar.json").read_text())
+    assert report["resolved"] == parent
+    assert (home / "bundles" / "ubuntu_14.04.tar").read_bytes() != first
+
+
+def test_images_that_share_layers_run_each_layer_once(home: Path) -> None:
+    tasks = [AssembleBundle(tag=tag) for tag in (TAG, "ubuntu:trusty")]
+    layers = {layer for task in tasks for layer in task.requires()}
+    assert len(layers) == 4
+    assert build(*(ExportImage(tag=tag) for tag in (TAG, "ubuntu:trusty"))) == "SUCCESS"
+    assert sorted(path.name for path in (home / "bundles").glob("*.tar")) == [
+        "ubuntu_14.04.tar",
+        "ubuntu_trusty.tar",
+    ]
+    assert list((home / "layers").iterdir()) == []
+
+
+def test_two_workers_make_the_same_bundle(home: Path) -> None:
+    build(ExportImage(tag=TAG))
+    bundle = home / "bundles" / "ubuntu_14.04.tar"
+    one = bundle.read_bytes()
+    bundle.unlink()
+    assert build(ExportImage(tag=TAG), workers=2) == "SUCCESS"
+    assert bundle.read_bytes() == one
+    assert strays(home) == []
+
+
+def test_formats_and_paths_are_chosen_by_parameters(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "here.tar"
+    assert build(ExportImage(tag=TAG, format="docker-v1"), ExportImage(tag=TAG, bundle=str(out))) == "SUCCESS"
+    assert len(list((home / "bundles").glob("*.tar"))) == 1
+    assert "docker-v1" in next((home / "bundles").glob("*.tar")).name
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "here.tar",
+        "here.tar.json",
+        "here.tar.sha256",
+    ]
+
+
+def test_an_exported_layer_is_its_tar_and_its_json(home: Path) -> None:
+    task = AssembleBundle(tag=TAG)
+    base = task.requires()[0]
+    assert build(base) == "SUCCESS"
+    folder = base.output().staging.place_of("sample:", base.layer)
+    assert json.loads((folder / "json").read_text())["id"] == base.layer
+    facts = json.loads((folder / "receipt.json").read_text())
+    assert facts["digest"] == "sha256:" + hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()
+
+
+def test_a_touched_staged_layer_is_exported_again(home: Path) -> None:
+    base = AssembleBundle(tag=TAG).requires()[0]
+    build(base)
+    path = base.output().staging.place_of("sample:", base.layer) / "layer.tar"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"x")
+    assert not base.complete()
+    assert build(ExportLayer(source="sample:", layer=base.layer)) == "SUCCESS"
+    assert path.read_bytes() == whole
+
+
+def test_import_puts_every_name_into_the_store(home: Path, tmp_path: Path) -> None:
+    build(ExportImage(tag=TAG))
+    bundle = home / "bundles" / "ubuntu_14.04.tar"
+    store = f"oci:{tmp_path / 'store'}"
+    task = ImportBundle(bundle=str(bundle), store=store)
+    assert build(task) == "SUCCESS"
+    assert task.complete()
+    first = bundle.read_bytes()
+    assert build(ExportImage(tag=TAG, source=store)) == "SUCCESS"
+    assert bundle.read_bytes() == first
+
+
+def test_import_into_a_store_that_lost_the_name_runs_again(home: Path, tmp_path: Path) -> None:
+    build(ExportImage(tag=TAG))
+    bundle = str(home / "bundles" / "ubuntu_14.04.tar")
+    store = tmp_path / "store"
+    build(ImportBundle(bundle=bundle, store=f"oci:{store}"))
+    shutil.rmtree(store)
+    assert not ImportBundle(bundle=bundle, store=f"oci:{store}").complete()
+    assert build(ImportBundle(bundle=bundle, store=f"oci:{store}")) == "SUCCESS"
+    assert (store / "index.json").is_file()
+
+
+def test_a_corrupt_bundle_is_neither_verified_nor_imported(home: Path, tmp_path: Path) -> None:
+    build(ExportImage(tag=TAG))
+    bundle = home / "bundles" / "ubuntu_14.04.tar"
+    raw = bytearray(bundle.read_bytes())
+    raw[100_000] ^= 1
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(raw)
+    assert build(VerifyBundle(bundle=str(copy))) == "FAILED"
+    assert build(ImportBundle(bundle=str(copy), store=f"oci:{tmp_path / 'store'}")) == "FAILED"
+    assert not (tmp_path / "store").exists()
+
+
+# ── the command, word for word ──
+
+
+def luigi_command(cwd: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "luigi", "--module", "pipelines", *words]
+    path = str(Path(__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": path, **environ}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_bare_command_works_without_luigid_flags_or_config(tmp_path: Path) -> None:
+    done = luigi_command(tmp_path, "ExportImage", "--tag", TAG, "--source", "sample:")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "var/bundles/ubuntu_14.04.tar").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["ExportImage", "--tag", "ubuntu:14.05", "--source", "sample:"], 35, "near it: ubuntu:14.04"),
+        (["ExportImage", "--tag", "Not A Name", "--source", "sample:"], 35, "Not A Name"),
+        (["ExportImage", "--tag", TAG, "--source", "nowhere:x"], 40, "names no kind of place"),
+        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is not written"),
+        (["VerifyBundle", "--bundle", "missing.tar"], 30, "missing.tar"),
+        (["ImportBundle", "--bundle", "missing.tar", "--store", "oci:store"], 30, "missing.tar"),
+    ],
+)
+def test_a_failure_has_its_exit_code_and_its_sentence_comes_last(
+    tmp_path: Path, words: list[str], code: int, sentence: str
+) -> None:
+    done = luigi_command(tmp_path, *words)
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert done.returncode == code, done.stderr
+    assert sentence in last
+    assert "Traceback" not in done.stderr
+
+
+def test_the_users_own_settings_win_over_the_packaged_defaults(tmp_path: Path) -> None:
+    (tmp_path / "luigi.cfg").write_text(
+        "[lading]\nsource = sample:\nhome = here\n[retcode]\nscheduling_error = 77\n"
+    )
+    assert luigi_command(tmp_path, "ExportImage", "--tag", TAG).returncode == 0
+    assert (tmp_path / "here/bundles/ubuntu_14.04.tar").is_file()
+    assert luigi_command(tmp_path, "ExportImage", "--tag", "no:such").returncode == 77
+    done = luigi_command(
+        tmp_path, "ExportImage", "--tag", "ubuntu:trusty", LADING_HOME=str(tmp_path / "there")
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "there/bundles/ubuntu_trusty.tar").is_file()

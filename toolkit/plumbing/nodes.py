@@ -1,0 +1,132 @@
+"""Making one file system node of one tar entry, in an open folder, no link followed.
+
+The order is write, owner, xattrs, mode, times: a change of owner clears setuid and capabilities, and
+everything else changes times (formats E.6). Modes are set on what was just made, never on a link
+(CVE-2021-32760).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from fastcrc import crc64
+
+from toolkit.errors import UnsafeArchive
+from toolkit.plumbing.files import write_all
+from toolkit.plumbing.tarheader import BLOCK_DEVICE, Entry
+from toolkit.plumbing.tree import FOLDER
+from toolkit.ports import Block
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PERMISSIONS = 0o7777
+OWNERS = range(2**32 - 1)  # 2^32-1 would mean "leave it" to the kernel
+MAJORS, MINORS = range(1 << 12), range(1 << 20)  # what Linux keeps of a device number
+SECOND = 10**9  # nanoseconds
+OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+
+
+def check(entry: Entry) -> None:
+    """Refuse what no engine makes the same thing of, before anything is made; raises UnsafeArchive."""
+    for what, owner in (("uid", entry.uid), ("gid", entry.gid)):
+        if owner not in OWNERS:
+            raise UnsafeArchive("", f"has the {what} {owner}, expected 0 to {OWNERS.stop - 1}")
+    if entry.is_device:
+        _check_device(entry)
+    if entry.is_symlink and not entry.linkname:
+        raise UnsafeArchive("", "is a link to an empty name")
+    for key in entry.xattrs:
+        if key.startswith(OVERLAY_XATTRS):
+            raise UnsafeArchive("", f"has the xattr {key!r}, which overlay file systems act on")
+
+
+def _check_device(entry: Entry) -> None:
+    if entry.major not in MAJORS or entry.minor not in MINORS:
+        raise UnsafeArchive("", f"is the device {entry.major}:{entry.minor}, which no Linux has")
+    if entry.type != BLOCK_DEVICE and not entry.major and not entry.minor:
+        raise UnsafeArchive("", "is the device 0:0, which overlay file systems take for a whiteout")
+
+
+def make_file(parent: int, name: bytes, entry: Entry, body: Iterator[Block]) -> int | None:
+    """Make a regular file; return its content's CRC-64 (ISO), None where it is empty."""
+    crc = None
+    handle = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
+    try:
+        for block in body:
+            write_all(handle, block)
+            crc = crc64.go_iso(block, crc)
+        _dress(handle, entry)
+        os.utime(handle, ns=times(entry))
+    finally:
+        os.close(handle)
+    return crc
+
+
+def make_folder(parent: int, name: bytes, entry: Entry, *, exists: bool) -> None:
+    """Make a folder, or give the one that is there its owner and mode; its times come last of all."""
+    if not exists:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    handle = os.open(name, FOLDER, dir_fd=parent)
+    try:
+        _dress(handle, entry)
+    finally:
+        os.close(handle)
+
+
+def make_implied_folder(parent: int, name: bytes, mode: int) -> None:
+    """Make a folder that no entry describes; a setgid parent passes its group and that bit on."""
+    os.mkdir(name, 0o700, dir_fd=parent)
+    handle = os.open(name, FOLDER, dir_fd=parent)
+    try:
+        os.fchmod(handle, mode | (os.fstat(handle).st_mode & stat.S_ISGID))
+    finally:
+        os.close(handle)
+
+
+def dress_root(handle: int, entry: Entry) -> None:
+    """Give the top folder what its own entry says."""
+    _dress(handle, entry)
+
+
+def make_special(parent: int, name: bytes, entry: Entry) -> None:
+    """Make a symbolic link, fifo or device."""
+    if entry.is_symlink:
+        os.symlink(entry.linkname, name, dir_fd=parent)
+    elif entry.is_device:
+        kind = stat.S_IFBLK if entry.type == BLOCK_DEVICE else stat.S_IFCHR
+        os.mknod(name, kind | 0o600, os.makedev(entry.major, entry.minor), dir_fd=parent)
+    else:
+        os.mkfifo(name, 0o600, dir_fd=parent)
+    _dress_named(parent, name, entry)
+
+
+def make_link(parent: int, name: bytes, entry: Entry, target_parent: int, target: bytes) -> None:
+    """Give a node a second name, a symbolic link too; its header's facts go to the node, as Docker does."""
+    os.link(target, name, src_dir_fd=target_parent, dst_dir_fd=parent, follow_symlinks=False)
+    _dress_named(parent, name, entry)
+
+
+def times(entry: Entry) -> tuple[int, int]:
+    """Return access and modification time in nanoseconds: Docker's writers keep only the latter."""
+    modified = entry.mtime * SECOND + entry.mtime_ns
+    return modified, modified
+
+
+def _dress(handle: int, entry: Entry) -> None:
+    os.fchown(handle, entry.uid, entry.gid)
+    for key, value in entry.xattrs.items():
+        os.setxattr(handle, key, value)
+    os.fchmod(handle, entry.mode & PERMISSIONS)
+
+
+def _dress_named(parent: int, name: bytes, entry: Entry) -> None:
+    """Dress what cannot be opened without side effects; nobody else can reach the folder meanwhile."""
+    facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if (facts.st_uid, facts.st_gid) != (entry.uid, entry.gid):  # a second name keeps its capabilities
+        os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+    for key, value in entry.xattrs.items():
+        os.setxattr(b"/proc/self/fd/%d/%b" % (parent, name), key, value, follow_symlinks=False)
+    if not stat.S_ISLNK(facts.st_mode):
+        os.chmod(name, entry.mode & PERMISSIONS, dir_fd=parent)
+    os.utime(name, ns=times(entry), dir_fd=parent, follow_symlinks=False)
