@@ -1,0 +1,1 @@
+"""Carries container images across a gap without losing a byte."""

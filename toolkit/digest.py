@@ -76,7 +76,5 @@ def chain_ids(diff_ids: Iterable[Digest]) -> list[Digest]:
     return chain
 
 
-EMPTY_LAYER = Digest(
-    "sha256", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-)
+EMPTY_LAYER = Digest("sha256", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
 """The diffID of a layer without entries: 1024 zero bytes."""

@@ -128,19 +128,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"key {twice!r} stands twice")  # noqa: TRY003 - becomes InvalidDocument
+        raise ValueError(f"key {twice!r} stands twice")
     for key in members:
         key.encode()  # a lone surrogate is a ValueError here, not somewhere later
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")  # noqa: TRY003 - becomes InvalidDocument
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _int64(text: str) -> int:
     if len(text) > 20 or (number := int(text)) not in INT64:  # noqa: PLR2004 - digits of an int64
-        raise ValueError("an integer has more than 64 bits")  # noqa: TRY003
+        raise ValueError("an integer has more than 64 bits")
     return number
 
 

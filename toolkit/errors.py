@@ -96,9 +96,7 @@ class Mismatch(CorruptContent):
     expected: object = None
 
     def __str__(self) -> str:
-        sentence = (
-            f"{self.subject}: {self.problem} is {self.actual}, expected {self.expected}"
-        )
+        sentence = f"{self.subject}: {self.problem} is {self.actual}, expected {self.expected}"
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
 

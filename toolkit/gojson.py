@@ -15,8 +15,8 @@ from toolkit.errors import InvalidDocument
 
 ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 SHORT_FORMS = {"\\b": "\\u0008", "\\f": "\\u000c"}
-# Possessive: each byte is looked at once, whatever the input.
-STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++', re.DOTALL)
+# Possessive, and a string may end with the text: each byte is looked at once, whatever the input.
+STRING_OR_SPACE = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)|[ \t\r\n]++', re.DOTALL)
 WHERE_GO_DIFFERS = re.compile("\\\\.|[<>&\u2028\u2029\ud800-\udfff]")
 OPENING = re.compile(r"[ \t\r\n]*+\{[ \t\r\n]*+")
 COLON = re.compile(r"[ \t\r\n]*+:[ \t\r\n]*+")

@@ -27,7 +27,8 @@ class Finding:
 
     subject: str
     problem: str
-    severity: str = "warning"  # or "note": worth telling, nothing wrong
+    severity: str = "warning"  # "note": worth telling, nothing wrong; "error": not to be trusted
+    exit_code: int = 5  # of an error, as the error tree has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,7 @@ class Image:
     def __post_init__(self) -> None:
         layers, ids = len(self.manifest.layers), len(self.config.diff_ids)
         if layers != ids:
-            raise CorruptContent(
-                f"image {self.config.image_id}", f"has {layers} layers and {ids} diffIDs"
-            )
+            raise CorruptContent(f"image {self.config.image_id}", f"has {layers} layers and {ids} diffIDs")
 
     @property
     def layers(self) -> list[tuple[Descriptor, Digest]]:
@@ -97,9 +96,7 @@ class ProvenImage:
             for document in self.documents.values()
             if document.descriptor.media_type in mediatype.MANIFESTS
         )
-        return [
-            Image(manifest, self.config_of(manifest)) for manifest in manifests if manifest.is_image
-        ]
+        return [Image(manifest, self.config_of(manifest)) for manifest in manifests if manifest.is_image]
 
     def config_of(self, manifest: Manifest) -> Config:
         """Return the config that a manifest names; raises MissingMember."""

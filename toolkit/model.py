@@ -198,9 +198,7 @@ def _diff_id(rootfs: Node, number: int, text: str) -> Digest:
 def _expect_kind(top: Node, media_type: str, foreign: tuple[str, ...]) -> None:
     top.only_as_written(MANIFEST_KEYS)
     if confused := [key for key in foreign if key in top.value]:
-        raise UnsafeArchive(
-            top.subject, f"has {confused[0]!r}, so that two readers would see two images"
-        )
+        raise UnsafeArchive(top.subject, f"has {confused[0]!r}, so that two readers would see two images")
     if (version := top.get("schemaVersion", int)) != 2:  # noqa: PLR2004 - the only one both share
         top.fail("schemaVersion", f"is {version}, expected 2")
     if (own := top.optional("mediaType", str)) not in {None, media_type}:

@@ -11,7 +11,9 @@ from toolkit.errors import InvalidPlace, Unsupported
 from toolkit.ports import Sink, Source
 from toolkit.settings import Settings
 
-SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL)
+SCHEME = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
+)
 AUTO = "auto"
 
 
@@ -26,10 +28,13 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Place:
         """Read a URI or a path; raises InvalidPlace."""
+        if text == AUTO:
+            return cls(AUTO, "")
         found = SCHEME.fullmatch(text)
         if not found or found["scheme"] not in KINDS:
             if found and not Path(text).exists() and "/" not in text.partition(":")[0]:
-                raise InvalidPlace(repr(text), "names no kind of place", f"one of {', '.join(sorted(KINDS))}, or a path")
+                known = ", ".join(f"{scheme}:" for scheme in sorted(filter(None, KINDS)))
+                raise InvalidPlace(repr(text), "names no kind of place", f"give a path, or one of {known}")
             if not text or "\0" in text:
                 raise InvalidPlace(repr(text), "is no path", "give a store's URI or a bundle's path")
             return cls("", text)
@@ -138,7 +143,9 @@ def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa:
 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive"})
-LATER = ("docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker", "dir")
+LATER = (
+    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker", "dir",
+)  # fmt: skip
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),

@@ -56,8 +56,11 @@ class Source(Protocol):
 
 
 class Receiver(Protocol):
-    """One delivery in progress. Used as a context manager: leaving it with an exception, or
-    without `finish`, leaves nothing behind that anyone could take for an image."""
+    """One delivery in progress.
+
+    Leaving its block with an exception, or without `finish`, leaves nothing behind that anyone could
+    take for an image.
+    """
 
     def write(self, layer: Layer, content: Content) -> Proof:
         """Take one blob in; called from several threads, once for each layer.

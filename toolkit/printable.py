@@ -11,7 +11,4 @@ def printable(text: str, limit: int = LIMIT) -> str:
         text = text[:limit] + "…"
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

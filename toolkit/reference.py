@@ -120,11 +120,12 @@ def file_name(
 
     `_` is doubled, `/` becomes `+`, `:` becomes `=`, and what no reference holds `%XX`. A format or
     platform that is not the default follows after a comma. Two names that mean different things get
-    different files. A name that is no reference is spelt as a whole, behind a `_`.
+    different files. A name that is no reference (legacy stores hold some) is spelt as a whole behind
+    a `_`; nothing raises here.
     """
     reference = _parsed(reference_text)
     parts = [_spelt_reference(reference) if reference else "_" + _spelt(reference_text)]
-    parts += [_spelt(format_)] if format_ != DEFAULT_FORMAT else []
+    parts += [_spelt(format_)] if format_ not in {"", DEFAULT_FORMAT} else []
     parts += [_spelt(str(platform))] if platform else []
     stem = ",".join(parts)
     room = LONGEST_FILE_NAME - len(".tar")

@@ -1,7 +1,7 @@
 """`docker-v1`: as Docker up to 1.9 writes (formats A.10).
 
-    <id>/  <id>/VERSION  <id>/json  <id>/layer.tar    one folder a layer, base first
-    repositories                                      {"<name>":{"<tag>":"<id>"}}
+<id>/  <id>/VERSION  <id>/json  <id>/layer.tar    one folder a layer, base first
+repositories                                      {"<name>":{"<tag>":"<id>"}}
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -175,7 +175,7 @@ class _Gathering:
     def _take_image(self, descriptor: Descriptor, manifest: Manifest) -> None:
         config_raw = self._read(manifest.config)
         image = Image(manifest, Config.from_bytes(config_raw))
-        chain = own_chain(image) or [None] * len(manifest.layers)
+        chain: Sequence[V1Layer | None] = own_chain(image) or [None] * len(manifest.layers)
         for (layer, diff_id), v1 in zip(image.layers, chain, strict=True):
             self._add_blob(layer, diff_id, v1)
         self.documents[manifest.config.digest] = Document(manifest.config, config_raw)

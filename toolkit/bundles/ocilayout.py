@@ -3,12 +3,14 @@
     oci-layout                    {"imageLayoutVersion":"1.0.0"}
     index.json                    an index; names are annotations of its entries
     blobs/<algorithm>/<hex> …     manifests, configs, layers
+
+Other files may lie beside them, and blobs that nothing refers to.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -18,7 +20,7 @@ from toolkit.bundles.names import IMAGE_NAME, REF_NAME
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Image, Layer, ProvenImage
+from toolkit.image import Image, Layer
 from toolkit.model import Descriptor, Index
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -70,6 +72,18 @@ class OciImages:
         entry = self._find(name)
         return gather(self.blobs, entry.names, entry.top, platform)
 
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the digests of the image's blobs, base first."""
+        return tuple(layer.key for layer in self.image(name, platform).layers)
+
+    def layer(self, key: str) -> Layer:
+        """Return one blob by its digest; what it unpacks to is not known without its image."""
+        digest = _digest_of(key)
+        size = self.blobs.size(digest) if digest else None
+        if digest is None or size is None:
+            raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
+        return Layer(str(digest), size, digest)
+
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open a blob."""
         if layer.digest is None:
@@ -84,7 +98,7 @@ class OciImages:
             raise MissingMember(self.place, f"has no {INDEX}")
         known: dict[Digest, Entry] = {}
         for top in Index.from_bytes(raw).manifests:
-            names = entry_names(top)
+            names = entry_names(top.annotations)
             if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
                 before = known.setdefault(top.digest, Entry((), bare(top)))
                 both = tuple(dict.fromkeys((*before.names, *names)))
@@ -142,7 +156,9 @@ class OciImages:
             told = outline(image)
         except ToolkitError as error:
             return Listing(entry.names, str(entry.top.digest), problem=str(error))
-        return Listing(entry.names, told.id, told.created, ", ".join(told.platforms), told.size)
+        is_index = entry.top.media_type in mediatype.INDEXES
+        id_ = str(entry.top.digest) if is_index else told.id  # an index has as many image IDs as platforms
+        return Listing(entry.names, id_, told.created, ", ".join(told.platforms), told.size)
 
 
 def outline(image: ModernImage) -> Outline:
@@ -171,23 +187,18 @@ def check_layout(blobs: Blobs, place: str) -> None:
         raise Unsupported(place, f"is an OCI image layout of version {version[:50]}, expected {VERSION}")
 
 
-def entry_names(top: Descriptor) -> tuple[str, ...]:
+def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names an entry of index.json has, as they are printed.
 
     Docker 25 and later write the bare tag as `ref.name` and the whole name for containerd: one name.
     """
-    plain, full = top.annotations.get(REF_NAME, ""), top.annotations.get(IMAGE_NAME, "")
+    plain, full = annotations.get(REF_NAME, ""), annotations.get(IMAGE_NAME, "")
     if not full:
         return (plain,) if plain else ()
     name = _familiar(full)
     if not plain or same(plain, full) or full.endswith(f":{plain}"):
         return (plain,) if plain and same(plain, full) else (name,)
     return (name, plain)
-
-
-def image_names(image: ProvenImage) -> str:
-    """Return what to call an image in a message."""
-    return ", ".join(image.names) or str(image.top.digest)
 
 
 def _familiar(name: str) -> str:

@@ -36,9 +36,7 @@ class TarSink:
         return None
 
     @contextmanager
-    def receive(
-        self, images: Sequence[SourceImage], known: Mapping[str, Proof]
-    ) -> Iterator[TarReceiver]:
+    def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[TarReceiver]:
         """Begin the bundle; it has its name when the block ends after `finish`."""
         with atomic_file(self.path) as handle:
             receiver = TarReceiver(handle, self._members_of, images, known, self.place)
@@ -85,7 +83,8 @@ class TarReceiver:
         else:
             proof = transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
         if layer.key in self._known and proof.digest != drafted:
-            raise Mismatch(f"layer {layer.key}", "digest", "it changed while it was read", proof.digest, drafted)
+            advice = "it changed while it was read"
+            raise Mismatch(f"layer {layer.key}", "digest", advice, proof.digest, drafted)
         with self._lock:
             self._real[drafted] = proof.digest
         return proof

@@ -65,8 +65,10 @@ def _run(argv: Sequence[str], output: Output) -> int:
 
 def _fail(output: Output, sentence: str, code: int) -> int:
     """Print the error, as the last line of stderr, behind what is already on stdout."""
-    with contextlib.suppress(ToolkitError, OSError):
+    try:
         output.flush()
+    except (ToolkitError, OSError):
+        _mute_stdout()
     if output.debug:
         traceback.print_exc()
     with contextlib.suppress(OSError):
@@ -103,7 +105,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _mute_stdout() -> None:
     """Point stdout nowhere: the interpreter flushes it once more when it ends."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -36,7 +36,7 @@ class Command(click.Command):
     """A command that takes the shared options too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
-        super().__init__(*args, context_settings=HELP, **kwargs)
+        super().__init__(*args, **{"context_settings": HELP, **kwargs})
         self.params.extend(shared_options())
 
 

@@ -18,14 +18,14 @@ MISSING = "<missing>"  # Docker's word for a layer that is no image of its own
 WIDTH = 45  # characters of CREATED BY
 
 
-@click.command("history", cls=Command)
+@click.command("history", cls=Command, short_help="Show an image's layers, as docker history does.")
 @options.place_argument
 @options.reference_argument
 @click.option("--no-trunc", is_flag=True, help="Show IDs and commands in full.")
 @options.platform_option
 @options.prefer_option
 @click.pass_obj
-def command(  # noqa: PLR0913 - one argument for each option
+def command(
     output: Output, place: str, reference: str, *, no_trunc: bool, platform: Platform | None, prefer: str
 ) -> None:
     """Show an image's layers, the newest first, as docker history does."""

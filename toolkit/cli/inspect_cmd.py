@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,29 +19,28 @@ from toolkit.cli.pictures import (
     listing_rows,
     outline_json,
     outline_rows,
+    problems,
 )
-from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import ToolkitError
-from toolkit.image import Finding
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
-    from toolkit.operations.contents import Contents
+    from toolkit.operations.contents import Contents, LayerContents
 
-CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "TOP-LEVEL FOLDERS AND FILES")
+CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "AT ITS TOP")
 
 
-@click.command("inspect", cls=Command)
+@click.command("inspect", cls=Command, short_help="Show what an image is, from its metadata.")
 @options.place_argument
 @click.argument("reference", metavar="[REF]", required=False)
 @click.option("--contents", is_flag=True, help="Walk the layers too: folders, files, distribution.")
 @options.platform_option
 @options.prefer_option
 @click.pass_obj
-def command(  # noqa: PLR0913 - one argument for each option
+def command(
     output: Output,
     place: str,
     reference: str | None,
@@ -49,20 +49,86 @@ def command(  # noqa: PLR0913 - one argument for each option
     platform: Platform | None,
     prefer: str,
 ) -> None:
-    """Show what an image is; without REF, what images there are.
+    """Show what an image is; without REF, all images of the place.
 
     Only metadata is read, so that it takes no longer for a large image than for a small one.
     """
     with options.opened(place, load_settings(), prefer) as source:
         listings = [] if reference else source.listings()
         names = [reference] if reference else [asked_name(item) for item in listings]
+        view = _View(output, source, platform, contents)
         if output.json:
-            output.document(_document(output, source, names, platform, contents=contents))
+            view.document(names, listings)
             return
-        output.say(f"{format_of(source)} {source.place}")
-        if len(names) != 1:
-            _print_several(output, listings)
+        in_full = names if len(names) == 1 or contents else []
+        outlines = {name: source.outline(name, platform) for name in in_full}
+        output.say(f"{options.kind_of(source)}  {source.place}")
+        for name, outline in outlines.items():
+            view.one(name, outline)
+        if not outlines:
+            view.several(listings)
+
+
+@dataclass(frozen=True)
+class _View:
+    """How to show images of one source."""
+
+    output: Output
+    source: Source
+    platform: Platform | None
+    contents: bool
+
+    def document(self, names: Sequence[str], listings: Sequence[Listing]) -> None:
+        """Print the document for machines; of several images, one that cannot be read is listed."""
+        images = [self._json(name) for name in names] if len(names) == 1 else list(map(self._any, listings))
+        facts = {"place": self.source.place, "format": options.kind_of(self.source), "images": images}
+        self.output.document(facts)
+
+    def several(self, listings: Sequence[Listing]) -> None:
+        """Print a line for each name."""
+        self.output.table(LISTING_HEAD, listing_rows(listings))
+        self.output.findings(problems(listings))
+
+    def one(self, name: str, outline: Outline) -> None:
+        """Print all that is told of one image."""
+        self.output.facts(outline_rows(outline))
+        self.output.findings(outline.findings)
+        if not self.contents:
             return
-        _print_one(output, source.outline(names[0], platform))
-        if contents:
-            _print_contents(output, _walked(output, source, names[0], platform))
+        walked = self._walk(name)
+        self.output.say(f"Distribution: {walked.distribution or 'none is named'}")
+        self.output.table(CONTENTS_HEAD, [_contents_row(layer) for layer in walked.layers])
+
+    def _any(self, listing: Listing) -> dict[str, Any]:
+        try:
+            return {**listing_json(listing), **self._json(asked_name(listing))}
+        except ToolkitError as error:
+            return {**listing_json(listing), "problem": str(error)}
+
+    def _json(self, name: str) -> dict[str, Any]:
+        facts = outline_json(self.source.outline(name, self.platform))
+        return {**facts, "contents": _contents_json(self._walk(name))} if self.contents else facts
+
+    def _walk(self, name: str) -> Contents:
+        from toolkit.operations.contents import contents
+
+        return contents(self.source, name, self.platform)
+
+
+def _contents_row(layer: LayerContents) -> tuple[str, ...]:
+    top = "(empty)" if layer.is_empty else " ".join(layer.folders)
+    return short_id(layer.key), str(layer.files), size_text(layer.size), top
+
+
+def _contents_json(walked: Contents) -> dict[str, Any]:
+    layers = [
+        {
+            "id": layer.key,
+            "folders": list(layer.folders),
+            "files": layer.files,
+            "size": layer.size,
+            "empty": layer.is_empty,
+        }
+        for layer in walked.layers
+    ]
+    return {"distribution": walked.distribution, "layers": layers}

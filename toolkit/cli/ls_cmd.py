@@ -7,12 +7,11 @@ import click
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import LISTING_HEAD, asked_name, listing_json, listing_rows
-from toolkit.image import Finding
+from toolkit.cli.pictures import LISTING_HEAD, listing_json, listing_rows, problems
 from toolkit.settings import load_settings
 
 
-@click.command("ls", cls=Command)
+@click.command("ls", cls=Command, short_help="List the images in a store or bundle.")
 @options.place_argument
 @options.prefer_option
 @click.pass_obj
@@ -24,4 +23,4 @@ def command(output: Output, place: str, prefer: str) -> None:
         output.document({"place": source.place, "images": [listing_json(item) for item in listings]})
         return
     output.table(LISTING_HEAD, listing_rows(listings))
-    output.findings(Finding(asked_name(item), item.problem) for item in listings if item.problem)
+    output.findings(problems(listings))

@@ -17,7 +17,7 @@ reference_argument = click.argument("reference", metavar="REF")
 prefer_option = click.option(
     "--prefer",
     type=click.Choice(["docker", "oci"]),
-    default="",
+    callback=lambda ctx, param, value: value or "",  # noqa: ARG005 - click's shape
     help="Read an archive that holds both as this one, where they disagree.",
 )
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
@@ -33,6 +33,11 @@ platform_option = click.option(
     callback=_platform,
     help="Take this platform of an image that has several.",
 )
+
+
+def kind_of(source: Source) -> str:
+    """Name the format of a bundle, or the kind of a store."""
+    return getattr(source, "format", "") or places.Place.parse(source.place).scheme or "bundle"
 
 
 @contextmanager

@@ -42,6 +42,10 @@ class Output:
         """Print rows under a head, columns aligned, untrusted text escaped."""
         self.say(*aligned([head, *rows]))
 
+    def facts(self, rows: Iterable[Sequence[str]]) -> None:
+        """Print titles and facts, columns aligned, untrusted text escaped."""
+        self.say(*aligned(list(rows)))
+
     def findings(self, findings: Iterable[Finding]) -> None:
         """Tell people what was noticed; the document for machines has it in itself."""
         for finding in dict.fromkeys(findings):
@@ -60,8 +64,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     safe = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*safe, strict=True)]
     return [
-        GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in safe
+        GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in safe
     ]
 
 

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import Layersize, V1Layer
 from toolkit.cli.figures import day_text, short_id, size_text
-from toolkit.image import Image, ProvenImage
+from toolkit.image import Finding, Image, ProvenImage
 from toolkit.outline import Listing, Outline, OutlineLayer
 from toolkit.report import finding_json
 
 NAMELESS = "<none>"
 LISTING_HEAD = ("NAME", "ID", "PLATFORM", "CREATED", "SIZE")
 CARRIED_HEAD = ("NAME", "PLATFORM", "IMAGE ID", "LAYERS", "SIZE", "LAYERSIZE")
+WORDS = ("Entrypoint", "Cmd", "WorkingDir", "User")
 LISTS = ("Env", "Volumes", "ExposedPorts", "Labels")  # members of a config that take a line for each item
 
 
@@ -42,6 +43,11 @@ def listing_rows(listings: Iterable[Listing]) -> list[tuple[str, ...]]:
         for item in listings
         for name in item.names or (NAMELESS,)
     ]
+
+
+def problems(listings: Iterable[Listing]) -> list[Finding]:
+    """Return what is wrong with images that cannot be read."""
+    return [Finding(asked_name(item), item.problem) for item in listings if item.problem]
 
 
 def outline_json(outline: Outline) -> dict[str, Any]:
@@ -82,11 +88,11 @@ def outline_rows(outline: Outline) -> list[tuple[str, str]]:
         ("Image ID" if outline.kind == "oci" else "Layer ID (v1)", [outline.id]),
         ("Kind", [outline.kind]),
         ("Platform", [outline.platform]),
-        ("Platforms", outline.platforms),
+        ("Platforms", outline.platforms if len(outline.platforms) > 1 else ()),
         ("Created", [outline.created or ""]),
         ("Author", [outline.author]),
         ("Size", [size_text(outline.size)]),
-        *((key, config_texts(outline.config.get(key))) for key in ("Entrypoint", "Cmd", "WorkingDir", "User")),
+        *((key, config_texts(outline.config.get(key))) for key in WORDS),
         *((key, config_texts(outline.config.get(key), each=True)) for key in LISTS),
         ("Layers", [_layer_text(layer) for layer in outline.layers if layer.id]),
     ]
@@ -127,11 +133,16 @@ def carried_rows(images: Iterable[ProvenImage]) -> list[tuple[str, ...]]:
 
 
 def _layersize_text(image: Image) -> str:
-    """Return how a legacy image's layersizes fared: by which rule how many match; `-` where it has none."""
+    """Return how a legacy image's layersizes fared: how many match which rule; `-` where it has none."""
     layers = [V1Layer.from_annotations(layer.annotations, "") for layer in image.manifest.layers]
-    sizes = [layer.layersize for layer in layers if layer]
-    rules = Counter(size.rule or ("not recorded" if size.text is None else "no rule") for size in sizes)
-    return ", ".join(f"{count} × {rule}" for rule, count in sorted(rules.items())) or "-"
+    fates = Counter(_layersize_fate(layer.layersize) for layer in layers if layer)
+    return ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())) or "-"
+
+
+def _layersize_fate(size: Layersize) -> str:
+    if size.text is None:
+        return "not recorded"
+    return f"by {size.rule}" if size.rule else "by no rule"
 
 
 def _layer_text(layer: OutlineLayer) -> str:

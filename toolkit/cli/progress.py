@@ -63,11 +63,18 @@ class Progress:
 
 
 class Lines(Progress):
-    """A line when a layer is finished, at most one a second and, while bytes pass, one in ten."""
+    """A line when a layer is finished, at most one a second; one in ten while a large layer passes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last = time.monotonic() - LEAST
+        self._told = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and 0 < self._told < self.done:
+            self._tell("all done")
 
     def show(self, layer: Layer, *, is_finished: bool) -> None:
         """Print a line if it is time."""
@@ -75,10 +82,13 @@ class Lines(Progress):
         if now - self._last < (LEAST if is_finished else MOST):
             return
         self._last = now
+        self._tell(f"layer {short_id(layer.key)} {'done' if is_finished else 'on its way'}")
+
+    def _tell(self, what: str) -> None:
+        self._told = self.done
         passed, every = self.layers
-        name = f"layer {short_id(layer.key)} {'done' if is_finished else 'begun'}"
         amount = f"{size_text(self.done)} of {size_text(self.total)}"
-        print(f"{name}: {passed} of {every} layers, {amount}", file=sys.stderr, flush=True)
+        print(f"{what}: {passed} of {every} layers, {amount}", file=sys.stderr, flush=True)
 
 
 class Bars(Progress):
@@ -139,6 +149,14 @@ class Announced:
         image = self._source.image(name, platform)
         self._progress.expect(image.layers)
         return image
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the source's keys."""
+        return self._source.layer_keys(name, platform)
+
+    def layer(self, key: str) -> Layer:
+        """Return the source's layer."""
+        return self._source.layer(key)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open as the source does."""

@@ -15,16 +15,18 @@ from toolkit.platform import Platform
 from toolkit.report import Report
 from toolkit.settings import load_settings
 
-FAILURES = {kind.exit_code: kind for kind in (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)}
+KINDS = (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)
+FAILURES = {kind.exit_code: kind for kind in KINDS}
 
-@click.command("verify", cls=Command)
+
+@click.command("verify", cls=Command, short_help="Read everything again and compare it.")
 @options.place_argument
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
 @options.strict_option
 @options.prefer_option
 @click.pass_obj
-def command(  # noqa: PLR0913 - one argument for each option
+def command(
     output: Output,
     place: str,
     references: tuple[str, ...],
@@ -56,6 +58,8 @@ def print_report(output: Output, report: Report) -> None:
         return
     if rows := carried_rows(report.images):
         output.table(CARRIED_HEAD, rows)
+    if report.ok:
+        output.say(f"verified {report.subject}")
     last = None if report.ok else worst(report)
     output.findings(finding for finding in report.findings if finding is not last)
 

@@ -59,7 +59,7 @@ def verify(
 def as_finding(error: ToolkitError) -> Finding:
     """Return a failure as a finding."""
     sentence = str(error).removeprefix(f"{error.subject}: ")
-    return Finding(error.subject, sentence, ERROR)
+    return Finding(error.subject, sentence, ERROR, error.exit_code)
 
 
 def _gather(
@@ -109,7 +109,7 @@ def tar_sizes(content: Content) -> dict[str, int]:
     """Return what a layer's tar adds up to, by the rules that need no tree: S3 and S5."""
     tree = headers = 0
     for entry in layer_entries(content):
-        headers += entry.size
+        headers += entry.stated_size
         if entry.type == b"2":
             tree += len(entry.linkname)
         elif entry.type == b"0":

@@ -26,11 +26,14 @@ def in_parallel(
     jobs = min(jobs or default_jobs(), len(items))
     if jobs <= 1:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(jobs, thread_name_prefix="layer") as pool:
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="layer")
+    try:
         order = sorted(range(len(items)), key=lambda number: -size(items[number]))
         futures = {number: pool.submit(work, items[number]) for number in order}
         done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-        if failed := [future for future in done if future.exception()]:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise failed[0].exception() or AssertionError
+        for failed in (future.exception() for future in done):
+            if failed:
+                raise failed
         return [futures[number].result() for number in range(len(items))]
+    finally:  # also on Ctrl-C: what has not begun never does
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -22,10 +22,10 @@ def parse_records(body: bytes) -> dict[bytes, bytes]:
     position = 0
     while position < len(body):
         space = body.find(b" ", position, position + LENGTH_DIGITS + 1)
-        digits = body[position:space] if space > 0 else b""
+        digits = body[position:space] if space > position else b""
         end = position + int(digits) if digits.isdigit() else 0
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
-        if not space < end <= len(body) or body[end - 1] != ord("\n") or not key or not equals:
+        if not position < space < end <= len(body) or body[end - 1] != ord("\n") or not key or not equals:
             raise CorruptContent("", f"has a malformed PAX record, {body[position : position + 40]!r}")
         if b"\0" in key or (key in TEXT_KEYS and b"\0" in value):
             raise UnsafeArchive("", f"has a NUL in its PAX {shown(key)}")

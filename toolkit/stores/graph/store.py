@@ -49,7 +49,7 @@ class GraphStore:
         found, driver, layer_id = self._find(name)
         chain = self._sized(driver, layer_id)
         self._check_platform(found, chain, platform)
-        return legacy_outline((found,), chain)
+        return legacy_outline((found,) if found else (), chain)
 
     def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
         """Return an image: its chain read, its layers measured, its layersizes weighed."""
@@ -62,7 +62,7 @@ class GraphStore:
         findings: tuple[Finding, ...] = tuple(finding for _, own in examined for finding in own)
         layers = tuple(layer for layer, _ in examined)
         weighed = tuple(layer.v1 or whole for layer, whole in zip(layers, chain, strict=True))
-        return LegacyImage((found,), weighed, layers, findings)
+        return LegacyImage((found,) if found else (), weighed, layers, findings)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the layer IDs, base first."""

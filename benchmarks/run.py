@@ -1,0 +1,209 @@
+"""Measure `lading` against the tools that people use today, and print the ratios.
+
+    python benchmarks/run.py                    make inputs of 540 MB, measure everything
+    python benchmarks/run.py --only verify      the rows whose name holds this word
+    python benchmarks/run.py --dir /big/disk    inputs stay there for the next run
+
+Ours and theirs take turns, each after a `sync` and once before it counts; the ratio is the median
+of the ratios of the pairs, and only ratios mean anything on another machine. "Peak" is the largest
+resident set of our process or of any it waited for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from make_input import LARGE, SMALL, Shape
+from timing import PEAK_ALLOWED, Command, Limit, Measured, Row, measure, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A folder with the inputs, and the rows that work on them."""
+
+    folder: Path
+
+    def store(self, shape: Shape) -> Path:
+        """The legacy store with files of this shape."""
+        return self.folder / f"graph-{shape.name}"
+
+    def bundle(self, shape: Shape) -> Path:
+        """A bundle of the image in it."""
+        return self.folder / f"{shape.name}.tar"
+
+    @property
+    def layout(self) -> Path:
+        """An embedded store that holds the image of large files."""
+        return self.folder / "layout"
+
+    def prepare(self, megabytes: int) -> None:
+        """Make what is not there yet: both legacy stores, a bundle of each, one embedded store."""
+        for shape in (LARGE, SMALL):
+            if not (self.store(shape) / "expected.json").exists():
+                shutil.rmtree(self.store(shape), ignore_errors=True)
+                make_input(self.store(shape), shape, megabytes)
+            if not self.bundle(shape).exists():
+                timed(self.export(shape, self.bundle(shape)))
+        if not self.layout.exists():
+            timed(["lading", "import", str(self.bundle(LARGE)), "--into", f"oci:{self.layout}"])
+
+    def export(self, shape: Shape, out: Path) -> Command:
+        """Legacy store to bundle."""
+        return ["lading", "export", name(shape), "--from", f"graph:{self.store(shape)}", "-o", str(out)]
+
+    def rows(self) -> list[Row]:
+        """What is measured against a peer, in the order of the table."""
+        return [
+            self.legacy("legacy graph -> bundle, large files", LARGE, Limit("at most", 1.5)),
+            self.legacy("legacy graph -> bundle, small files", SMALL, Limit("at most", 4, aim=2)),
+            self.into_store(),
+            self.out_of_store(),
+            self.verify(),
+        ]
+
+    def legacy(self, work: str, shape: Shape, limit: Limit) -> Row:
+        """Against tar and openssl over the same layer folders."""
+        out = self.folder / "exported.tar"
+        layers = json.loads((self.store(shape) / "expected.json").read_text())["layers"]
+        tar = f"tar -C {self.store(shape)}/aufs/diff -c {' '.join(layers)} | openssl dgst -sha256"
+        return Row(work, self.export(shape, out), ["sh", "-c", tar], "tar, openssl", limit, (out,))
+
+    def into_store(self) -> Row:
+        """Against skopeo, into an empty layout."""
+        bundle, ours, theirs = self.bundle(LARGE), self.folder / "in-ours", self.folder / "in-theirs"
+        return Row(
+            "bundle -> embedded store",
+            ["lading", "import", str(bundle), "--into", f"oci:{ours}"],
+            skopeo_copy(f"docker-archive:{bundle}:{name(LARGE)}", f"oci:{theirs}:{name(LARGE)}"),
+            "skopeo",
+            Limit("at least", 2, aim=3),
+            (ours, theirs),
+        )
+
+    def out_of_store(self) -> Row:
+        """Against skopeo, out of the same layout."""
+        ours, theirs = self.folder / "out-ours.tar", self.folder / "out-theirs.tar"
+        return Row(
+            "embedded store -> bundle",
+            ["lading", "export", name(LARGE), "--from", f"oci:{self.layout}", "-o", str(ours)],
+            skopeo_copy(f"oci:{self.layout}:{name(LARGE)}", f"docker-archive:{theirs}:{name(LARGE)}"),
+            "skopeo",
+            Limit("at least", 3, aim=5),
+            (ours, theirs),
+        )
+
+    def verify(self) -> Row:
+        """Against one digest over the whole file."""
+        bundle = str(self.bundle(LARGE))
+        theirs = ["openssl", "dgst", "-sha256", bundle]
+        limit = Limit("at most", 1.0, aim=0.7)
+        return Row("verify in full", ["lading", "verify", bundle], theirs, "openssl", limit)
+
+    def inspect(self) -> Command:
+        """No peer: it has to be quick whatever the size."""
+        return ["lading", "inspect", str(self.bundle(LARGE))]
+
+
+def make_input(store: Path, shape: Shape, megabytes: int) -> None:
+    """In a process of its own: a new process starts with its parent's peak, so ours stays small."""
+    script = Path(__file__).with_name("make_input.py")
+    timed([sys.executable, str(script), str(store), f"--{shape.name}", f"--megabytes={megabytes}"])
+
+
+def name(shape: Shape) -> str:
+    return f"benchmark:{shape.name}"
+
+
+def skopeo_copy(source: str, destination: str) -> Command:
+    return ["skopeo", "--insecure-policy", "copy", "--quiet", source, destination]
+
+
+def line(measured: Measured) -> str:
+    """One line of the table, in Markdown."""
+    limit = measured.row.limit
+    ours, theirs = (statistics.median(t.seconds for t in side) for side in (measured.ours, measured.theirs))
+    aim = f"{limit.aim:g} x" if limit.aim else ""
+    verdict = "yes" if measured.good else "NO"
+    cells = [
+        measured.row.work,
+        f"{ours:.2f} s",
+        f"{measured.row.peer} {theirs:.2f} s",
+        f"{measured.ratio:.2f} x",
+        f"{limit.word} {limit.required:g} x",
+        aim,
+        f"{measured.peak / (1 << 20):.0f} MiB",
+        verdict,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def measure_inspect(command: Command, runs: int) -> tuple[str, bool]:
+    """The one row with no peer: seconds, whatever the size."""
+    timings = [timed(command) for _ in range(runs + 1)][1:]
+    seconds = statistics.median(timing.seconds for timing in timings)
+    peak = max(timing.peak for timing in timings)
+    good = seconds < 0.5 and peak <= PEAK_ALLOWED  # noqa: PLR2004 - the promise itself
+    verdict = "yes" if good else "NO"
+    cells = f"inspect | {seconds:.2f} s | | | under 0.5 s | | {peak / (1 << 20):.0f} MiB | {verdict}"
+    return f"| {cells} |", good
+
+
+@contextlib.contextmanager
+def workplace(chosen: Path | None) -> Iterator[Path]:
+    """The folder that was named, which stays; else one that goes."""
+    if chosen:
+        chosen.mkdir(parents=True, exist_ok=True)
+        yield chosen.resolve()
+    else:
+        with tempfile.TemporaryDirectory(prefix="lading-benchmark-") as folder:
+            yield Path(folder)
+
+
+def report(bench: Bench, runs: int, wanted: Callable[[str], bool]) -> bool:
+    """Print the table as it grows; whether every promise is kept."""
+    print("| work | lading | against | ratio | required | aim | peak | kept |")
+    print("|---" * 8 + "|")
+    kept = True
+    for row in bench.rows():
+        if wanted(row.work):
+            measured = measure(row, runs)
+            print(line(measured), flush=True)
+            kept &= measured.good
+    if wanted("inspect"):
+        text, good = measure_inspect(bench.inspect(), runs)
+        print(text, flush=True)
+        kept &= good
+    return kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--dir", type=Path, help="keep the inputs here (default: nowhere)")
+    parser.add_argument("--runs", type=int, default=5, help="pairs of timings per row")
+    parser.add_argument("--megabytes", type=int, default=540, help="size of each input")
+    parser.add_argument("--only", default="", help="a word in the names of the rows to measure")
+    chosen = parser.parse_args()
+    # The lading of the Python that runs this comes first.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with workplace(chosen.dir) as folder:
+        bench = Bench(folder)
+        bench.prepare(chosen.megabytes)
+        kept = report(bench, chosen.runs, lambda work: chosen.only in work)
+    sys.exit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()

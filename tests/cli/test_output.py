@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from toolkit.cli.output import Output, aligned
+from toolkit.image import Finding
+
+WARNING = Finding("layer 0123456789ab", "is odd\x1b[2J")
+NOTE = Finding("layer 0123456789ab", "is rebuilt", "note")
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert aligned([("NAME", "SIZE", "X"), ("a", "12MB", "")]) == ["NAME   SIZE   X", "a      12MB"]
+
+
+def test_a_cell_cannot_move_the_cursor() -> None:
+    assert aligned([("a\r\x1b[2K\u202eb", "\n")]) == ["a\\r\\x1b[2K\\u202eb   \\n"]
+
+
+def test_findings_go_to_stderr_each_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().findings([WARNING, NOTE, WARNING])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "warning: layer 0123456789ab: is odd\\x1b[2J\nnote: layer 0123456789ab: is rebuilt\n"
+
+
+def test_quiet_leaves_notes_out_and_keeps_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(quiet=True).findings([WARNING, NOTE])
+    assert capsys.readouterr().err == "warning: layer 0123456789ab: is odd\\x1b[2J\n"
+
+
+def test_a_document_is_ascii_and_brings_its_findings_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(json=True)
+    output.document({"name": "é\u202e\x1b"})
+    output.findings([WARNING])
+    out, err = capsys.readouterr()
+    assert (out.isascii(), json.loads(out), err) == (True, {"name": "é\u202e\x1b"}, "")

@@ -1,0 +1,174 @@
+"""The real programs: what each can be told to do with an image, and what it answers.
+
+Used by the fixtures in `conftest.py`, and without pytest by the scripts in `tests/acceptance`:
+`with Dockerd() as engine: engine.load(path)`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .workplace import Daemon, Workplace, as_file, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .workplace import Words
+
+
+class Dockerd(Daemon):
+    """A Docker engine; its own containerd is its child and goes with it."""
+
+    programs = ("dockerd", "docker", "setpriv")
+
+    def __init__(self, driver: str = "vfs") -> None:
+        super().__init__()
+        self.driver = driver
+        self.root = self.home / "root"
+        self.host = f"unix://{self.home}/s"
+
+    def command(self) -> Words:
+        places = [f"--data-root={self.root}", f"--exec-root={self.home}/x", f"--pidfile={self.home}/pid"]
+        network = ["--iptables=false", "--bridge=none", "--ip-forward=false", "--ip-masq=false"]
+        return ["dockerd", *places, f"--host={self.host}", *network, f"--storage-driver={self.driver}"]
+
+    def ask(self) -> object:
+        return self.docker("version")
+
+    def docker(self, *words: str | Path) -> str:
+        return run(["docker", "-H", self.host, *words], self.home)
+
+    def load(self, archive: Path | bytes) -> list[str]:
+        """What `docker load` says: `Loaded image: NAME` or `Loaded image ID: sha256:…`."""
+        with as_file(archive, self.home) as path:
+            said = self.docker("load", "-i", path)
+        return [line for line in said.splitlines() if line.startswith("Loaded")]
+
+    def image_ids(self) -> set[str]:
+        return set(self.docker("images", "--all", "--quiet", "--no-trunc").split())
+
+    def images(self) -> dict[str, str]:
+        """Reference → image ID, for everything that has a tag."""
+        rows = self.docker("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+        pairs = [row.split() for row in rows.splitlines()]
+        return {name: id_ for name, id_ in pairs if "<none>" not in name}
+
+    def inspect(self, reference: str) -> dict[str, Any]:
+        return first(self.docker("image", "inspect", reference))
+
+    def save(self, reference: str | Sequence[str], out: Path) -> None:
+        names = [reference] if isinstance(reference, str) else reference
+        self.docker("save", "-o", out, *names)
+
+    def forget(self) -> None:
+        """Remove every image, so that the next load starts from nothing."""
+        if ids := self.image_ids():
+            self.docker("rmi", "--force", *sorted(ids))
+
+
+class Containerd(Daemon):
+    """A containerd without its Kubernetes side, and `ctr` to talk to it."""
+
+    programs = ("containerd", "ctr", "setpriv")
+    CONFIG = """version = 2
+root = "{home}/root"
+state = "{home}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+[grpc]
+address = "{home}/s"
+"""
+
+    def command(self) -> Words:
+        config = self.home / "config.toml"
+        config.write_text(self.CONFIG.format(home=self.home))
+        return ["containerd", "--config", config]
+
+    def ask(self) -> object:
+        return self.ctr("version")
+
+    def ctr(self, *words: str | Path) -> str:
+        return run(["ctr", "--address", self.home / "s", *words], self.home)
+
+    def load(self, archive: Path | bytes) -> None:
+        """Import and unpack, which proves every diffID; `ctr` itself has nothing to say."""
+        with as_file(archive, self.home) as path:
+            self.ctr("images", "import", "--snapshotter", "native", path)
+
+    def images(self) -> dict[str, str]:
+        """Reference → digest of its manifest or index."""
+        rows = [row.split() for row in self.ctr("images", "list").splitlines()[1:]]
+        return {row[0]: row[2] for row in rows}
+
+    def check(self) -> str:
+        """What `ctr images check` says: whether every blob of every image is there and unpacked."""
+        return self.ctr("images", "check", "--snapshotter", "native")
+
+
+class Podman(Workplace):
+    """Podman; no daemon, only a storage of its own."""
+
+    programs = ("podman",)
+    needs_root = True
+
+    def podman(self, *words: str | Path) -> str:
+        """Run podman on the private storage."""
+        places = [f"--root={self.home}/root", f"--runroot={self.home}/run", f"--tmpdir={self.home}/tmp"]
+        plain = ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+        return run(["podman", *places, *plain, *words], self.home)
+
+    def load(self, archive: Path | bytes) -> list[str]:
+        """What `podman load` says: `Loaded image: NAME`."""
+        with as_file(archive, self.home) as path:
+            return self.podman("load", "--quiet", "--input", path).splitlines()
+
+    def images(self) -> dict[str, str]:
+        """Reference → image ID, as `sha256:…`."""
+        rows: list[dict[str, Any]] = json.loads(self.podman("images", "--no-trunc", "--format", "json"))
+        return {name: f"sha256:{row['Id']}" for row in rows for name in row.get("Names") or []}
+
+    def inspect(self, reference: str) -> dict[str, Any]:
+        return first(self.podman("image", "inspect", reference))
+
+
+class Skopeo(Workplace):
+    """Skopeo; images are written as it writes them: `docker-archive:FILE:NAME`, `oci:DIR:TAG` …"""
+
+    programs = ("skopeo",)
+
+    def skopeo(self, *words: str | Path) -> str:
+        return run(["skopeo", "--insecure-policy", "--tmpdir", self.home, *words], self.home)
+
+    def inspect(self, image: str) -> dict[str, Any]:
+        """Digest, layers and labels of an image; `EngineRefused` when it cannot be read."""
+        found: dict[str, Any] = json.loads(self.skopeo("inspect", image))
+        return found
+
+    def config(self, image: str) -> bytes:
+        """The config's exact bytes: their digest is the image ID."""
+        return self.skopeo("inspect", "--raw", "--config", image).encode()
+
+    def copy(self, source: str, destination: str) -> None:
+        self.skopeo("copy", "--quiet", source, destination)
+
+
+class Umoci(Workplace):
+    """Umoci, which reads OCI layouts and nothing else."""
+
+    programs = ("umoci",)
+
+    def stat(self, layout: Path, tag: str) -> dict[str, Any]:
+        """History and layer sizes of one tag; reads and checks manifest and config."""
+        answer = run(["umoci", "stat", "--json", "--image", f"{layout}:{tag}"], self.home)
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def tags(self, layout: Path) -> list[str]:
+        return run(["umoci", "ls", "--layout", layout], self.home).split()
+
+
+def first(answer: str) -> dict[str, Any]:
+    """The one object that an inspecting command prints in a list."""
+    found: list[dict[str, Any]] = json.loads(answer)
+    return found[0]

@@ -1,0 +1,90 @@
+"""Every store and every bundle format, held to the contract of toolkit/ports.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conformance import NAME, SinkContract, SourceContract
+from toolkit.bundles import FORMATS, create_bundle, open_bundle
+from toolkit.operations.copy import copy
+from toolkit.ports import Closes, Sink, Source
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.sample import sample_store
+
+WRITTEN = [format_.name for format_ in FORMATS if format_.members_of]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the sample store in it."""
+    folder = tmp_path_factory.mktemp("home")
+    sample_store(folder)
+    return folder
+
+
+@pytest.fixture
+def sample(home: Path) -> Source:
+    return sample_store(home)
+
+
+class TestGraphStore(SourceContract):
+    @pytest.fixture
+    def source(self, sample: Source) -> Source:
+        return sample
+
+    @pytest.fixture
+    def folder(self, home: Path) -> Path:
+        return home / "sample"
+
+
+class TestLayoutStore(SourceContract, SinkContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "store"
+
+    @pytest.fixture
+    def sink(self, folder: Path) -> Sink:
+        return LayoutStore(folder)
+
+    @pytest.fixture
+    def reopened(self, folder: Path) -> Callable[[], Source]:
+        return lambda: LayoutStore(folder)
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path) -> Source:
+        copy(sample, LayoutStore(folder), [NAME])
+        return LayoutStore(folder)
+
+
+@pytest.mark.parametrize("format_name", WRITTEN)
+class TestBundle(SourceContract, SinkContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "bundle.tar"
+
+    @pytest.fixture
+    def sink(self, folder: Path, format_name: str) -> Sink:
+        return create_bundle(folder, format_name)
+
+    @pytest.fixture
+    def reopened(self, folder: Path) -> Iterator[Callable[[], Source]]:
+        opened: list[Source] = []
+
+        def reopen() -> Source:
+            opened.append(open_bundle(folder))
+            return opened[-1]
+
+        yield reopen
+        for source in opened:
+            with suppress(OSError):
+                assert isinstance(source, Closes)
+                source.close()
+
+    @pytest.fixture
+    def source(self, sample: Source, sink: Sink, reopened: Callable[[], Source]) -> Source:
+        copy(sample, sink, [NAME])
+        return reopened()

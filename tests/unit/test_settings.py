@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from toolkit.errors import InvalidSetting
+from toolkit.settings import FILES, Settings, load_settings
+
+ASK_LUIGI = """
+import json, warnings
+warnings.simplefilter("ignore")
+import luigi.configuration
+config = luigi.configuration.get_config()
+print(json.dumps([config.get("lading", option, None) for option in ("home", "source")]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(["[lading]", *lines, ""]), encoding="utf-8")
+    return str(path)
+
+
+def as_luigi_reads_it(environ: dict[str, str]) -> list[str | None]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("LUIGI", "LADING"))}
+    done = subprocess.run(
+        [sys.executable, "-c", ASK_LUIGI],
+        env={**clean, **environ},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer: list[str | None] = json.loads(done.stdout)
+    return answer
+
+
+def refused(*lines: str, environ: dict[str, str] | None = None) -> str:
+    write(Path("luigi.cfg"), *lines)
+    with pytest.raises(InvalidSetting) as caught:
+        load_settings(environ or {})
+    return str(caught.value)
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load_settings({}) == Settings(Path("var"), "auto", False, "")
+
+
+def test_the_files_are_luigi_s() -> None:
+    from luigi.configuration.cfg_parser import LuigiConfigParser
+
+    assert list(FILES) == LuigiConfigParser._config_paths
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "last", "environ"),
+    [
+        ([], ["source = oci:b"], [], {}),
+        (["home = a", "source = oci:a"], ["source = oci:b"], [], {}),
+        (["home = a"], ["home = b", "source = oci:b"], ["home = c"], {}),
+        ([], ["home = ${PLACE}/x${PLACE}", "source = 100%%"], [], {"PLACE": "/srv/${NOT}"}),
+        ([], ["home = /srv", "source = oci:%(home)s/store"], ["home = /mnt"], {}),
+        ([], ["home = a", "  b", "source: x ; no comment", "# a comment"], [], {}),
+        ([], ["source = Ümlaut"], [], {"PYTHONUTF8": "1"}),
+        ([], ["[DEFAULT]", "home = d", "[other]", "source = no"], [], {}),
+    ],
+    ids=["new", "merged", "last-wins", "environment", "within", "continued", "umlaut", "default-section"],
+)
+def test_luigi_reads_the_same(
+    here: Path, old: list[str], new: list[str], last: list[str], environ: dict[str, str]
+) -> None:
+    for name, lines in (("client.cfg", old), ("luigi.cfg", new), ("last.cfg", last)):
+        write(here / name, *lines)
+    environ = {**environ, "LUIGI_CONFIG_PATH": "last.cfg"}
+    home, source = as_luigi_reads_it(environ)
+    ours = load_settings(environ)
+    assert (str(ours.home), ours.source) == (home or "var", source or "auto")
+
+
+def test_a_dash_in_a_name_is_taken_as_luigi_takes_it(here: Path) -> None:
+    write(here / "luigi.cfg", "require-signature = key.pem")
+    assert load_settings({}).require_signature == "key.pem"
+
+
+@pytest.mark.parametrize("name", ["absent.cfg", ".", "luigi.toml", ""])
+def test_a_last_file_that_luigi_does_not_read_is_not_read(here: Path, name: str) -> None:
+    write(here / "luigi.cfg", "source = oci:b")
+    (here / "luigi.toml").write_text('[lading]\nsource = "oci:toml"\n')
+    assert load_settings({"LUIGI_CONFIG_PATH": name}).source == "oci:b"
+
+
+def test_the_environment_overrides_home(here: Path) -> None:
+    write(here / "luigi.cfg", "home = a")
+    assert load_settings({"LADING_HOME": "/srv/b"}).home == Path("/srv/b")
+    assert load_settings({"LADING_HOME": ""}).home == Path("a")
+
+
+def test_every_setting_is_read(here: Path) -> None:
+    write(
+        here / "luigi.cfg",
+        "home = /srv/lading",
+        "source = graph:/var/lib/docker",
+        "strict = Yes",
+        "require_signature = /etc/lading/key.pem",
+        "jobs = 3",
+        "layer_limit = 64G",
+        "member_limit = 10K",
+    )
+    expected = Settings(
+        Path("/srv/lading"), "graph:/var/lib/docker", True, "/etc/lading/key.pem", 3, 64 << 30, 10 << 10
+    )
+    assert load_settings({}) == expected
+
+
+def test_a_home_may_begin_with_a_tilde(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    write(here / "luigi.cfg", "home = ~/lading")
+    assert load_settings({}).home == Path("/home/someone/lading")
+
+
+@pytest.mark.parametrize("word", ["yes", "true", "ON", "1"])
+def test_yes_has_many_words(here: Path, word: str) -> None:
+    write(here / "luigi.cfg", f"strict = {word}")
+    assert load_settings({}).strict is True
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("strict = maybe", "[lading] strict: is 'maybe', expected yes or no"),
+        ("home =", "[lading] home: is '', expected a folder"),
+        ("source =", "[lading] source: is '', expected some text"),
+        ("jobs = -1", "[lading] jobs: is '-1', expected a whole number"),
+        ("jobs = 1.5", "[lading] jobs: is '1.5', expected a whole number"),
+        ("layer_limit = 64 GB", "[lading] layer_limit: is '64 GB', expected a whole number"),
+        ("layer_limit = " + "9" * 5000, "[lading] layer_limit: is '9999"),
+        ("home = ${PLACE}", "[lading] home: names the environment variable PLACE, which is not set"),
+        ("home = %(place)s", "[lading] home: cannot be filled in ("),
+        ("home = 100%", "[lading] home: cannot be filled in ("),
+        (
+            "require_signatur = key.pem",
+            "[lading] require_signatur: is not a setting; the nearest one is require_signature",
+        ),
+        ("Strict = yes", "[lading] Strict: is not a setting; the nearest one is strict"),
+        ("home = a\nhome = b", "luigi.cfg: is not a configuration file ("),
+        ("home", "luigi.cfg: is not a configuration file ("),
+        ("home = %(home)s", "[lading] home: cannot be filled in ("),
+    ],
+)
+def test_a_wrong_setting_is_named(line: str, sentence: str) -> None:
+    assert refused(line).startswith(sentence)
+
+
+def test_a_key_of_the_default_section_is_not_ours_to_refuse(here: Path) -> None:
+    (here / "luigi.cfg").write_text("[DEFAULT]\nregion = x\n[lading]\nsource = oci:b\n")
+    assert load_settings({}).source == "oci:b"
+
+
+@pytest.mark.parametrize(
+    "content", [b"source = x\n", b"[lading\n", b"[lading]\nsource = \xff\n", b"\x00" * 9]
+)
+def test_a_file_that_is_no_configuration_is_named(here: Path, content: bytes) -> None:
+    (here / "last.cfg").write_bytes(content)
+    with pytest.raises(InvalidSetting, match=r"^last\.cfg: is not a configuration file \("):
+        load_settings({"LUIGI_CONFIG_PATH": "last.cfg"})
+
+
+def test_luigi_is_not_imported_for_it() -> None:
+    script = "import sys; import toolkit.settings; sys.exit('luigi' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)
+
+
+@pytest.mark.property
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=80) | st.text("[lading]homesurc=:%{}$() \n#;", max_size=60).map(str.encode))
+def test_any_file_is_read_or_refused_with_an_error_of_ours(content: bytes) -> None:
+    Path("luigi.cfg").write_bytes(content)
+    with suppress(InvalidSetting):
+        load_settings({})

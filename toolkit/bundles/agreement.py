@@ -1,0 +1,118 @@
+"""Whether the parts of one archive tell the same images (formats G.4 rule 2, D.8).
+
+Docker up to 24 reads manifest.json, Docker up to 1.9 the v1 folders, everything else the OCI part. An
+archive in which two of them would see two images is refused by name. The OCI part is the measure: its
+bytes are proven by digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from toolkit.ancestry import V1Layer
+from toolkit.bundles.archive_reader import Archive
+from toolkit.bundles.docker_part import MANIFEST, Item, items
+from toolkit.bundles.modern import ModernImage, blob_name
+from toolkit.bundles.v1_part import REPOSITORIES, V1Part
+from toolkit.errors import ToolkitError, UnsafeArchive
+from toolkit.image import Finding, Image
+from toolkit.reference import same
+from toolkit.synthesis import own_chain, saved_chain, told_chain, v1_json_for_bundle
+
+GUESTHOUSE = "blobs"  # the one folder that is no layer's ID, and holds one all the same
+ADVICE = "choose one with --prefer docker or --prefer oci, if you trust the archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one name, or none, stands for in the OCI part."""
+
+    names: tuple[str, ...]
+    images: tuple[Image, ...]
+
+    @classmethod
+    def of(cls, image: ModernImage) -> Told:
+        """Take an image's platforms."""
+        return cls(image.names, tuple(image.offered.images()))
+
+    def ids(self) -> str:
+        """Return the image IDs, for a message."""
+        return ", ".join(str(image.config.image_id) for image in self.images) or "no image"
+
+
+def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, ...]:
+    """Raise UnsafeArchive where the docker or v1 part tells another image than the OCI part.
+
+    Returns what the docker part has more: Docker 25 and later leaves images without a name out of
+    index.json (formats D.3.2).
+    """
+    found = [_compare_item(archive, item, told) for item in items(archive)]
+    part = V1Part(archive)
+    if part.folders():
+        _compare_layers(archive, part, told)
+    return tuple(finding for finding in found if finding)
+
+
+def _compare_item(archive: Archive, item: Item, told: Sequence[Told]) -> Finding | None:
+    for name in item.names:
+        named = _named(told, name)
+        if named is None:
+            raise UnsafeArchive(archive.place, f"has {name!r} in {MANIFEST} and not in its OCI part", ADVICE)
+        if all(image.config.image_id != item.image_id for image in named.images):
+            problem = f"has {named.ids()} as {name!r} in its OCI part, and {item.image_id} in {MANIFEST}"
+            raise UnsafeArchive(archive.place, problem, ADVICE)
+    same_id = [image for one in told for image in one.images if image.config.image_id == item.image_id]
+    if not same_id:
+        problem = f"has {item.image_id}, without a name, in {MANIFEST} only; --prefer docker reads it"
+        return Finding(archive.place, problem)
+    if all(_layer_members(archive, image) != item.layers for image in same_id):
+        problem = f"has {item.image_id} with other layers in {MANIFEST} than in its OCI part"
+        raise UnsafeArchive(archive.place, problem, ADVICE)
+    return None
+
+
+def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> None:
+    """Hold each v1 folder, and each name, against the chains that the OCI images would be written as."""
+    expected: dict[str, set[tuple[bytes, str]]] = {}
+    tops: dict[str, set[str]] = {}
+    for one in told:
+        for image in one.images:
+            for chain in _chains(image):
+                members = _layer_members(archive, image)
+                for layer, member in zip(chain, members, strict=True):
+                    expected.setdefault(layer.id, set()).add((v1_json_for_bundle(layer), member))
+                for name in one.names if chain else ():
+                    tops.setdefault(name, set()).add(chain[-1].id)
+    for folder, layer in part.layers():
+        found = (layer.raw, archive.index.resolve(f"{folder}/layer.tar"))
+        if found not in expected.get(layer.id, ()) or folder not in {layer.id, GUESTHOUSE}:
+            ids = "; ".join(dict.fromkeys(one.ids() for one in told))
+            problem = f"has {ids} in its OCI part, and layer {layer.id} in {folder!r} of no such image"
+            raise UnsafeArchive(archive.place, problem, ADVICE)
+    for name, layer_id in part.names().items():
+        if not any(same(name, known) and layer_id in ids for known, ids in tops.items()):
+            named = _named(told, name)
+            ids = named.ids() if named else "nothing"
+            problem = f"has {ids} as {name!r} in its OCI part, and layer {layer_id[:64]} in {REPOSITORIES}"
+            raise UnsafeArchive(archive.place, problem, ADVICE)
+
+
+def _chains(image: Image) -> Iterator[list[V1Layer]]:
+    """Yield every chain that a writer may have given the image."""
+    if own := own_chain(image):
+        yield own
+        return
+    for synthesis in (saved_chain, told_chain):
+        try:
+            yield synthesis(image)
+        except ToolkitError:
+            continue  # it cannot be written as v1 layers, so no folder of it is expected
+
+
+def _layer_members(archive: Archive, image: Image) -> tuple[str, ...]:
+    return tuple(archive.index.resolve(blob_name(layer.digest)) for layer in image.manifest.layers)
+
+
+def _named(told: Sequence[Told], name: str) -> Told | None:
+    return next((one for one in told for known in one.names if same(known, name)), None)

@@ -1,0 +1,125 @@
+"""`docker-v1`, read: what Docker 0.7 to 1.9 saved (formats A.10, A.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from toolkit import mediatype
+from toolkit.ancestry import V1Layer
+from toolkit.bundles.archive_reader import Archive
+from toolkit.bundles.v1_part import V1Part
+from toolkit.digest import is_v1_id
+from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
+from toolkit.image import Finding, Layer
+from toolkit.migration import LegacyImage
+from toolkit.outline import Listing, Outline, legacy_outline
+from toolkit.platform import Platform
+from toolkit.ports import Content
+from toolkit.reference import near, same
+
+
+class V1Bundle:
+    """A docker-v1 bundle as a Source."""
+
+    def __init__(self, archive: Archive, prefer: str = "") -> None:  # noqa: ARG002 - one part, no choice
+        self.place, self._archive, self._part = archive.place, archive, V1Part(archive)
+        self._parents: dict[str, str] = {}
+
+    def listings(self) -> list[Listing]:
+        """List names, those that lead nowhere too, then images that nobody names or builds upon."""
+        parents = self._checked()
+        names: dict[str, list[str]] = {}
+        for name, layer_id in self._part.names().items():
+            names.setdefault(layer_id, []).append(name)
+        named = [self._listing(tuple(sorted(found)), layer_id) for layer_id, found in names.items()]
+        tops = sorted(parents.keys() - set(parents.values()) - names.keys())
+        return sorted(named, key=lambda line: line.names) + [self._listing((), top) for top in tops]
+
+    def identify(self, name: str) -> str:
+        """Return the ID of the top layer."""
+        return self._find(name)[1]
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its chain of jsons."""
+        names, chain = self._chain(name, platform)
+        return legacy_outline(names, chain, self._findings())
+
+    def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
+        """Return an image; of its layers only the first bytes are read."""
+        names, chain = self._chain(name, platform)
+        return LegacyImage(names, tuple(chain), tuple(map(self._layer, chain)), self._findings())
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the layer IDs, base first."""
+        return tuple(layer.id for layer in self._chain(name, platform)[1])
+
+    def layer(self, key: str) -> Layer:
+        """Return one layer by its ID; raises NotFound."""
+        if key not in self._checked():
+            raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
+        return self._layer(self._part.layer(key))
+
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
+        """Open a layer.tar."""
+        yield self._archive.extent(f"{layer.key}/layer.tar")
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._archive.close()
+
+    def _checked(self) -> dict[str, str]:
+        """Return every layer's parent; raises UnsafeArchive where a folder holds another layer.
+
+        An engine knows a layer by the id in its json, and finds its parent by the folder's name: where
+        they differ, it depends on the order of reading which of two layers an image gets.
+        """
+        if not self._parents:
+            for folder, layer in self._part.layers():
+                if folder != layer.id:
+                    problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
+                    raise UnsafeArchive(self.place, problem, "readers differ on which of the two it is")
+                self._parents[layer.id] = layer.parent
+        return self._parents
+
+    def _find(self, name: str) -> tuple[tuple[str, ...], str]:
+        """Return the name as it stands, and the layer ID; raises NotFound with near names."""
+        parents, names = self._checked(), self._part.names()
+        for stored, layer_id in names.items():
+            if same(stored, name):
+                if layer_id not in parents:
+                    raise MissingMember(f"image {stored}", f"is layer {layer_id[:64]!r}, which is not there")
+                return (stored,), layer_id
+        if is_v1_id(name) and name in parents:
+            return (), name
+        close = ", ".join(near(name, names))
+        advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
+        raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _chain(self, name: str, platform: Platform | None) -> tuple[tuple[str, ...], list[V1Layer]]:
+        names, layer_id = self._find(name)
+        chain = self._part.chain(layer_id)
+        own = Platform.from_node(chain[-1].node)
+        if platform and own.architecture and not own.matches(platform):
+            raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
+        return names, chain
+
+    def _layer(self, v1: V1Layer) -> Layer:
+        extent = self._archive.extent(f"{v1.id}/layer.tar")
+        return Layer(v1.id, extent.size, media_type=mediatype.layer_type(extent.compression()), v1=v1)
+
+    def _findings(self) -> tuple[Finding, ...]:
+        strays = [
+            Finding(self.place, f"folder {name[:64]!r} holds no layer; Docker up to 1.9 refuses the bundle")
+            for name in self._part.strays()
+        ]
+        return (*self._archive.findings, *strays)
+
+    def _listing(self, names: tuple[str, ...], layer_id: str) -> Listing:
+        try:
+            _, chain = self._chain(names[0] if names else layer_id, None)
+            told = legacy_outline(names, chain)
+        except ToolkitError as error:
+            return Listing(names, layer_id, problem=str(error))
+        return Listing(names, layer_id, told.created, told.platform, told.size)

@@ -1,0 +1,77 @@
+"""The v1 part of an archive: a folder for each layer, and the names (formats A.10, A.11).
+
+    <id>/VERSION  <id>/json  <id>/layer.tar
+    repositories                               {"<name>":{"<tag>":"<id>"}}
+
+VERSION and `repositories` may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, V1Layer
+from toolkit.bundles.archive_reader import Archive
+from toolkit.document import load
+from toolkit.errors import MissingMember, UnsafeArchive
+
+REPOSITORIES = "repositories"
+NAMES_LIMIT = 16 << 20  # bytes (formats G.6)
+CHAIN_TOTAL = 32 << 20  # bytes of all jsons of one chain, which are held in memory
+
+
+class V1Part:
+    """Layers by their folders. An old engine takes every folder at the top for an image."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive, self.place = archive, archive.place
+
+    def folders(self) -> list[str]:
+        """Return the folders that hold a layer."""
+        return [name for name in self.archive.top_folders() if f"{name}/json" in self.archive]
+
+    def strays(self) -> list[str]:
+        """Return the folders at the top that hold none: Docker up to 1.9 refuses to load them."""
+        return [name for name in self.archive.top_folders() if f"{name}/json" not in self.archive]
+
+    def layers(self) -> Iterator[tuple[str, V1Layer]]:
+        """Yield every folder and its layer."""
+        for name in self.folders():
+            yield name, self.layer(name)
+
+    def layer(self, folder: str) -> V1Layer:
+        """Return the layer of a folder; raises MissingMember, or as V1Layer.from_bytes."""
+        raw = self.archive.read(f"{folder}/json", JSON_LIMIT)
+        if raw is None:
+            raise MissingMember(self.place, f"has no layer {folder[:64]}")
+        return V1Layer.from_bytes(raw, folder)
+
+    def chain(self, layer_id: str) -> list[V1Layer]:
+        """Return a layer and all below it, base first; raises MissingMember or UnsafeArchive."""
+        chain: list[V1Layer] = []
+        seen: set[str] = set()
+        left = CHAIN_TOTAL
+        while layer_id:
+            if layer_id in seen:
+                raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
+            layer = self.layer(layer_id)
+            seen.add(layer_id)
+            chain.append(layer)
+            left -= len(layer.raw)
+            if len(chain) > CHAIN_LIMIT or left < 0:
+                limits = f"{CHAIN_LIMIT} layers and {CHAIN_TOTAL} bytes of json"
+                raise UnsafeArchive(f"image {chain[0].id[:12]}", f"is longer than {limits}")
+            layer_id = layer.parent
+        return chain[::-1]
+
+    def names(self) -> dict[str, str]:
+        """Return name:tag → layer ID, as `repositories` has them; nothing where there is no such file."""
+        raw = self.archive.read(REPOSITORIES, NAMES_LIMIT)
+        if raw is None:
+            return {}
+        top = load(raw, f"{REPOSITORIES} of {self.place}", NAMES_LIMIT)
+        return {
+            f"{repository}:{tag}": layer_id
+            for repository in top.value
+            for tag, layer_id in top.text_map(repository).items()
+        }

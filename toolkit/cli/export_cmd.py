@@ -1,0 +1,133 @@
+"""`lading export REF…`: images out of a store into one bundle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit import places
+from toolkit.bundles import DEFAULT, FORMATS, create_bundle
+from toolkit.cli import options
+from toolkit.cli.commands import Command
+from toolkit.cli.figures import size_text
+from toolkit.cli.output import Output
+from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
+from toolkit.cli.progress import Announced, progress_for
+from toolkit.errors import NotFound, Unsupported, UsageError
+from toolkit.image import ProvenImage
+from toolkit.platform import Platform
+from toolkit.plumbing.files import make_folder
+from toolkit.reference import file_name
+from toolkit.report import finding_json, image_json
+from toolkit.settings import Settings, load_settings
+
+WRITTEN = {row.name: row.serves for row in FORMATS if row.members_of}
+STORES = {*places.KINDS} - {"", places.AUTO}
+COMPRESSED = (".gz", ".tgz", ".zst", ".xz", ".bz2")
+
+
+@click.command("export", cls=Command, short_help="Put images into one bundle.")
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.option(
+    "--from", "origin", metavar="PLACE", help="Take images from here; else from `source` in [lading]."
+)
+@click.option("-o", "--output", "file", metavar="FILE", help="Write here; else to HOME/bundles/NAME_TAG.tar.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(WRITTEN)),
+    default=DEFAULT,
+    show_default=True,
+    help="; ".join(f"{name}: for {serves}" for name, serves in WRITTEN.items()) + ".",
+)
+@options.platform_option
+@options.strict_option
+@options.prefer_option
+@click.pass_obj
+def command(
+    output: Output,
+    references: tuple[str, ...],
+    *,
+    origin: str | None,
+    file: str | None,
+    format_: str,
+    platform: Platform | None,
+    strict: bool,
+    prefer: str,
+) -> None:
+    """Export images, by name, into one bundle; shared layers go in once.
+
+    A file that is there is replaced when the new one is whole.
+    """
+    from toolkit.operations.copy import copy
+
+    settings = load_settings()
+    path = target(references, file, format_, platform, settings)
+    with (
+        options.opened(origin or settings.source, settings, prefer) as source,
+        progress_for(output, "exporting") as progress,
+    ):
+        images = copy(
+            Announced(source, progress),
+            create_bundle(path, format_),
+            references,
+            platform=platform,
+            strict=strict or settings.strict,
+            progress=progress,
+        )
+    tell(output, path, format_, images)
+
+
+def target(
+    references: Sequence[str], file: str | None, format_: str, platform: Platform | None, settings: Settings
+) -> Path:
+    """Return the file to write: the one named, else the one that the pipeline would write."""
+    if file is not None:
+        return writable(file)
+    if len(set(references)) > 1:
+        raise UsageError("lading export", "several images have no one file name", "name a file: -o FILE")
+    folder = settings.home / "bundles"
+    make_folder(folder)
+    return folder / file_name(references[0], format_, platform)
+
+
+def writable(file: str) -> Path:
+    """Return the path of a file that may be written or replaced; raises UsageError, NotFound."""
+    path = Path(file)
+    if file == "-":
+        raise Unsupported("-o -", "a bundle is not written to a pipe", "name a file: -o FILE")
+    if file.partition(":")[0].partition("+")[0] in STORES:
+        raise UsageError(f"-o {file}", "names a store, and a bundle is a file", "lading import fills a store")
+    if path.suffix in COMPRESSED:
+        raise Unsupported(file, "would be compressed as a whole, which this version does not do")
+    if path.is_dir() or file.endswith(os.sep):
+        raise UsageError(file, "is a folder", "name a file in it")
+    if path.exists() and not path.is_file():
+        raise UsageError(file, "is no regular file, and would be replaced by one")
+    if not path.parent.is_dir():
+        raise NotFound(str(path.parent), "is not there", f"make it: mkdir -p {path.parent}")
+    return path
+
+
+def tell(output: Output, path: Path, format_: str, images: Sequence[ProvenImage]) -> None:
+    """Print what was written, and who reads it."""
+    findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
+    size, serves = path.stat().st_size, WRITTEN[format_]
+    if output.json:
+        facts: dict[str, Any] = {
+            "bundle": str(path),
+            "format": format_,
+            "size": size,
+            "serves": serves.split(", "),
+            "images": [image_json(image) for image in images],
+            "findings": [finding_json(finding) for finding in findings],
+        }
+        output.document(facts)
+        return
+    output.table(CARRIED_HEAD, carried_rows(images))
+    output.say(f"wrote {path} ({size_text(size)}, {format_}), for {serves}")
+    output.findings(findings)

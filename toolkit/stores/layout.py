@@ -1,0 +1,186 @@
+"""`oci:` — an OCI image layout in a folder, read and written; the embedded store is one.
+
+    oci-layout  index.json  blobs/<algorithm>/<hex> …
+    .lading/stamps/ …      which blobs are proven (toolkit.stores.stamps)
+    .lading/parts/ …       blobs in the making, one name for each layer, held under a lock
+    .lading/index.lock     held while index.json is replaced
+
+Other tools pass over `.lading`, and it may be removed at any time when nobody writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.bundles.names import merged
+from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages, check_layout
+from toolkit.bundles.universal import OCI_LAYOUT
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
+from toolkit.image import Document, Layer, Proof, ProvenImage, SourceImage
+from toolkit.plumbing.files import (
+    PART,
+    Stamp,
+    fsync_folder,
+    locked,
+    make_folder,
+    storing,
+    sweep,
+    write_all,
+    write_atomically,
+)
+from toolkit.plumbing.streams import nowhere, transfer
+from toolkit.ports import Block, Content
+from toolkit.stores.folder_blobs import FolderBlobs
+from toolkit.stores.layout_index import EMPTY, named_in
+from toolkit.stores.stamps import Stamps
+
+OWN = ".lading"
+INDEX_LIMIT = 4 << 20  # bytes
+
+
+class LayoutStore(OciImages):
+    """An OCI layout; Source and Sink. Several processes may write to one at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = FolderBlobs(path)
+        self._own = path / OWN
+        self._stamps = Stamps(self._own / "stamps")
+        super().__init__(_Existing(self.folder, path), f"oci:{path}")
+
+    def present(self, layer: Layer) -> Proof | None:
+        """Return the proof of a blob that is stamped since it was proven, or that is proven now."""
+        if layer.digest is None:
+            return None
+        stamp = Stamp.of(self.folder.path(layer.digest))
+        if stamp is None or stamp.size != layer.size:
+            return None
+        return self._stamps.proof(layer, stamp) or self._examined(layer, layer.digest, stamp)
+
+    @contextmanager
+    def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[LayoutReceiver]:
+        """Begin a delivery; what it has not named when it ends is only blobs that nobody refers to."""
+        del images, known  # every blob lies by itself: there is nothing to lay out
+        self._prepare()
+        yield LayoutReceiver(self)
+
+    def put(self, layer: Layer, content: Content) -> Proof:
+        """Write one blob under its digest; raises Mismatch, and then nothing is kept."""
+        part = self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
+        with storing(part), locked(part) as handle:
+            try:
+                os.ftruncate(handle, 0)
+                proof = transfer(content, layer, lambda block: write_all(handle, block))
+                os.fsync(handle)
+                self._name(part, proof.digest)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            if stamp := Stamp.of(handle):  # renaming has changed it
+                self._stamps.put(layer, proof, stamp)
+        return proof
+
+    def put_document(self, document: Document) -> None:
+        """Write a manifest, index or config as a blob."""
+        descriptor = document.descriptor
+        layer = Layer(str(descriptor.digest), len(document.raw), descriptor.digest)
+        if not self.present(layer):
+            self.put(layer, _Whole(document.raw))
+
+    def name(self, images: Sequence[ProvenImage]) -> None:
+        """Put images into index.json, beside what others have put there meanwhile."""
+        with storing(self.place), locked(self._own / "index.lock"):
+            index = named_in(self.blobs.read(INDEX, INDEX_LIMIT) or EMPTY, merged(images), self.place)
+            if len(index) > INDEX_LIMIT:
+                problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {INDEX_LIMIT}"
+                raise Unsupported(self.place, problem, "use another store")
+            write_atomically(self.path / INDEX, index)
+
+    def _examined(self, layer: Layer, digest: Digest, stamp: Stamp) -> Proof | None:
+        """Read a blob without a stamp; None, so that it is replaced, where it is not what it is called."""
+        try:
+            with self.folder.open(digest, stamp.size) as content:
+                proof = transfer(content, layer, nowhere)
+        except CorruptContent:
+            return None
+        if (self._own / "stamps").is_dir():
+            self._stamps.put(layer, proof, stamp)
+        return proof
+
+    def _prepare(self) -> None:
+        """Make the folder a layout, and remove what killed runs left behind."""
+        make_folder(self.path)
+        with storing(self.path):
+            foreign = [name for name in sorted(os.listdir(self.path)) if not _is_ours(name)]
+            if self.folder.read(LAYOUT, INDEX_LIMIT) is None:
+                if foreign:
+                    problem = f"is no OCI image layout and not empty: it holds {foreign[0]}"
+                    raise Unsupported(self.place, problem, "choose an empty or new folder")
+                write_atomically(self.path / LAYOUT, OCI_LAYOUT)
+            check_layout(self.blobs, self.place)
+            for folder in (self.path / "blobs" / "sha256", self._own / "stamps", self._own / "parts"):
+                make_folder(folder)
+            sweep(self._own / "parts")
+            sweep(self.path)
+
+    def _name(self, part: Path, digest: Digest) -> None:
+        path = self.folder.path(digest)
+        make_folder(path.parent)
+        os.replace(part, path)
+        fsync_folder(path.parent)
+
+
+class LayoutReceiver:
+    """One delivery to a layout."""
+
+    def __init__(self, store: LayoutStore) -> None:
+        self._store = store
+
+    def write(self, layer: Layer, content: Content) -> Proof:
+        """Write one blob under its digest; raises Mismatch, and then nothing is kept."""
+        return self._store.put(layer, content)
+
+    def finish(self, images: Sequence[ProvenImage]) -> None:
+        """Write the documents, children first, then the names."""
+        for image in images:
+            for blob in image.blobs:
+                if self._store.folder.size(blob.digest) != blob.size:
+                    raise MissingMember(f"blob {blob.digest}", f"is not in {self._store.place}")
+            for document in image.documents.values():
+                self._store.put_document(document)
+        self._store.name(images)
+
+
+class _Existing:
+    """Blobs of a folder that must be there."""
+
+    def __init__(self, inner: FolderBlobs, path: Path) -> None:
+        self._inner, self._path = inner, path
+        self.size, self.open = inner.size, inner.open
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Return a small file; raises NotFound where the folder itself is not there."""
+        found = self._inner.read(name, limit)
+        if found is None and not self._path.is_dir():
+            raise NotFound(f"oci:{self._path}", "is not there")
+        return EMPTY if found is None and name == INDEX else found  # the first delivery has not ended yet
+
+
+class _Whole:
+    """Bytes in memory, as Content."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw, self.size = raw, len(raw)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield them."""
+        yield self.raw
+
+
+def _is_ours(name: str) -> bool:
+    """Tell what a delivery that has just begun, or was killed as it began, leaves in an empty folder."""
+    return name == OWN or (name.startswith(".") and PART in name)

@@ -1,0 +1,54 @@
+"""index.json of a layout that others write to as well: their entries keep all their members."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from toolkit import gojson, mediatype
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME, name_annotations, tags
+from toolkit.bundles.ocilayout import INDEX, entry_names
+from toolkit.document import load
+from toolkit.image import ProvenImage
+from toolkit.model import Descriptor, Index
+
+
+EMPTY = gojson.encode({"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []})
+
+
+def named_in(raw: bytes, images: Sequence[ProvenImage], place: str) -> bytes:
+    """Return index.json with the images in it; a name that it had before now points at its new image.
+
+    An image without a name gets an entry unless it has one. Raises InvalidDocument for a broken index.
+    """
+    Index.from_bytes(raw)  # refused here as it would be when read
+    body = load(raw, f"{INDEX} of {place}").value
+    named = {_key(name): image for image in images for name in tags(image.names)}
+    entries = [kept for entry in body.get("manifests") or [] if (kept := _without(entry, named.keys()))]
+    for image in images:
+        entries += [_entry(image.top, name) for name in tags(image.names) if named[_key(name)] is image]
+        if not tags(image.names) and all(entry["digest"] != str(image.top.digest) for entry in entries):
+            entries.append(image.top.to_json())
+    return gojson.encode({**body, "manifests": entries})
+
+
+def _entry(top: Descriptor, name: str) -> dict[str, Any]:
+    return top.annotated(name_annotations(name)).to_json()
+
+
+def _without(entry: dict[str, Any], moved: Container[str]) -> dict[str, Any] | None:
+    """Return an entry without the names that move; None where no name is left of those it had."""
+    annotations = entry.get("annotations") or {}
+    names = entry_names(annotations)
+    left = [name for name in names if _key(name) not in moved]
+    if len(left) == len(names):
+        return entry
+    if not left:
+        return None
+    others = {key: text for key, text in annotations.items() if key not in {REF_NAME, IMAGE_NAME}}
+    return {**entry, "annotations": {**others, **name_annotations(left[0])}}
+
+
+def _key(name: str) -> str:
+    """Return the normalised name, or the name itself where it is no reference."""
+    return name_annotations(name).get(IMAGE_NAME, name)
