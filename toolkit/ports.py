@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
-from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 
@@ -88,6 +88,14 @@ class Sink(Protocol):
 
     def present(self, layer: Layer) -> Proof | None:
         """Return the proof of a blob that is already there, proven; else None."""
+
+
+@runtime_checkable
+class Loses(Protocol):
+    """A sink that cannot hold all of every image."""
+
+    def losses(self, image: ProvenImage) -> Sequence[Finding]:
+        """Return what this image will have lost when it is read back from here."""
 
 
 @runtime_checkable

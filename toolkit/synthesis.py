@@ -18,7 +18,7 @@ from toolkit.digest import Digest, chain_ids
 from toolkit.document import Node
 from toolkit.errors import UnsafeArchive
 from toolkit.gotime import EPOCH, go_time
-from toolkit.image import Finding, Image
+from toolkit.image import Finding, Image, ProvenImage
 from toolkit.migration import FORGOTTEN, migrated_config
 from toolkit.model import Config, HistoryItem
 
@@ -180,3 +180,9 @@ def _lost_members(before: bytes, after: bytes) -> list[str]:
     if changed:
         return [f"its config comes back with other {', '.join(changed[:KEYS_TOLD])}"]
     return [] if list(old) == list(new) else ["the keys of its config come back in Docker's order"]
+
+
+def losses_as_v1(proven: ProvenImage) -> list[Finding]:
+    """Return what an image loses where only v1 jsons carry it; a legacy image loses nothing."""
+    image = proven.preferred()
+    return [] if image is None or own_chain(image) else losses(image, told_chain(image))

@@ -24,13 +24,14 @@ FILE, FOLDER, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, ta
 def tar(*items: Item, mode: int = 0o644) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, type_, content in items:
+        for name, type_, what in items:
             info = tarfile.TarInfo(name)
             info.type, info.mode = type_, mode
-            if isinstance(content, str):
-                info.linkname, content = content, b""
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
+            if isinstance(what, str):
+                info.linkname = what
+            else:
+                info.size = len(what)
+            archive.addfile(info, io.BytesIO(what) if isinstance(what, bytes) else None)
     return stream.getvalue()
 
 

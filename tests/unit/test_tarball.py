@@ -62,7 +62,7 @@ END = bytes(1024)
 @pytest.mark.parametrize("name", ["hdr-paxsize", "hdr-paxsizeL"])
 def test_a_pax_size_governs_the_body(name: str) -> None:
     found = list(walk((VECTORS / f"{name}.tar").read_bytes()))
-    assert [entry.size for entry in found][0] == 1024
+    assert found[0].size == 1024
     first = b"longname" if name.endswith("L") else b"outer.bin"
     assert found[0].name.startswith(first)
     assert [entry.name for entry in found[1:]] == [b"after"]

@@ -12,10 +12,11 @@ from toolkit.bundles.docker_part import MANIFEST
 from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.oci_reader import DOCKER, OCI, OciBundle
 from toolkit.bundles.ocilayout import LAYOUT
-from toolkit.bundles.tarsink import MembersOf, TarSink
+from toolkit.bundles.tarsink import LossesOf, MembersOf, TarSink
 from toolkit.errors import Unsupported, UsageError
 from toolkit.plumbing.archive import TarIndex
 from toolkit.ports import Sink, Source
+from toolkit.synthesis import losses_as_v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class BundleFormat:
     reader: Callable[[Archive, str], Source]
     members_of: MembersOf | None  # None where it is read only
     serves: str
+    losses_of: LossesOf | None = None  # None where it carries everything
 
 
 def _has_layout(index: TarIndex) -> bool:
@@ -63,6 +65,7 @@ FORMATS = (  # the most specific first
         V1Bundle,
         docker_v1.members,
         "Docker 0.7-28",
+        losses_as_v1,
     ),
 )
 DEFAULT = "universal"
@@ -101,6 +104,6 @@ def create_bundle(path: Path, format_name: str = DEFAULT) -> Sink:
         if format_.name == format_name:
             if format_.members_of is None:
                 raise Unsupported(f"--format {format_name}", "is read, and not written yet by this version")
-            return TarSink(path, format_.members_of)
+            return TarSink(path, format_.members_of, format_.losses_of)
     known = ", ".join(format_.name for format_ in FORMATS if format_.members_of)
     raise UsageError(f"--format {format_name[:50]}", "is no bundle format", f"one of {known}")

@@ -17,19 +17,24 @@ from toolkit import mediatype
 from toolkit.bundles.members import Layout, Member, once
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
-from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.plumbing.files import atomic_file, copy_range, write_at
 from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content
 
 MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
+LossesOf = Callable[[ProvenImage], Sequence[Finding]]
 
 
 class TarSink:
     """A bundle file that does not exist yet."""
 
-    def __init__(self, path: Path, members_of: MembersOf) -> None:
-        self.path, self.place, self._members_of = path, str(path), members_of
+    def __init__(self, path: Path, members_of: MembersOf, losses_of: LossesOf | None = None) -> None:
+        self.path, self.place, self._members_of, self._losses_of = path, str(path), members_of, losses_of
+
+    def losses(self, image: ProvenImage) -> Sequence[Finding]:
+        """Return what the format cannot carry of an image."""
+        return self._losses_of(image) if self._losses_of else ()
 
     def present(self, layer: Layer) -> Proof | None:  # noqa: ARG002 - a new file holds nothing
         """Return None: a bundle is always written whole."""

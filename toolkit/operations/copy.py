@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding, Layer, Proof, ProvenImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
-from toolkit.ports import Block, Content, Sink, Source
+from toolkit.ports import Block, Content, Loses, Sink, Source
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
@@ -44,7 +45,9 @@ def copy(
 
         proofs = in_parallel(carry, layers, size=lambda layer: layer.size)
         by_key = dict(zip((layer.key for layer in layers), proofs, strict=True))
-        proven = [image.proven(by_key) for image in images]
+        proven = [_with_losses(image.proven(by_key), sink) for image in images]
+        if strict:
+            refuse_warnings([finding for image in proven for finding in image.findings])
         receiver.finish(proven)
     return proven
 
@@ -54,6 +57,12 @@ def refuse_warnings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.severity == "warning":
             raise CorruptContent(finding.subject, finding.problem, "--strict makes warnings errors")
+
+
+def _with_losses(image: ProvenImage, sink: Sink) -> ProvenImage:
+    if not isinstance(sink, Loses):
+        return image
+    return replace(image, findings=tuple(dict.fromkeys((*image.findings, *sink.losses(image)))))
 
 
 def _read_small(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:

@@ -72,7 +72,7 @@ def _gather(
         try:
             if listing.problem:
                 raise CorruptContent(listing.names[0] if listing.names else listing.id, listing.problem)
-            images.append(source.image(listing.names[0] if listing.names else listing.id, platform))
+            images += [source.image(name, platform) for name in listing.names or (listing.id,)]
         except ToolkitError as error:
             findings.append(as_finding(error))
     return images

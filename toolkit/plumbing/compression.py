@@ -62,7 +62,7 @@ def _is_bzip2(first: bytes) -> bool:
     return first[3:4] in b"123456789" and any(block.startswith(first[4:10]) for block in BZIP2_BLOCKS)
 
 
-def decompressed(  # noqa: PLR0913 - one limit, one word each
+def decompressed(
     blocks: Iterator[Block],
     compression: str,
     subject: str = "",
@@ -83,7 +83,7 @@ def decompressed(  # noqa: PLR0913 - one limit, one word each
 class Decompression:
     """The bytes, as an iterator; `notes` says, after the last, what was odd but legal."""
 
-    def __init__(  # noqa: PLR0913 - as `decompressed`
+    def __init__(
         self, blocks: Iterator[Block], compression: str, subject: str, limit: int | None, ratio: int,
         *, strict: bool,
     ) -> None:  # fmt: skip

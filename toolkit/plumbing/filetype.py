@@ -5,6 +5,7 @@ Our own look comes first. libmagic is asked only about what that does not know, 
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import stat
@@ -136,7 +137,9 @@ def _by_guess(first: bytes) -> str:
 
 
 def _is_text(first: bytes) -> bool:
+    """Tell text in UTF-8, its last character perhaps cut."""
     try:
-        return first[:-3].decode().isascii() or b"\0" not in first
+        codecs.getincrementaldecoder("utf-8")().decode(first)
     except UnicodeDecodeError:
         return False
+    return b"\0" not in first

@@ -18,7 +18,7 @@ NAME, PREFIX, OWNER = 100, 155, 32  # bytes of the fields
 MAX_EXTENSION = 1 << 20  # bytes of a PAX header
 
 
-def header(  # noqa: PLR0913 - the facts of a member, named
+def header(
     name: str | bytes,
     kind: str,
     size: int = 0,
@@ -50,7 +50,7 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
-def entry_header(  # noqa: PLR0913 - the fields of a tar header, named
+def entry_header(
     name: bytes,
     type_: bytes,
     *,

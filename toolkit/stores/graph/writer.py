@@ -14,7 +14,7 @@ from pathlib import Path
 from toolkit.bundles.names import merged
 from toolkit.bundles.tarsink import placeholder, require_space
 from toolkit.errors import StoreError, Unsupported
-from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.plumbing.files import storing, write_atomically
 from toolkit.ports import Content
 from toolkit.stores.graph.chains import Link, links, must_be_same
@@ -23,6 +23,7 @@ from toolkit.stores.graph.names import with_names
 from toolkit.stores.graph.placing import Placer
 from toolkit.stores.graph.root import NAMES_LIMIT, GraphRoot
 from toolkit.stores.graph.stage import AufsStage, Stage, VfsStage, only_proven
+from toolkit.synthesis import losses_as_v1
 
 WRITTEN = ("aufs", "vfs")
 ROOT = 0  # the user who may own files for others, and make devices
@@ -39,6 +40,10 @@ class GraphSink:
     def present(self, layer: Layer) -> Proof | None:  # noqa: ARG002 - a v1 ID proves nothing (CVE-2014-8178)
         """Return None: a layer that is there is compared with the bytes that come."""
         return None
+
+    def losses(self, image: ProvenImage) -> list[Finding]:
+        """Return what a legacy store cannot hold of an image."""
+        return losses_as_v1(image)
 
     @contextmanager
     def receive(

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.archives import A, ONE, TWO, Body, Link, blob, docker_item, encode, image, index, layout, sha256, tar, v1_folder, written
+from toolkit.bundles import create_bundle, open_bundle
+from toolkit.bundles.archive_reader import Archive
+from toolkit.errors import UnsafeArchive
+from toolkit.operations.copy import copy
+from toolkit.ports import Source
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.sample import sample_store
+
+APP, OTHER = image(ONE, TWO), image(TWO, ONE)
+NAME = "ubuntu:14.04"
+
+
+def opened(folder: Path, members: dict[str, Body]) -> Source:
+    return open_bundle(written(folder / "a.tar", members))
+
+
+def with_manifest(folder: Path, *items: dict[str, object]) -> Source:
+    files: dict[str, Body] = dict(layout(("app:1", APP), ("other:1", OTHER)))
+    return opened(folder, files | {"manifest.json": encode(items)})
+
+
+def test_parts_that_tell_the_same_are_fine(tmp_path: Path) -> None:
+    found = with_manifest(tmp_path, docker_item(OTHER, "other:1"), docker_item(APP, "app:1"))
+    assert [line.problem for line in found.listings()] == ["", ""]
+
+
+def test_an_image_may_be_one_platform_of_an_index(tmp_path: Path) -> None:
+    arm = image(TWO, architecture="arm64")
+    files: dict[str, Body] = dict(layout(("app:1", index(APP, arm))))
+    for one in (APP, arm):
+        assert opened(tmp_path, files | {"manifest.json": encode([docker_item(one, "app:1")])}).listings()
+
+
+def test_a_name_for_another_image_is_refused(tmp_path: Path) -> None:
+    both = f"(?s){sha256(APP.config)}.*'app:1'.*{sha256(OTHER.config)}"
+    with pytest.raises(UnsafeArchive, match=both):
+        with_manifest(tmp_path, docker_item(OTHER, "app:1")).listings()
+
+
+def test_a_name_that_only_one_part_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeArchive, match="'evil:1' in manifest.json and not"):
+        with_manifest(tmp_path, docker_item(APP, "app:1", "evil:1")).image("app:1")
+
+
+@pytest.mark.parametrize("change", [lambda layers: layers[::-1], lambda layers: layers[:1]])
+def test_the_same_config_with_other_layers_is_refused(
+    tmp_path: Path, change: Callable[[list[str]], list[str]]
+) -> None:
+    item = docker_item(APP, "app:1")
+    item["Layers"] = change(item["Layers"])
+    with pytest.raises(UnsafeArchive, match="with other layers"):
+        with_manifest(tmp_path, item).image("app:1")
+
+
+def test_a_copy_of_a_layer_is_not_taken_for_the_blob(tmp_path: Path) -> None:
+    item = docker_item(APP, "app:1") | {"Layers": ["one.tar", blob(sha256(TWO))]}
+    files: dict[str, Body] = dict(layout(("app:1", APP)))
+    members = files | {"one.tar": ONE, "manifest.json": encode([item])}
+    with pytest.raises(UnsafeArchive, match="with other layers"):
+        opened(tmp_path, members).image("app:1")
+
+
+@pytest.fixture(params=["legacy", "modern"])
+def universal(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Body]:
+    """The members of a universal bundle that we wrote: of the sample, or of an image without v1 layers."""
+    source: Source = sample_store(tmp_path)
+    name = NAME
+    if request.param == "modern":
+        packed = written(tmp_path / "modern.tar", layout((NAME, APP)))
+        source = open_bundle(packed)
+    store = LayoutStore(tmp_path / "store")
+    copy(source, store, [name])
+    copy(store, create_bundle(tmp_path / "u.tar"), [name])
+    return members_of(tmp_path / "u.tar")
+
+
+def members_of(path: Path) -> dict[str, Body]:
+    import tarfile
+
+    found: dict[str, Body] = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            found[member.name] = content.read() if content else Link(member.linkname)
+    return {name: body for name, body in found.items() if body != Link("")}
+
+
+def jsons(members: dict[str, Body]) -> list[str]:
+    return [name for name in members if name.endswith("/json")]
+
+
+def test_our_own_bundle_tells_one_image_three_times(universal: dict[str, Body], tmp_path: Path) -> None:
+    found = opened(tmp_path, universal)
+    assert found.image(NAME).findings == ()
+    assert len(jsons(universal)) == len(found.image(NAME).layers)
+
+
+def test_a_json_of_one_other_word_is_refused(universal: dict[str, Body], tmp_path: Path) -> None:
+    for name in jsons(universal):
+        raw = universal[name]
+        assert isinstance(raw, bytes)
+        told = json.loads(raw)
+        told["config"] = {"Cmd": ["/bin/evil"]}
+        with pytest.raises(UnsafeArchive, match=f"layer {told['id']}"):
+            opened(tmp_path, universal | {name: encode(told)}).image(NAME)
+
+
+def test_a_layer_that_leads_to_another_blob_is_refused(universal: dict[str, Body], tmp_path: Path) -> None:
+    names = [name for name in universal if name.endswith("/layer.tar")]
+    targets = [universal[name] for name in names if not name.startswith("blobs")]
+    swapped = next(name for name in names if not name.startswith("blobs"))
+    evil: dict[str, Body] = {swapped: Link("../evil.tar"), "evil.tar": tar({"evil": b""})}
+    assert targets
+    with pytest.raises(UnsafeArchive, match="of no such image"):
+        opened(tmp_path, universal | evil).image(NAME)
+
+
+def test_a_layer_of_no_image_is_refused(universal: dict[str, Body], tmp_path: Path) -> None:
+    with pytest.raises(UnsafeArchive, match=f"layer {A}"):
+        opened(tmp_path, universal | v1_folder(A)).image(NAME)
+
+
+def test_a_v1_name_for_another_layer_is_refused(universal: dict[str, Body], tmp_path: Path) -> None:
+    repositories = universal["repositories"]
+    assert isinstance(repositories, bytes)
+    top = json.loads(repositories)["ubuntu"]["14.04"]
+    with Archive(tmp_path / "u.tar") as archive:
+        assert top in {json.loads(archive.read(name, 1 << 20) or b"")["id"] for name in jsons(universal)}
+    for names in ({"ubuntu": {"14.04": A}}, {"evil": {"1": top}}):
+        with pytest.raises(UnsafeArchive, match="repositories"):
+            opened(tmp_path, universal | {"repositories": encode(names)}).image(NAME)
