@@ -7,8 +7,9 @@ or `sink` and `reopened`. The expected facts are those that Docker 20.10.24 gave
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from toolkit.image import Layer, ProvenImage
 from toolkit.operations.copy import copy
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import nowhere, transfer
-from toolkit.ports import Content, Sink, Source
+from toolkit.ports import Block, Content, Sink, Source
 
 NAME = "ubuntu:14.04"
 IMAGE_ID = "sha256:192ecff0be21839de44a855480f6306150b7fb833f9071f6653900c8d5e415f0"
@@ -36,7 +37,8 @@ class Bytes:
     def __init__(self, raw: bytes) -> None:
         self.raw, self.size = raw, len(raw)
 
-    def blocks(self):  # noqa: ANN201 - an iterator of bytes
+    def blocks(self) -> Iterator[Block]:
+        """Yield them in two."""
         yield self.raw[: self.size // 2]
         yield self.raw[self.size // 2 :]
 
@@ -123,7 +125,9 @@ class SourceContract:
         order = [str(digest) for digest in image.documents]
         (picture,) = image.images()
         assert order.index(str(picture.manifest.config.digest)) < order.index(str(image.top.digest))
-        assert {str(blob.digest) for blob in image.blobs} == {str(layer.digest) for layer in picture.manifest.layers}
+        assert {str(blob.digest) for blob in image.blobs} == {
+            str(layer.digest) for layer in picture.manifest.layers
+        }
 
     def test_reading_changes_nothing(self, source: Source, folder: Path) -> None:
         before = snapshot(folder)
@@ -135,9 +139,7 @@ class SourceContract:
 class SinkContract:
     """`sink` is empty; `reopened()` opens as a source what was written, or raises."""
 
-    def test_an_image_arrives_whole(
-        self, sink: Sink, reopened: Callable[[], Source], sample: Source
-    ) -> None:
+    def test_an_image_arrives_whole(self, sink: Sink, reopened: Callable[[], Source], sample: Source) -> None:
         copied = copy(sample, sink, [NAME])
         found = proven(reopened())
         assert [str(image.config.image_id) for image in found.images()] == [IMAGE_ID]
@@ -175,9 +177,12 @@ class SinkContract:
         self, sink: Sink, reopened: Callable[[], Source], sample: Source
     ) -> None:
         image = sample.image(NAME)
-        with pytest.raises(KeyboardInterrupt), sink.receive([image], {}) as receiver:
-            with sample.open(image.layers[0]) as opened:
-                receiver.write(image.layers[0], opened)
+        with (  # noqa: PT012 - it is the block that is left
+            pytest.raises(KeyboardInterrupt),
+            sink.receive([image], {}) as receiver,
+            sample.open(image.layers[0]) as opened,
+        ):
+            receiver.write(image.layers[0], opened)
             raise KeyboardInterrupt
         assert_nothing_there(reopened)
 
@@ -194,10 +199,8 @@ def proven_layer(raw: Bytes) -> Layer:
 
 
 def assert_nothing_there(reopened: Callable[[], Source]) -> None:
-    try:
+    with suppress(NotFound):
         assert reopened().listings() == []
-    except NotFound:
-        pass
 
 
 __all__ = ["Bytes", "Content", "SinkContract", "SourceContract"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from typing import Any
 
 SOME_TIME = 1_436_480_000
 
@@ -17,12 +18,13 @@ def layer(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
     return out.getvalue()
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **facts: Any
+) -> tuple[tarfile.TarInfo, bytes]:
     """Return any member; `facts` are attributes of TarInfo, `xattrs` a dict."""
     info = tarfile.TarInfo(name)
     info.type, info.mtime, info.mode, info.size = kind, SOME_TIME, 0o644, len(content)
-    xattrs = facts.pop("xattrs", {})
-    assert isinstance(xattrs, dict)
+    xattrs: dict[str, bytes] = facts.pop("xattrs", {})
     info.pax_headers = {
         f"SCHILY.xattr.{key}": value.decode("utf-8", "surrogateescape") for key, value in xattrs.items()
     }
@@ -31,22 +33,22 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fac
     return info, content
 
 
-def file(name: str, content: bytes = b"content", **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def file(name: str, content: bytes = b"content", **facts: Any) -> tuple[tarfile.TarInfo, bytes]:
     """Return a regular file."""
     return member(name, content=content, **facts)
 
 
-def folder(name: str, mode: int = 0o755, **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def folder(name: str, mode: int = 0o755, **facts: Any) -> tuple[tarfile.TarInfo, bytes]:
     """Return a folder."""
     return member(name, tarfile.DIRTYPE, mode=mode, **facts)
 
 
-def symlink(name: str, target: str, **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def symlink(name: str, target: str, **facts: Any) -> tuple[tarfile.TarInfo, bytes]:
     """Return a symbolic link."""
     return member(name, tarfile.SYMTYPE, linkname=target, mode=0o777, **facts)
 
 
-def hard_link(name: str, target: str, **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def hard_link(name: str, target: str, **facts: Any) -> tuple[tarfile.TarInfo, bytes]:
     """Return another name of an earlier member."""
     return member(name, tarfile.LNKTYPE, linkname=target, **facts)
 

@@ -113,7 +113,8 @@ class Manifest:
     @property
     def is_image(self) -> bool:
         """Tell an image from an artifact that only borrows the manifest's shape."""
-        return self.config.media_type in mediatype.CONFIGS
+        layers = (layer.media_type for layer in self.layers)
+        return self.config.media_type in mediatype.CONFIGS and all(map(mediatype.is_layer, layers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ def test_formats_and_paths_are_chosen_by_parameters(home: Path, tmp_path: Path) 
     ]
 
 
-def test_an_exported_layer_is_its_tar_and_its_json(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_an_exported_layer_is_its_tar_and_its_json() -> None:
     task = AssembleBundle(tag=TAG)
     base = task.requires()[0]
     assert build(base) == "SUCCESS"
@@ -151,7 +152,8 @@ def test_an_exported_layer_is_its_tar_and_its_json(home: Path) -> None:
     assert facts["digest"] == "sha256:" + hashlib.sha256((folder / "layer.tar").read_bytes()).hexdigest()
 
 
-def test_a_touched_staged_layer_is_exported_again(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_touched_staged_layer_is_exported_again() -> None:
     base = AssembleBundle(tag=TAG).requires()[0]
     build(base)
     path = base.output().staging.place_of("sample:", base.layer) / "layer.tar"

@@ -204,6 +204,11 @@ def append(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
 
+def swap_for_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def swap_for_link(path: Path, target: str) -> None:
     path.rename(path.with_name(path.name + ".was"))
     path.symlink_to(target)
@@ -220,7 +225,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "missing-file": (lambda r: (r / "aufs/diff" / BASE / "etc/rpc").unlink(), 5, "is not there"),
     "file-became-a-link": (lambda r: swap_for_link(r / "aufs/diff" / BASE / "etc/rpc", "/etc/passwd"), 5, "is a link where a file was"),
     "folder-became-a-link": (lambda r: swap_for_link(r / "aufs/diff" / BASE / "etc", "/etc"), 5, "is no folder, expected one"),
-    "file-became-a-fifo": (lambda r: ((r / "aufs/diff" / BASE / "etc/rpc").unlink(), os.mkfifo(r / "aufs/diff" / BASE / "etc/rpc")), 5, "is not a regular file"),
+    "file-became-a-fifo": (lambda r: swap_for_fifo(r / "aufs/diff" / BASE / "etc/rpc"), 5, "is not a regular file"),
     "parent-cycle": (lambda r: edit_json(r, BASE, parent=TOP), 6, "the parents form a cycle"),
     "own-parent": (lambda r: edit_json(r, TOP, parent=TOP), 6, "the parents form a cycle"),
     "id-is-a-path": (lambda r: names(r, {"ubuntu": {"14.04": "../../x"}}), 6, "expected 64 lower-case hex digits"),

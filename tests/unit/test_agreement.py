@@ -6,7 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import A, ONE, TWO, Body, Link, blob, docker_item, encode, image, index, layout, sha256, tar, v1_folder, written
+from tests.archives import (
+    ONE,
+    TWO,
+    A,
+    Body,
+    Link,
+    blob,
+    docker_item,
+    encode,
+    image,
+    index,
+    layout,
+    sha256,
+    tar,
+    v1_folder,
+    written,
+)
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.bundles.archive_reader import Archive
 from toolkit.errors import UnsafeArchive
@@ -47,7 +63,7 @@ def test_a_name_for_another_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_that_only_one_part_has_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsafeArchive, match="'evil:1' in manifest.json and not"):
+    with pytest.raises(UnsafeArchive, match=r"'evil:1' in manifest\.json and not"):
         with_manifest(tmp_path, docker_item(APP, "app:1", "evil:1")).image("app:1")
 
 

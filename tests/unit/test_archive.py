@@ -49,7 +49,9 @@ def scanned(content: bytes | Path, limit: int = 1000) -> Iterator[TarIndex]:
 
 
 def test_members_are_found_by_their_cleaned_names() -> None:
-    content = tar(("./", FOLDER, b""), ("./id/", FOLDER, b""), ("./id//./json", FILE, b"{}"), ("a\\b", FILE, b"c"))
+    content = tar(
+        ("./", FOLDER, b""), ("./id/", FOLDER, b""), ("./id//./json", FILE, b"{}"), ("a\\b", FILE, b"c")
+    )
     with scanned(content) as index:
         assert index.names() == ["id/json", "a\\b"]
         assert index.directories() == ["id"]
@@ -98,7 +100,10 @@ def test_links_are_followed_within_the_archive() -> None:
         ([("a", LINK, "b/a"), ("b", LINK, ".")], UnsafeArchive),
         ([("a", LINK, "../a")], UnsafeArchive),
         ([("a", LINK, "d/../../x"), ("d/x", FILE, b"")], UnsafeArchive),
-        ([("a", LINK, "0"), *((str(i), LINK, str(i + 1)) for i in range(8)), ("8", FILE, b"")], UnsafeArchive),
+        (
+            [("a", LINK, "0"), *((str(i), LINK, str(i + 1)) for i in range(8)), ("8", FILE, b"")],
+            UnsafeArchive,
+        ),
         ([("a", LINK, "nowhere")], MissingMember),
         ([("b", FILE, b"")], MissingMember),
         ([("a", FOLDER, b"")], MissingMember),
@@ -176,7 +181,10 @@ def test_odd_but_readable_archives_are_read_with_a_finding(name: str, words: str
 
 
 def test_a_truncated_archive_is_refused() -> None:
-    with pytest.raises(CorruptContent, match="too early"), scanned(DATA / "hostile" / "18_outer_truncated.tar"):
+    with (
+        pytest.raises(CorruptContent, match="too early"),
+        scanned(DATA / "hostile" / "18_outer_truncated.tar"),
+    ):
         pass
 
 
@@ -189,7 +197,10 @@ def test_what_docker_and_skopeo_save_is_indexed() -> None:
 
 
 def test_reading_is_bounded() -> None:
-    with scanned(tar(("a", FILE, b"123"))) as index, pytest.raises(UnsafeArchive, match="3 bytes, expected at most 2"):
+    with (
+        scanned(tar(("a", FILE, b"123"))) as index,
+        pytest.raises(UnsafeArchive, match="3 bytes, expected at most 2"),
+    ):
         index.read("a", 2)
 
 

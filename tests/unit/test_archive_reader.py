@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.archives import EMPTY, ONE, Folder, Link, blob, sha256, tar, written
+from tests.archives import EMPTY, ONE, Body, Folder, Link, blob, sha256, tar, written
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 
-MEMBERS = {"./": Folder(0), "./d/": Folder(0), "./d/a": b"body", "l": Link("d/a"), blob(sha256(ONE)): ONE}
+MEMBERS: dict[str, Body] = {
+    "./": Folder(0),
+    "./d/": Folder(0),
+    "./d/a": b"body",
+    "l": Link("d/a"),
+    blob(sha256(ONE)): ONE,
+}
 
 
 def body(archive: Archive, name: str) -> bytes:
@@ -78,7 +84,11 @@ def test_a_foreign_file_is_named(tmp_path: Path, content: bytes, phrase: str) ->
 
 def test_a_folder_a_pipe_and_nothing_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, error in ((tmp_path, Unsupported), (tmp_path / "pipe", Unsupported), (tmp_path / "no", NotFound)):
+    for path, error in (
+        (tmp_path, Unsupported),
+        (tmp_path / "pipe", Unsupported),
+        (tmp_path / "no", NotFound),
+    ):
         with pytest.raises(error):
             Archive(path)
 
@@ -103,7 +113,7 @@ def test_a_closed_archive_can_be_closed_again(tmp_path: Path) -> None:
 
 
 def test_what_is_odd_about_the_file_is_told(tmp_path: Path) -> None:
-    members = {"a": b"1", "b": Link("a", hard=True)}
+    members: dict[str, Body] = {"a": b"1", "b": Link("a", hard=True)}
     with Archive(written(tmp_path / "a.tar", members)) as archive:
         (finding,) = archive.findings
         assert "containerd ignores hard links" in finding.problem

@@ -128,7 +128,9 @@ def test_a_changed_byte_never_gives_other_content(compression: str, at: int, val
     garbage=st.binary(max_size=300),
     size=st.integers(1, 20),
 )
-def test_garbage_raises_nothing_but_our_errors(compression: str, begin: bytes, garbage: bytes, size: int) -> None:
+def test_garbage_raises_nothing_but_our_errors(
+    compression: str, begin: bytes, garbage: bytes, size: int
+) -> None:
     magic = ENCODE[compression](b"x")[:10] if compression else b""
     for content in (begin + garbage, magic + garbage):
         found = outcome(content, compression, size)

@@ -7,7 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import A, B, C, EMPTY, ONE, TWO, Body, Folder, Link, encode, sha256, v1_folder, v1_json, written
+from tests.archives import (
+    EMPTY,
+    ONE,
+    TWO,
+    A,
+    B,
+    Body,
+    C,
+    Folder,
+    Link,
+    encode,
+    sha256,
+    v1_folder,
+    v1_json,
+    written,
+)
 from tests.stores.facts import DIFF_IDS, IDS, IMAGE_ID
 from toolkit.bundles import open_bundle
 from toolkit.bundles.archive_reader import Archive

@@ -93,7 +93,9 @@ LIGHT = "import sys, toolkit.plumbing.filetype; print({'magic', 'isal', 'zstanda
 
 
 def said_by(program: str) -> str:
-    return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_without_libmagic_the_words_are_poorer() -> None:

@@ -46,7 +46,9 @@ ATTESTATION = Picture(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": described(config := encode({"architecture": "unknown", "os": "unknown", "rootfs": {}}), CONFIG),
+            "config": described(
+                config := encode({"architecture": "unknown", "os": "unknown", "rootfs": {}}), CONFIG
+            ),
             "layers": [described(b"{}", "application/vnd.in-toto+json")],
         }
     ),

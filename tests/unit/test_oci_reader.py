@@ -7,7 +7,7 @@ import pytest
 from tests.archives import ONE, TWO, Body, docker_item, encode, image, index, layout, sha256, written
 from toolkit.bundles import open_bundle
 from toolkit.bundles.oci_reader import OciBundle
-from toolkit.errors import MissingMember, Mismatch, UnsafeArchive, Unsupported
+from toolkit.errors import Mismatch, MissingMember, UnsafeArchive, Unsupported
 from toolkit.operations.verify import verify
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"

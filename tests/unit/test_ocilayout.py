@@ -4,7 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import IMAGE_NAME, ONE, REF_NAME, TWO, blob, described, encode, image, index, layout, sha256, unpacked
+from tests.archives import (
+    IMAGE_NAME,
+    ONE,
+    REF_NAME,
+    TWO,
+    blob,
+    described,
+    encode,
+    image,
+    index,
+    layout,
+    sha256,
+    unpacked,
+)
 from toolkit.bundles.ocilayout import OciImages, entry_names
 from toolkit.errors import InvalidDocument, MissingMember, NotFound, UnsafeArchive, Unsupported
 from toolkit.image import Layer
@@ -94,7 +107,9 @@ def test_a_damaged_image_is_listed_with_its_problem(tmp_path: Path) -> None:
 
 
 def test_an_artifact_has_no_outline(tmp_path: Path) -> None:
-    raw = encode({"schemaVersion": 2, "config": described(b"{}", "application/vnd.oci.empty.v1+json"), "layers": []})
+    raw = encode(
+        {"schemaVersion": 2, "config": described(b"{}", "application/vnd.oci.empty.v1+json"), "layers": []}
+    )
     files = layout(("app:1", AMD))
     files["index.json"] = encode({"schemaVersion": 2, "manifests": [described(raw, AMD.media_type)]})
     files |= {blob(sha256(raw)): raw, blob(sha256(b"{}")): b"{}"}
@@ -106,7 +121,10 @@ def test_an_artifact_has_no_outline(tmp_path: Path) -> None:
 
 def test_entries_of_unknown_types_are_passed_over(tmp_path: Path) -> None:
     files = layout(("app:1", AMD))
-    entries = [described(b"<x/>", "application/xml"), described(AMD.raw, AMD.media_type, annotations={REF_NAME: "a:1"})]
+    entries = [
+        described(b"<x/>", "application/xml"),
+        described(AMD.raw, AMD.media_type, annotations={REF_NAME: "a:1"}),
+    ]
     files["index.json"] = encode({"schemaVersion": 2, "manifests": entries})
     assert [line.names for line in images(tmp_path, files).listings()] == [("a:1",)]
 
@@ -124,7 +142,13 @@ def test_an_index_without_manifests_lists_nothing(tmp_path: Path) -> None:
         ({"oci-layout": b"{}"}, InvalidDocument),
         ({"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}, MissingMember),
         ({"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": b"[]"}, InvalidDocument),
-        ({"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": b'{"schemaVersion":2,"config":{}}'}, UnsafeArchive),
+        (
+            {
+                "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+                "index.json": b'{"schemaVersion":2,"config":{}}',
+            },
+            UnsafeArchive,
+        ),
     ],
 )
 def test_what_is_no_layout_of_ours_is_refused(

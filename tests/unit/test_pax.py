@@ -16,7 +16,9 @@ def test_a_record_counts_its_own_length() -> None:
     assert format_records({b"k": b"v" * 94}) == b"101 k=" + b"v" * 94 + b"\n"
 
 
-@given(st.dictionaries(st.binary(min_size=1).filter(lambda key: not {0, 61} & set(key)), st.binary(min_size=1)))
+@given(
+    st.dictionaries(st.binary(min_size=1).filter(lambda key: not {0, 61} & set(key)), st.binary(min_size=1))
+)
 def test_records_survive_writing_and_reading(records: dict[bytes, bytes]) -> None:
     names = {b"path", b"linkpath", b"uname", b"gname"} & records.keys()
     if not any(b"\0" in records[name] for name in names):
@@ -84,7 +86,9 @@ def test_what_is_no_time_is_refused(text: bytes) -> None:
         parse_time(text, "mtime")
 
 
-@pytest.mark.parametrize("text", [b"", b"-", b"--1", b"+1", b"1 ", b"0x10", b"9223372036854775808", b"9" * 5000])
+@pytest.mark.parametrize(
+    "text", [b"", b"-", b"--1", b"+1", b"1 ", b"0x10", b"9223372036854775808", b"9" * 5000]
+)
 def test_what_is_no_number_of_64_bits_is_refused(text: bytes) -> None:
     with pytest.raises(CorruptContent):
         whole_number(text, "uid")

@@ -32,7 +32,14 @@ def walk(content: bytes, size: int = 1 << 20, *, limit: int = 1000, allow_sparse
 
 
 def block(name: bytes = b"a", size: bytes = b"0", type_: bytes = b"0", **changed: bytes) -> bytes:
-    fields = {"mode": b"644", "uid": b"0", "gid": b"0", "mtime": b"0", "linkname": b"", "magic": b"ustar\x0000"}
+    fields = {
+        "mode": b"644",
+        "uid": b"0",
+        "gid": b"0",
+        "mtime": b"0",
+        "linkname": b"",
+        "magic": b"ustar\x0000",
+    }
     fields |= {"uname": b"", "gname": b"", "major": b"", "minor": b"", "prefix": b"", "tail": b""} | changed
     text = name.ljust(100, b"\0") + b"".join(fields[key].ljust(8, b"\0") for key in ("mode", "uid", "gid"))
     text += size.ljust(12, b"\0") + fields["mtime"].ljust(12, b"\0") + b" " * 8 + type_
@@ -224,7 +231,9 @@ HEADER = block(b"name", b"5") + b"hello" + bytes(507)
 
 
 @given(
-    start=st.sampled_from([b"", HEADER, HEADER + bytes(512), extension(b"x", pax(mtime="1.5")), HEADER + END]),
+    start=st.sampled_from(
+        [b"", HEADER, HEADER + bytes(512), extension(b"x", pax(mtime="1.5")), HEADER + END]
+    ),
     garbage=st.binary(max_size=1500),
     size=st.integers(1, 1200),
 )
@@ -263,7 +272,8 @@ def test_a_file_reads_like_a_stream(cut: int, tmp_path: Path) -> None:
 def test_bodies_are_read_or_left(tmp_path: Path) -> None:
     sizes = [0, 1, 511, 512, 513, 70_000, 3_000_000, 4, 4]
     content = b"".join(
-        block(b"%d" % i, b"%o" % size) + bytes([i]) * size + bytes(-size % 512) for i, size in enumerate(sizes)
+        block(b"%d" % i, b"%o" % size) + bytes([i]) * size + bytes(-size % 512)
+        for i, size in enumerate(sizes)
     )
     path = tmp_path / "x.tar"
     path.write_bytes(content + END)
@@ -384,7 +394,9 @@ def test_an_old_regular_type_is_a_file_or_a_folder_by_its_slash() -> None:
 def test_prefixes_are_read_by_the_magic_they_stand_under() -> None:
     old_go = block(b"n", magic=b"ustar  \0", prefix=b"usr/share")
     gnu_times = block(b"n", magic=b"ustar  \0", prefix=b"14000000000\x0014000000000")
-    star = block(b"n", prefix=b"usr".ljust(131, b"\0") + b"14000000000 14000000000 ", tail=bytes(8) + b"tar\0")
+    star = block(
+        b"n", prefix=b"usr".ljust(131, b"\0") + b"14000000000 14000000000 ", tail=bytes(8) + b"tar\0"
+    )
     v7 = block(b"n", magic=b"", prefix=b"usr", uname=b"me")
     content = block(b"n", prefix=b"usr") + old_go + gnu_times + star + v7 + END
     assert [entry.name for entry in walk(content)] == [b"usr/n", b"usr/share/n", b"n", b"usr/n", b"n"]
@@ -441,4 +453,6 @@ def test_a_block_that_is_used_again_by_its_maker_is_read_right() -> None:
             yield memoryview(buffer)[: len(piece)]
 
     walked = entries(StreamReader(iter(reused())), "x.tar")
-    assert [(entry.name, b"".join(map(bytes, walked.body()))) for entry in walked] == [(b"name", b"hello")] * 50
+    assert [(entry.name, b"".join(map(bytes, walked.body()))) for entry in walked] == [
+        (b"name", b"hello")
+    ] * 50

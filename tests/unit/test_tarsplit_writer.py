@@ -15,6 +15,7 @@ from fastcrc import crc64
 
 from toolkit.plumbing.tarball import Entries, StreamReader
 from toolkit.plumbing.tarsplit_writer import CHUNK, TarSplitWriter
+from toolkit.ports import Block
 
 VECTORS = Path(__file__).parent.parent / "data" / "vectors"
 Record = Callable[[TarSplitWriter], object]
@@ -40,10 +41,10 @@ def lines(packed: bytes) -> list[dict[str, Any]]:
 
 
 def record_tar(writer: TarSplitWriter, tar: bytes) -> None:
-    entries: Entries
-    entries = Entries(
-        StreamReader(iter([tar])), "tar", raw=lambda block: (writer.tail if entries.end else writer.raw)(block)
-    )
+    def take(block: Block) -> None:
+        (writer.tail if entries.end else writer.raw)(block)
+
+    entries = Entries(StreamReader(iter([tar])), "tar", raw=take)
     for entry in entries:
         body = b"".join(map(bytes, entries.body()))
         writer.file(entry.name, entry.size, crc64.go_iso(body) if body else None)
@@ -62,7 +63,7 @@ def test_the_same_lines_give_the_same_file_whatever_the_time(recorded: Callable[
 
 
 def test_names_are_escaped_as_go_escapes_them(recorded: Callable[[Record], bytes]) -> None:
-    packed = recorded(lambda writer: writer.file("a<b>&\u2028\tü\"\\".encode(), 0, None))
+    packed = recorded(lambda writer: writer.file('a<b>&\u2028\tü"\\'.encode(), 0, None))
     escaped = r"a\u003cb\u003e\u0026\u2028\tü\"\\"
     line = f'{{"type":1,"name":"{escaped}","payload":null,"position":0}}'
     assert gzip.decompress(packed).splitlines()[0] == line.encode()

@@ -46,7 +46,8 @@ def test_a_layer_of_docker_is_written_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("kind", ["file", "directory", "symlink", "hardlink"])
 @pytest.mark.parametrize(
-    "name", ["a", "d/" + "n" * 98, "p" * 100 + "/" + "n" * 50, "n" * 101, "ü", "a\\b", "n\udcff", "-", "a b\nc"]
+    "name",
+    ["a", "d/" + "n" * 98, "p" * 100 + "/" + "n" * 50, "n" * 101, "ü", "a\\b", "n\udcff", "-", "a b\nc"],
 )
 def test_members_of_our_archives_read_the_same_everywhere(kind: str, name: str, tmp_path: Path) -> None:
     link = "l" * 150 if kind in ("symlink", "hardlink") else ""

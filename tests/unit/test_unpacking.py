@@ -61,7 +61,7 @@ def test_each_promise_is_held_to() -> None:
         Layer("key", len(blob), diff_id=other),
         Layer("key", len(blob) + 1),
     ):
-        with pytest.raises(Mismatch, match="layer key: (digest|diffID|size) is .*, expected "):
+        with pytest.raises(Mismatch, match=r"layer key: (digest|diffID|size) is .*, expected "):
             take(blob, layer, joined)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import A, B, C, Body, encode, v1_folder, v1_json, written
+from tests.archives import A, B, Body, C, encode, v1_folder, v1_json, written
 from toolkit.bundles import v1_part
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.v1_part import V1Part

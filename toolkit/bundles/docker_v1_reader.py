@@ -76,11 +76,13 @@ class V1Bundle:
         they differ, it depends on the order of reading which of two layers an image gets.
         """
         if not self._parents:
+            parents = {}
             for folder, layer in self._part.layers():
                 if folder != layer.id:
                     problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
                     raise UnsafeArchive(self.place, problem, "readers differ on which of the two it is")
-                self._parents[layer.id] = layer.parent
+                parents[layer.id] = layer.parent
+            self._parents = parents
         return self._parents
 
     def _find(self, name: str) -> tuple[tuple[str, ...], str]:

@@ -140,7 +140,7 @@ class _Gathering:
             raise UnsafeArchive(f"index {self.top.digest}", f"is nested deeper than {DEPTH} levels")
         if not self._is_there(descriptor):
             where = f" for {descriptor.platform}" if descriptor.platform else ""
-            self._lack(descriptor, f"the index names it{where}, and it is not there")
+            self._lack(descriptor, descriptor, f"the index names it{where}, and it is not there")
         elif descriptor.media_type in mediatype.INDEXES:
             self._take_index(descriptor, depth)
         elif descriptor.media_type in mediatype.MANIFESTS:
@@ -161,7 +161,7 @@ class _Gathering:
         here = [child for child in children if self._is_there(child)]
         if len(here) < len(children):
             gone = next(child for child in children if child not in here)
-            self._lack(descriptor, f"blob {gone.digest} of it is not there")
+            self._lack(descriptor, gone, f"blob {gone.digest} of it is not there")
         elif manifest.is_image and (is_top or _runs(descriptor, manifest)):
             self._take_image(descriptor, manifest)
             return
@@ -202,8 +202,8 @@ class _Gathering:
             raise Mismatch(f"blob {descriptor.digest}", "size", "", size, descriptor.size)
         return size is not None
 
-    def _lack(self, descriptor: Descriptor, problem: str) -> None:
-        self._missing.append(descriptor.digest)
+    def _lack(self, descriptor: Descriptor, gone: Descriptor, problem: str) -> None:
+        self._missing.append(gone.digest)
         self.findings.append(Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}"))
 
     def _read(self, descriptor: Descriptor) -> bytes:

@@ -27,13 +27,14 @@ from toolkit.platform import Platform
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
+    link_atomically,
     make_folder,
     read_bounded,
     sweep,
     write_all,
     write_atomically,
 )
-from toolkit.plumbing.streams import Extent, ProvenExtent, transfer
+from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.ports import Content, Source
 
 RECEIPT_LIMIT = 64 << 10  # bytes
@@ -69,8 +70,8 @@ class Staging:
         folder = self.place_of(source.place, layer.key)
         make_folder(folder)
         path = folder / "layer.tar"
-        with source.open(layer) as content, atomic_file(path) as handle:
-            proof = transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
+        with source.open(layer) as content:
+            proof = _shared(content, layer, path, progress) or _written(content, layer, path, progress)
         if layer.v1 is not None:
             write_atomically(folder / "json", layer.v1.raw)
         stamp = Stamp.of(path)
@@ -144,6 +145,22 @@ class Staging:
         return needed
 
 
+def _shared(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof | None:
+    """Give a blob that is a file of its own, as in an `oci:` store, a second name; None where that fails."""
+    if (
+        not isinstance(content, Extent)
+        or not content.is_whole_file()
+        or not link_atomically(content.handle, path)
+    ):
+        return None
+    return transfer(watched(content, layer, progress), layer, nowhere)
+
+
+def _written(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof:
+    with atomic_file(path) as handle:
+        return transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
+
+
 class StagedSource:
     """A source whose layers are read from where they were staged."""
 
@@ -179,6 +196,3 @@ class StagedSource:
         """Open the staged bytes."""
         with self._staging.open(self.place, layer) as content:
             yield content
-
-
-__all__ = ["Extent", "StagedSource", "Staging"]

@@ -124,7 +124,9 @@ def layer_entries(content: Content) -> Entries:
         plain = FileReader(content.handle, content.offset, content.size, subject)
         if not (compression := content.compression()):
             return Entries(plain, subject, allow_sparse=True)
-        return Entries(StreamReader(decompressed(content.blocks(), compression)), subject, allow_sparse=True)
+        return Entries(
+            StreamReader(decompressed(content.blocks(), compression, subject)), subject, allow_sparse=True
+        )
     return Entries(StreamReader(content.blocks()), subject, allow_sparse=True)
 
 

@@ -161,6 +161,25 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
     return offset + done
 
 
+def link_atomically(handle: int, path: Path) -> bool:
+    """Give an open file a second name, whole at once; False where the file system will not."""
+    link = path.with_name(f".{path.name[:200]}.link{PART}")
+    with storing(path), locked(part_name(path)):
+        try:
+            link.unlink(missing_ok=True)
+            os.link(f"/proc/self/fd/{handle}", link, follow_symlinks=True)
+            os.replace(link, path)
+            fsync_folder(path.parent)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
+                raise
+            return False
+        finally:
+            link.unlink(missing_ok=True)  # also where both names were one file already
+            part_name(path).unlink(missing_ok=True)
+    return True
+
+
 def copy_range(source: int, handle: int, offset: int, size: int) -> None:
     """Copy the first `size` bytes of one file to `offset` in another, in the kernel where it can."""
     done = 0

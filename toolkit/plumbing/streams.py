@@ -41,6 +41,10 @@ class Extent:
             done += count
             yield view[:count]
 
+    def is_whole_file(self) -> bool:
+        """Tell whether the range is all of its file."""
+        return self.offset == 0 and self.size == os.fstat(self.handle).st_size
+
     def compression(self) -> str:
         """Sniff how the range is compressed; empty where it is not."""
         with storing(self.subject):
@@ -112,7 +116,7 @@ def transfer(
     compression = sniff(first[:SNIFF])
     diff_id = None
     if compression and (layer.diff_id is None or prove_diff_id):
-        diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression))
+        diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression, f"layer {layer.key}"))
     elif algorithm != "sha256":
         diff_id = digest_of(itertools.chain([first], blocks))
     for _ in blocks:
@@ -120,7 +124,7 @@ def transfer(
     digest = Digest(algorithm, hash_.hexdigest())
     if not compression and diff_id is None:
         diff_id = digest
-    return _compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
+    return compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
 
 
 def digest_of(blocks: Iterator[Block]) -> Digest:
@@ -135,12 +139,13 @@ def nowhere(block: Block) -> None:
     """Take a block and forget it: what `verify` writes to."""
 
 
-def _compared(layer: Layer, proof: Proof) -> Proof:
-    subject = f"layer {layer.key}"
-    if layer.digest is not None and proof.digest != layer.digest:
-        raise Mismatch(subject, "digest", "", proof.digest, layer.digest)
-    if layer.diff_id is not None and proof.diff_id != layer.diff_id:
-        raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
-    if proof.size != layer.size:
-        raise Mismatch(subject, "size", "", proof.size, layer.size)
+def compared(layer: Layer, proof: Proof) -> Proof:
+    """Return the proof if it is what the layer promised; raises Mismatch."""
+    for fact, actual, expected in (
+        ("digest", proof.digest, layer.digest),
+        ("diffID", proof.diff_id, layer.diff_id),
+        ("size", proof.size, layer.size),
+    ):
+        if expected is not None and actual != expected:
+            raise Mismatch(f"layer {layer.key}", fact, "", actual, expected)
     return proof

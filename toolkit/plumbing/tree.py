@@ -43,14 +43,14 @@ class Tree:
         with storing(self.subject):
             self.handle = os.dup(folder) if isinstance(folder, int) else os.open(folder, FOLDER)
         self._here: list[tuple[bytes, int]] = []  # the folders that lead to the last one used
-        self._names: list[bytes] = []  # their names, once all are open
+        self._names: list[bytes] | None = []  # their names; None while not all are open
 
     def folder(self, parts: list[bytes]) -> int:
         """Return a handle on the folder at `parts`, which stays ours; raises on links."""
         here = self._here
         if parts == self._names:
             return here[-1][1] if here else self.handle
-        self._names = []
+        self._names = None
         same = 0
         while same < min(len(here), len(parts)) and here[same][0] == parts[same]:
             same += 1
@@ -62,7 +62,7 @@ class Tree:
                 here.append((part, os.open(part, FOLDER, dir_fd=parent)))
             except OSError as error:
                 raise self._explain(error, b"/".join(parts)) from error
-        self._names = parts
+        self._names = list(parts)
         return here[-1][1] if here else self.handle
 
     def open_file(self, name: bytes) -> tuple[int, os.stat_result]:

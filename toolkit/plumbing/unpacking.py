@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Self, TypeVar
 
 from toolkit.digest import Digest, new_hash
-from toolkit.errors import Mismatch
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.streams import SNIFF
+from toolkit.plumbing.streams import SNIFF, compared
 from toolkit.ports import Block, Content
 
 T = TypeVar("T")
@@ -37,7 +36,7 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
         for _ in rest:
             pass
     diff_id = tar.digest if isinstance(tar, _Hashed) else blob.digest
-    return _compared(layer, Proof(blob.digest, blob.size, diff_id, compression)), used
+    return compared(layer, Proof(blob.digest, blob.size, diff_id, compression)), used
 
 
 class _Hashed:
@@ -60,14 +59,3 @@ class _Hashed:
     def digest(self) -> Digest:
         """Return the digest of all blocks so far."""
         return Digest(self._algorithm, self._hash.hexdigest())
-
-
-def _compared(layer: Layer, proof: Proof) -> Proof:
-    for fact, actual, expected in (
-        ("digest", proof.digest, layer.digest),
-        ("diffID", proof.diff_id, layer.diff_id),
-        ("size", proof.size, layer.size),
-    ):
-        if expected is not None and actual != expected:
-            raise Mismatch(f"layer {layer.key}", fact, "", actual, expected)
-    return proof

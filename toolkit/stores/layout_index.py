@@ -12,7 +12,6 @@ from toolkit.document import load
 from toolkit.image import ProvenImage
 from toolkit.model import Descriptor, Index
 
-
 EMPTY = gojson.encode({"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []})
 
 

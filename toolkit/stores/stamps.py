@@ -39,7 +39,7 @@ class Stamps:
         if Stamp.from_json(told.get("stamp")) != now or type(told.get("compression")) is not str:
             return None
         try:
-            proven = Digest.parse(told["diff_id"]) if told.get("diff_id") else None
+            proven = Digest.parse(str(told["diff_id"])) if told.get("diff_id") else None
         except ToolkitError:
             return None
         diff_id = proven or layer.diff_id

@@ -24,9 +24,7 @@ class Link:
 
     def must_equal(self, other: Link) -> None:
         """Refuse two layers under one v1 ID; raises UnsafeArchive."""
-        facts, others = (
-            (link.layer.raw, link.layer.parent, link.diff_id) for link in (self, other)
-        )
+        facts, others = ((link.layer.raw, link.layer.parent, link.diff_id) for link in (self, other))
         if facts != others:
             raise UnsafeArchive(f"layer {self.layer.id[:12]}", "is two different layers under one v1 ID")
 

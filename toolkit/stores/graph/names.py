@@ -20,7 +20,7 @@ def with_names(raw: bytes | None, names: Mapping[str, str], subject: str) -> byt
     A name takes the place of the same name. Raises InvalidDocument where `raw` is damaged.
     """
     top = Node({}, subject) if raw is None else load(raw, subject, NAMES_LIMIT)
-    there = top.child("Repositories") if top.value.get("Repositories") else Node({}, subject)
+    there = Node({}, subject) if top.value.get("Repositories") is None else top.child("Repositories")
     repositories: dict[str, dict[str, Any]] = {name: there.text_map(name) for name in there.value}
     for name, layer_id in names.items():
         for repository, key in keys(name):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import JSON_LIMIT, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Finding, Layer
@@ -27,7 +28,7 @@ class GraphStore:
 
     def __init__(self, path: Path, driver: str = "", place: str = "") -> None:
         self.place = place or f"graph{'+' + driver if driver else ''}:{path}"
-        self.root = GraphRoot(path)
+        self.root = GraphRoot(Path(os.path.realpath(path)))  # a link may lead to a root; none leads out
         self._drivers = [driver_named(name, self.place) for name in ([driver] if driver else self._found())]
 
     def listings(self) -> list[Listing]:
@@ -73,8 +74,8 @@ class GraphStore:
 
     def layer(self, key: str) -> Layer:
         """Measure one layer, of the first driver that holds it."""
-        if not is_v1_id(key):
-            raise NotFound(f"layer {key[:64]!r}", "is no layer ID, expected 64 lower-case hex digits")
+        if not is_v1_id(key) or self.root.read(["graph", key, "json"], JSON_LIMIT) is None:
+            raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
         here = (driver for driver in self._drivers if holds(self.root.path, driver, key))
         driver = next(here, self._drivers[0])
         bare = self.root.layer(key)
@@ -103,7 +104,7 @@ class GraphStore:
             for stored in names:
                 if same(stored, name):
                     return stored, driver, names[stored]
-        if is_v1_id(name) and self.root.read(["graph", name, "json"], 1 << 20) is not None:
+        if is_v1_id(name) and self.root.read(["graph", name, "json"], JSON_LIMIT) is not None:
             return "", self._drivers[0], name
         every = [stored for _, names in tables for stored in names]
         close = ", ".join(near(name, every))

@@ -46,9 +46,7 @@ class GraphSink:
         return losses_as_v1(image)
 
     @contextmanager
-    def receive(
-        self, images: Sequence[SourceImage], known: Mapping[str, Proof]
-    ) -> Iterator[GraphReceiver]:
+    def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[GraphReceiver]:
         """Begin a delivery. Raises before anything is written where it cannot end well."""
         self._must_be_possible()
         driver = self._driver()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, A, Body, docker_item, encode, image, layout, v1_folder, written
+from toolkit.bundles import DEFAULT, FORMATS, create_bundle, open_bundle, recognise
+from toolkit.bundles.archive_reader import Archive
+from toolkit.errors import NotFound, Unsupported, UsageError
+from toolkit.operations.copy import copy
+from toolkit.stores.sample import sample_store
+
+APP = image(ONE)
+LAYOUT: dict[str, Body] = dict(layout(("app:1", APP)))
+MANIFEST: dict[str, Body] = {"manifest.json": encode([docker_item(APP, "app:1")])}
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        (LAYOUT, "oci"),
+        (LAYOUT | MANIFEST, "docker"),
+        (LAYOUT | MANIFEST | v1_folder(A), "universal"),
+        (v1_folder(A), "docker-v1"),
+        (v1_folder(A) | {"repositories": b"{}"}, "docker-v1"),
+        ({f"./{name}": body for name, body in LAYOUT.items()}, "oci"),
+    ],
+)
+def test_a_format_is_recognised_by_the_names_in_it(
+    tmp_path: Path, members: dict[str, Body], name: str
+) -> None:
+    with Archive(written(tmp_path / "a.tar", members)) as archive:
+        assert recognise(archive.index).name == name
+
+
+@pytest.mark.parametrize("format_", [each for each in FORMATS if each.members_of], ids=lambda each: each.name)
+def test_a_format_recognises_its_own_bundle(tmp_path: Path, format_: object) -> None:
+    name = getattr(format_, "name", "")
+    path = tmp_path / "bundle.tar"
+    copy(sample_store(tmp_path), create_bundle(path, name), ["ubuntu:14.04"])
+    with Archive(path) as archive:
+        assert recognise(archive.index) is format_
+
+
+def test_the_default_is_written() -> None:
+    assert [each.name for each in FORMATS if each.name == DEFAULT and each.members_of] == [DEFAULT]
+
+
+@pytest.mark.parametrize("members", [MANIFEST, v1_folder(A) | MANIFEST])
+def test_a_docker_archive_without_a_layout_is_not_read_yet(tmp_path: Path, members: dict[str, Body]) -> None:
+    with pytest.raises(Unsupported, match=r"manifest\.json and no OCI part"):
+        open_bundle(written(tmp_path / "a.tar", members))
+
+
+@pytest.mark.parametrize("members", [{"etc/passwd": b"root"}, {"json": b"", "layer.tar": b""}, {}])
+def test_a_tar_without_an_image_is_named(tmp_path: Path, members: dict[str, Body]) -> None:
+    with pytest.raises(Unsupported, match="a tar archive without an image in it, not an image bundle"):
+        open_bundle(written(tmp_path / "a.tar", members))
+
+
+def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        open_bundle(tmp_path / "none.tar")
+
+
+def test_an_unknown_preference_or_format_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="docker or oci"):
+        open_bundle(tmp_path, "podman")
+    with pytest.raises(UsageError, match="universal"):
+        create_bundle(tmp_path / "x", "zip")
+    with pytest.raises(Unsupported, match="not written yet"):
+        create_bundle(tmp_path / "x", "oci")
+
+
+def test_a_bundle_that_is_refused_is_closed(tmp_path: Path) -> None:
+    import os
+
+    before = len(os.listdir("/proc/self/fd"))
+    for members in (MANIFEST, {"x": b""}):
+        with pytest.raises(Unsupported):
+            open_bundle(written(tmp_path / "a.tar", members))
+    assert len(os.listdir("/proc/self/fd")) == before
