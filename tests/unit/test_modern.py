@@ -133,7 +133,7 @@ def test_an_image_that_is_not_whole_is_refused(tmp_path: Path, gone: str) -> Non
 def test_an_attestation_travels_and_is_no_platform(tmp_path: Path) -> None:
     found = gathered(tmp_path, index(AMD, ATTESTATION))
     assert ids(found) == [sha256(AMD.config)]
-    kept = {str(each.digest) for each in found.offered.blobs}
+    kept = {str(digest) for digest in (*found.documents, *(each.digest for each in found.offered.blobs))}
     assert {ATTESTATION.digest, sha256(config), sha256(b"{}")} <= kept
 
 

@@ -1,0 +1,245 @@
+"""Scenes: work that may be killed, what may be there afterwards, and what must be there in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import luigi
+from luigi.task_register import Register
+
+import pipelines
+import pipelines.exporting
+import pipelines.verifying
+from tests.kill.faults import Ended, Fault, in_child
+from tests.treecompare import Facts, facts
+from toolkit.bundles import create_bundle
+from toolkit.operations.copy import copy
+from toolkit.operations.verify import verify
+from toolkit.ports import Source
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.sample import sample_store
+
+TAG = "ubuntu:14.04"
+TELLS_TIMES = ("*receipts/*.json", "*.tar.json", "*.lading/stamps/*")  # stamps of files are in these
+IN_THE_MAKING = ("*.part", "*.part/*", "*.part.lock", "*/layers", "*/layers/*", "*.lading", "*.lading/*")
+
+Look = Callable[[Path], None]
+State = Mapping[str, Facts]
+
+
+@dataclass
+class Scene:
+    """Work that changes nothing outside `folder`; `look` judges what a killed one left there."""
+
+    name: str
+    folder: Path
+    work: Callable[[], int | None]
+    look: Look = field(default=lambda _: None)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clear(self) -> None:
+        """Begin with an empty folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    def undisturbed(self) -> tuple[Ended, State]:
+        """What the work calls and leaves when nothing happens."""
+        self.clear()
+        ended = in_child(self.work, Fault())
+        assert ended.code == 0, ended.said
+        return ended, state(self.folder)
+
+    def survives(self, fault: Fault, expected: State) -> None:
+        """Raise AssertionError unless a run killed there leaves nothing wrong, and the next one all."""
+        self.clear()
+        ended = in_child(self.work, fault)
+        assert ended.was_killed, f"{self} was not killed {fault}: {ended}"
+        self.recovers(expected, f"{self} killed {fault}")
+
+    def recovers(self, expected: State, after: str) -> None:
+        """Raise AssertionError unless nothing is wrong now, and another run makes everything right."""
+        assert not (wrong := half_made(self.folder, expected)), f"{after}: {wrong} looks finished"
+        self.look(self.folder)
+        again = in_child(self.work)
+        assert again.code == 0, f"{after}, run again: {again.said}"
+        assert not (lines := unlike(expected, state(self.folder))), f"{after}, run again: {lines}"
+
+
+def state(folder: Path) -> State:
+    """Every path below the folder with all that is to be compared."""
+    found = dict(facts(folder))
+    for name, facts_ in found.items():
+        if matches(name, TELLS_TIMES):
+            facts_["size"] = facts_["content"] = None
+        if "/diff/" not in name and "/dir/" not in name:  # elsewhere times are the clock's
+            facts_["mtime"] = None
+    return found
+
+
+def unlike(expected: State, found: State) -> list[str]:
+    """What is too much, missing or different, in words."""
+    stray = [f"{name} is stray" for name in sorted(found.keys() - expected.keys())]
+    missing = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
+    both = sorted(found.keys() & expected.keys())
+    return stray + missing + [f"{name} differs" for name in both if found[name] != expected[name]]
+
+
+def half_made(folder: Path, expected: State) -> list[str]:
+    """Files under a name that counts which are not what they will be."""
+    wrong = []
+    for name, facts_ in state(folder).items():
+        if matches(name, IN_THE_MAKING) or facts_["content"] is None:
+            continue
+        if matches(name, ("*/aufs/layers/*",)) and not (folder / graph_of(name)).exists():
+            continue  # an engine knows only layers that are in `graph`
+        if facts_["content"] != expected.get(name, {}).get("content"):
+            wrong.append(name)
+    return wrong
+
+
+def graph_of(name: str) -> str:
+    root, _, layer_id = name.partition("/aufs/layers/")
+    return f"{root}/graph/{layer_id}"
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(f"./{name}", pattern) for pattern in patterns)
+
+
+# ── what a person or an engine would take for finished ──
+
+
+def bundle_is_whole(folder: Path) -> None:
+    for report in folder.rglob("*.tar.json"):
+        told = json.loads(report.read_text())
+        bundle = report.with_suffix("")
+        assert told["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+        assert bundle.with_name(f"{bundle.name}.sha256").is_file()
+
+
+def layout_is_whole(folder: Path) -> None:
+    for blob in folder.glob("store/blobs/sha256/*"):
+        assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    if (folder / "store/index.json").exists():
+        all_verify(LayoutStore(folder / "store"))
+
+
+def root_is_whole(folder: Path) -> None:
+    root = folder / "root"
+    if (root / "graph").is_dir():
+        store = GraphStore(root)
+        for layer in root.glob("graph/[0-9a-f]*"):
+            assert verify(store, [layer.name]).ok, f"{layer} is half-made"
+        if list(root.glob("repositories-*")):
+            all_verify(store)
+
+
+def all_verify(source: Source) -> None:
+    report = verify(source)
+    assert report.ok, report.errors
+
+
+# ── the work ──
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the scenes read: made once, never changed."""
+
+    folder: Path
+
+    @property
+    def store(self) -> GraphStore:
+        """The sample as a legacy root."""
+        return GraphStore(self.folder / "sample")
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle of its image."""
+        return self.folder / "in.tar"
+
+    @property
+    def layout(self) -> Path:
+        """The same image in an `oci:` store."""
+        return self.folder / "layout"
+
+    def make(self) -> Inputs:
+        """Make them, which also imports here all that the children need."""
+        sample_store(self.folder)
+        copy(self.store, create_bundle(self.bundle), [TAG])
+        copy(self.store, LayoutStore(self.layout), [TAG])
+        return self
+
+
+def scenes(inputs: Inputs, folder: Path) -> list[Scene]:
+    """Every scene that this user can play."""
+    found = [
+        Scene("unpack the sample", folder, lambda: unpack(folder)),
+        Scene("copy to a bundle", folder, lambda: to_bundle(inputs, folder), bundle_is_whole),
+        Scene(
+            "export", folder, lambda: export(f"graph:{inputs.folder / 'sample'}", folder), bundle_is_whole
+        ),
+        Scene("export from oci:", folder, lambda: export(f"oci:{inputs.layout}", folder), bundle_is_whole),
+        Scene(
+            "import into oci:",
+            folder,
+            lambda: import_(inputs.bundle, f"oci:{folder / 'store'}", folder),
+            layout_is_whole,
+        ),
+    ]
+    if os.geteuid() == 0:
+        found += [
+            Scene(f"import into graph+{driver}:", folder, into_graph(inputs, driver, folder), root_is_whole)
+            for driver in ("aufs", "vfs")
+        ]
+    return found
+
+
+def into_graph(inputs: Inputs, driver: str, folder: Path) -> Callable[[], int]:
+    return lambda: import_(inputs.bundle, f"graph+{driver}:{folder / 'root'}", folder)
+
+
+def unpack(folder: Path) -> None:
+    sample_store(folder / "home")
+
+
+def to_bundle(inputs: Inputs, folder: Path) -> None:
+    copy(inputs.store, create_bundle(folder / "out.tar"), [TAG])
+
+
+def export(source: str, folder: Path) -> int:
+    with pipeline(folder):
+        return build(pipelines.ExportImage(tag=TAG, source=source))
+
+
+def import_(bundle: Path, store: str, folder: Path) -> int:
+    with pipeline(folder):
+        return build(pipelines.ImportBundle(bundle=str(bundle), store=store))
+
+
+def build(task: luigi.Task) -> int:
+    return 0 if luigi.build([task], local_scheduler=True, workers=1, log_level="WARNING") else 30
+
+
+@contextlib.contextmanager
+def pipeline(folder: Path) -> Iterator[None]:
+    """As a new `luigi` process would begin: nothing remembered, `<home>` in the folder."""
+    os.chdir(folder)
+    os.environ["LADING_HOME"] = str(folder / "var")
+    os.environ.pop("LUIGI_CONFIG_PATH", None)
+    Register.clear_instance_cache()
+    pipelines.exporting.STAGINGS.clear()
+    pipelines.verifying.STARTED = time.time_ns()  # type: ignore[attr-defined]
+    yield
