@@ -7,16 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
 from toolkit.cli.figures import short_id, size_text
 from toolkit.cli.output import Output
 from toolkit.image import Layer, SourceImage
-from toolkit.outline import Listing, Outline
+from toolkit.operations.through import Through
 from toolkit.platform import Platform
-from toolkit.ports import Content, Source
+from toolkit.ports import Source
 
 LEAST, MOST = 1.0, 10.0  # seconds between two plain lines, if there is something to tell
 
@@ -126,41 +125,18 @@ class Bars(Progress):
         self._bars.update(self._task, completed=self.done, total=self.total)
 
 
-class Announced:
+class Announced(Through):
     """A source that tells the progress about layers before they are read, so that it knows the total."""
 
     def __init__(self, source: Source, progress: Progress) -> None:
-        self._source, self._progress, self.place = source, progress, source.place
-
-    def listings(self) -> list[Listing]:
-        """List as the source does."""
-        return self._source.listings()
-
-    def identify(self, name: str) -> str:
-        """Identify as the source does."""
-        return self._source.identify(name)
-
-    def outline(self, name: str, platform: Platform | None = None) -> Outline:
-        """Outline as the source does."""
-        return self._source.outline(name, platform)
+        super().__init__(source)
+        self._progress = progress
 
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return the source's image, its layers announced."""
-        image = self._source.image(name, platform)
+        image = self.source.image(name, platform)
         self._progress.expect(image.layers)
         return image
-
-    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
-        """Return the source's keys."""
-        return self._source.layer_keys(name, platform)
-
-    def layer(self, key: str) -> Layer:
-        """Return the source's layer."""
-        return self._source.layer(key)
-
-    def open(self, layer: Layer) -> AbstractContextManager[Content]:
-        """Open as the source does."""
-        return self._source.open(layer)
 
 
 def progress_for(output: Output, what: str) -> Progress:

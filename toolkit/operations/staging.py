@@ -15,15 +15,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from toolkit.digest import Digest
 from toolkit.errors import NotFound, ToolkitError
-from toolkit.image import Layer, Proof, SourceImage
+from toolkit.image import Layer, Proof
 from toolkit.operations.copy import Progress, watched
-from toolkit.outline import Listing, Outline
-from toolkit.platform import Platform
+from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
@@ -139,7 +138,8 @@ class Staging:
                 try:
                     fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    needed |= set(claim.read().decode(errors="replace").split("\n"))
+                    names = claim.read().decode(errors="replace").split()
+                    needed |= set(names or os.listdir(self.folder))  # it is just being written
                 else:
                     path.unlink(missing_ok=True)  # its run is dead
         return needed
@@ -161,38 +161,13 @@ def _written(content: Content, layer: Layer, path: Path, progress: Progress | No
         return transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
 
 
-class StagedSource:
+class StagedSource(Through):
     """A source whose layers are read from where they were staged."""
 
     def __init__(self, source: Source, staging: Staging) -> None:
-        self.place, self._source, self._staging = source.place, source, staging
+        super().__init__(source)
+        self._staging = staging
 
-    def listings(self) -> list[Listing]:
-        """List what the source lists."""
-        return self._source.listings()
-
-    def identify(self, name: str) -> str:
-        """Identify as the source does."""
-        return self._source.identify(name)
-
-    def outline(self, name: str, platform: Platform | None = None) -> Outline:
-        """Outline as the source does."""
-        return self._source.outline(name, platform)
-
-    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
-        """Return the source's image."""
-        return self._source.image(name, platform)
-
-    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
-        """Return the source's keys."""
-        return self._source.layer_keys(name, platform)
-
-    def layer(self, key: str) -> Layer:
-        """Return the source's layer."""
-        return self._source.layer(key)
-
-    @contextmanager
-    def open(self, layer: Layer) -> Iterator[Content]:
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open the staged bytes."""
-        with self._staging.open(self.place, layer) as content:
-            yield content
+        return self._staging.open(self.place, layer)
