@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -164,6 +165,7 @@ class ExportImage(ImageTask):
             }
         )
         _staging(self).release(self.owner)
+        LOG.info("%s is verified: %s", self.path, _told(checked))
 
     def _stands(self, facts: Mapping[str, Any]) -> bool:
         if facts.get("verdict") != "verified" or not self.answered(facts):
@@ -179,6 +181,7 @@ class ExportImage(ImageTask):
         return f"{sha256}  {self.path.name}\n".encode()
 
 
+LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
 
 
@@ -189,3 +192,9 @@ def _staging(task: LadingTask) -> Staging:
 
 def _source(task: ExportLayer) -> Source:
     return open_source(task.source, task.settings)
+
+
+def _told(report: Mapping[str, Any]) -> str:
+    """Return the image IDs of a report in one line."""
+    images = [image for named in report["images"] for image in named["platforms"]]
+    return ", ".join(f"{image['platform']} {image['image_id']}" for image in images)

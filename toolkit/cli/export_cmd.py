@@ -90,9 +90,11 @@ def target(
         return writable(file)
     if len(set(references)) > 1:
         raise UsageError("lading export", "several images have no one file name", "name a file: -o FILE")
-    folder = settings.home / "bundles"
-    make_folder(folder)
-    return folder / file_name(references[0], format_, platform)
+    path = settings.home / "bundles" / file_name(references[0], format_, platform)
+    make_folder(path.parent)
+    for companion in (".sha256", ".json"):  # the pipeline's, about the bundle that is now replaced
+        path.with_name(path.name + companion).unlink(missing_ok=True)
+    return path
 
 
 def writable(file: str) -> Path:
