@@ -16,6 +16,7 @@ from pipelines.receipts import Receipt, stamp_json, untouched
 from pipelines.verifying import VerifyBundle
 from toolkit.bundles import DEFAULT, create_bundle
 from toolkit.digest import Digest
+from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
 from toolkit.operations.staging import StagedSource, Staging
 from toolkit.places import canonical, open_source
@@ -123,8 +124,11 @@ class AssembleBundle(ImageTask):
     def run(self) -> None:
         """Assemble the bundle, and leave a receipt of what it holds."""
         source = open_source(self.place, self.settings)
+        LOG.info("%s comes from %s%s", self.tag, source.place, SAMPLE if source.place == "sample:" else "")
         make_folder(self.path.parent)
         sweep(self.path.parent)
+        for companion in companions(self.path):  # of the bundle that is now replaced
+            companion.unlink(missing_ok=True)
         staged = StagedSource(source, _staging(self))
         question = self.question(source)
         proven = copy(
@@ -151,12 +155,13 @@ class ExportImage(ImageTask):
         return Receipt(self.path.with_name(self.path.name + ".json"), self._stands)
 
     def run(self) -> Generator[VerifyBundle, None, None]:
-        """Verify the bundle, then write `.sha256` and the report, and let the staged layers go."""
+        """Verify the bundle, write `.sha256`, let the staged layers go, and write the report."""
         verified = VerifyBundle(bundle=str(self.path))
         yield verified
         assembled, checked = self.requires().output().read(), verified.output().read()
         findings = [*assembled.get("findings", []), *checked["findings"]]
         write_atomically(self._sums, self._sum_line(checked["sha256"]))
+        _staging(self).release(self.owner)  # before the report: once that is there, nobody looks again
         self.output().write(
             {
                 **checked,
@@ -164,7 +169,8 @@ class ExportImage(ImageTask):
                 "findings": list({str(finding): finding for finding in findings}.values()),
             }
         )
-        _staging(self).release(self.owner)
+        for finding in self.output().read()["findings"]:
+            LOG.warning("%(severity)s: %(subject)s: %(problem)s", finding)
         LOG.info("%s is verified: %s", self.path, _told(checked))
 
     def _stands(self, facts: Mapping[str, Any]) -> bool:
@@ -182,6 +188,7 @@ class ExportImage(ImageTask):
 
 
 LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
+SAMPLE = ", a small store that ships with the package"
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
 
 

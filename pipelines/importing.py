@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class ImportBundle(LadingTask):
     @property
     def path(self) -> Path:
         """Return the bundle's absolute path."""
-        return Path(self.bundle).absolute()
+        return Path(os.path.abspath(self.bundle))
 
     @property
     def place(self) -> str:

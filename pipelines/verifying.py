@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipelines.base import STARTED, LadingTask, Meter, receipt_path
 from pipelines.receipts import Receipt, stamp_json, untouched
 from toolkit.bundles import open_bundle
 from toolkit.errors import CorruptContent
+from toolkit.operations.companion import check_companion
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import digest_of, opened
 
@@ -26,7 +28,7 @@ class VerifyBundle(LadingTask):
     @property
     def path(self) -> Path:
         """Return the bundle's absolute path."""
-        return Path(self.bundle).absolute()
+        return Path(os.path.abspath(self.bundle))
 
     def output(self) -> Receipt:
         """Return the report under `<home>/receipts`."""
@@ -43,6 +45,7 @@ class VerifyBundle(LadingTask):
                 progress=Meter(self, os.path.getsize(self.path), "verifying"),
             )
             sha256 = whole.result()
+        report = replace(report, findings=(*report.findings, *check_companion(self.path, sha256)))
         if not report.ok:
             first, more = report.errors[0], len(report.errors) - 1
             raise CorruptContent(

@@ -22,6 +22,7 @@ V1_KEYS = (
     "author", "config", "architecture", "os", "Size", "parent_id", "layer_id",
 )  # fmt: skip
 PREFIX = "io.lading.v1."
+TAR_SPLIT, REBUILT = "tar-split", "rebuilt"  # what vouches for a layer's tar: its tar-split, or nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class V1Layer:
     raw: bytes = field(repr=False)
     node: Node = field(repr=False, compare=False)
     layersize: Layersize = field(default_factory=lambda: Layersize(None), compare=False)
-    proof: str = ""  # "tar-split", or "rebuilt" where the exact tar cannot be proven
+    proof: str = ""  # TAR_SPLIT or REBUILT; empty where a bundle did not tell
 
     @classmethod
     def from_bytes(cls, raw: bytes, directory: str = "", parent: str = "") -> Self:

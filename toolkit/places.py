@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import InvalidPlace, Unsupported
+from toolkit.errors import InvalidPlace, NotFound, Unsupported
 from toolkit.ports import Sink, Source
 from toolkit.settings import Settings
 
@@ -28,26 +29,28 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Place:
         """Read a URI or a path; raises InvalidPlace."""
+        if not text or "\0" in text:
+            raise InvalidPlace(repr(text), "is no path", "give a store's URI or a bundle's path")
         if text == AUTO:
             return cls(AUTO, "")
         found = SCHEME.fullmatch(text)
-        if not found or found["scheme"] not in KINDS:
-            if found and not Path(text).exists() and "/" not in text.partition(":")[0]:
-                known = ", ".join(f"{scheme}:" for scheme in sorted(filter(None, KINDS)))
+        if not found or found["scheme"] not in KINDS or found["scheme"] == AUTO:
+            if found and not os.path.exists(text) and "/" not in text.partition(":")[0]:
+                known = ", ".join(f"{scheme}:" for scheme in sorted(KINDS.keys() - {"", AUTO, *LATER}))
                 raise InvalidPlace(repr(text), "names no kind of place", f"give a path, or one of {known}")
-            if not text or "\0" in text:
-                raise InvalidPlace(repr(text), "is no path", "give a store's URI or a bundle's path")
             return cls("", text)
         place = cls(found["scheme"], found["rest"], found["option"] or "")
         if place.option and place.scheme != "graph":
             raise InvalidPlace(repr(text), f"has the option +{place.option}, which only graph: takes")
-        if not place.path and place.scheme not in {"sample", "docker-daemon", AUTO}:
+        if place.path and place.scheme == "sample":
+            raise InvalidPlace(repr(text), "has a path, and there is one sample only", "write sample:")
+        if not place.path and place.scheme not in {"sample", "docker-daemon"}:
             raise InvalidPlace(repr(text), "has no path", f"write {place.scheme}:PATH")
         return place
 
     def __str__(self) -> str:
-        if not self.scheme:
-            return self.path
+        if self.scheme in {"", AUTO}:
+            return self.path or self.scheme
         return f"{self.scheme}{'+' + self.option if self.option else ''}:{self.path}"
 
 
@@ -125,6 +128,9 @@ def _sample(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: A
 def _embedded(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
+    if not (settings.home / "store").is_dir():
+        advice = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
+        raise NotFound(f"the embedded store oci:{settings.home / 'store'}", "is not there yet", advice)
     return LayoutStore(settings.home / "store")
 
 
@@ -135,7 +141,11 @@ def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
 
 
 def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    raise Unsupported(str(place), "cannot be written to", "write to oci:PATH, graph:PATH or a bundle")
+    raise Unsupported(
+        str(place),
+        "cannot be imported into",
+        "name a store, oci:PATH or graph:PATH; lading export writes bundles",
+    )
 
 
 def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001

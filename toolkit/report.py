@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
+from toolkit.errors import ToolkitError
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.model import Descriptor
 
@@ -52,6 +53,12 @@ class Report:
 def finding_json(finding: Finding) -> dict[str, str]:
     """Return one finding."""
     return {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
+
+
+def error_json(error: ToolkitError) -> dict[str, Any]:
+    """Return what a command that failed prints for machines."""
+    facts = {"kind": type(error).__name__, "exit_code": error.exit_code, "sentence": str(error)}
+    return {"schema": SCHEMA, "error": facts}
 
 
 def image_json(proven: ProvenImage) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_import_fills_a_legacy_store(lading: Lading, bundle: Path, place: str) -
 def test_a_place_that_cannot_be_written_is_named(lading: Lading, bundle: Path) -> None:
     ran = lading("import", str(bundle), "--into", SAMPLE)
     assert (ran.code, ran.out) == (4, "")
-    assert "cannot be written to" in ran.last
+    assert "cannot be imported into" in ran.last
 
 
 def test_sample_says_where_it_is_and_what_to_do(lading: Lading, home: Path) -> None:

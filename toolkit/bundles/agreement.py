@@ -15,6 +15,7 @@ from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item, items
 from toolkit.bundles.modern import ModernImage, blob_name
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
+from toolkit.digest import Digest
 from toolkit.errors import ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Image
 from toolkit.reference import same
@@ -74,6 +75,7 @@ def _compare_item(archive: Archive, item: Item, told: Sequence[Told]) -> Finding
 
 def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> None:
     """Hold each v1 folder, and each name, against the chains that the OCI images would be written as."""
+    _refuse_shared_ids(archive, told)
     expected: dict[str, set[tuple[bytes, str]]] = {}
     tops: dict[str, set[str]] = {}
     for one in told:
@@ -96,6 +98,17 @@ def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> Non
             ids = named.ids() if named else "nothing"
             problem = f"has {ids} as {name!r} in its OCI part, and layer {layer_id[:64]} in {REPOSITORIES}"
             raise UnsafeArchive(archive.place, problem, ADVICE)
+
+
+def _refuse_shared_ids(archive: Archive, told: Sequence[Told]) -> None:
+    """Raise where two images keep different layers under one v1 ID: an old engine gives both the same."""
+    known: dict[str, tuple[bytes, Digest]] = {}
+    for image in (image for one in told for image in one.images):
+        for layer, (_, diff_id) in zip(own_chain(image) or (), image.layers, strict=False):
+            facts = (v1_json_for_bundle(layer), diff_id)
+            if known.setdefault(layer.id, facts) != facts:
+                problem = f"has two different layers under one v1 ID, {layer.id}"
+                raise UnsafeArchive(archive.place, problem, ADVICE)
 
 
 def _chains(image: Image) -> Iterator[list[V1Layer]]:

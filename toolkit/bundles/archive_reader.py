@@ -92,7 +92,18 @@ def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:
     """Return the error that says what a file is instead of a bundle."""
     from toolkit.plumbing.filetype import describe_file
 
-    return Unsupported(place, f"is {phrase or describe_file(place)}, not an image bundle")
+    phrase = phrase or describe_file(place)
+    if "tar archive" in phrase and "POSIX" in phrase:  # libmagic looks at less than the checksum
+        return CorruptContent(place, "begins with a damaged tar header", "the file was changed on its way")
+    return Unsupported(place, f"is {phrase}, not an image bundle", _hint(place))
+
+
+def _hint(place: str) -> str:
+    """Return what to write instead for a folder that is a store."""
+    path = Path(place)
+    if (path / "oci-layout").is_file():
+        return f"it is an OCI layout: oci:{place}"
+    return f"it is a legacy Docker root: graph:{place}" if (path / "graph").is_dir() else ""
 
 
 def _opened(path: Path) -> int:

@@ -18,22 +18,32 @@ from toolkit.synthesis import own_chain, told_chain, v1_json_for_bundle
 
 
 def members(images: Sequence[ProvenImage]) -> list[Member]:
-    """List the members of a docker-v1 bundle, in order; layers are whole files, never links."""
+    """List the members of a docker-v1 bundle, in order; layers are whole files, never links.
+
+    Raises Unsupported for what is no image, or one without layers.
+    """
     listed: list[Member] = []
     names: dict[str, dict[str, str]] = {}
     for proven in merged(images):
-        if not (image := proven.preferred()):
-            raise Unsupported(
-                ", ".join(proven.names) or str(proven.top.digest),
-                "is an artifact, not an image",
-                "docker-v1 carries images only; choose --format universal",
-            )
+        image = _carried(proven)
         chain = own_chain(image) or told_chain(image)
         listed += layer_folders(image)
         for name in tags(proven.names):
             repository, tag = split_tag(name)
             names.setdefault(repository, {})[tag] = chain[-1].id
     return [*listed, file("repositories", gojson.encode(names, sort_keys=True) + b"\n")]
+
+
+def _carried(proven: ProvenImage) -> Image:
+    """Return the image that goes in; raises Unsupported where there is none, or none with a layer."""
+    image = proven.preferred()
+    if image is None or not image.layers:
+        raise Unsupported(
+            ", ".join(proven.names) or str(proven.top.digest),
+            "has no layers" if image else "is an artifact, not an image",
+            "docker-v1 carries layers only; choose --format universal",
+        )
+    return image
 
 
 def layer_folders(image: Image) -> list[Member]:

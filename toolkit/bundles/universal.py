@@ -26,7 +26,8 @@ from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 VERSION = b"1.0"
 
-Chain = list[tuple[V1Layer, Descriptor]]
+Pair = tuple[V1Layer, tuple[Descriptor, Digest]]  # a v1 layer; its blob, and what that unpacks to
+Chain = list[Pair]
 
 
 def members(images: Sequence[ProvenImage]) -> list[Member]:
@@ -107,15 +108,16 @@ def blobs(images: Sequence[ProvenImage]) -> list[Member]:
 def v1_chain(image: Image) -> Chain:
     """Pair the v1 layers, a legacy image's own or synthesised ones, with their blobs; base first."""
     chain = own_chain(image) or saved_chain(image)
-    return list(zip(chain, image.manifest.layers, strict=True))
+    return list(zip(chain, image.layers, strict=True))
 
 
 def v1_part(chains: Sequence[Chain]) -> list[Member]:
     """List the v1 folders; one image's top layer, nobody's parent, takes the folder `blobs`."""
-    layers: dict[str, tuple[V1Layer, Descriptor]] = {}
-    for layer, blob in (pair for chain in chains for pair in chain):
-        known, _ = layers.setdefault(layer.id, (layer, blob))
-        if (known.raw, known.parent) != (layer.raw, layer.parent):  # its blob may be compressed otherwise
+    layers: dict[str, Pair] = {}
+    for layer, (blob, diff_id) in (pair for chain in chains for pair in chain):
+        known, (_, unpacked) = layers.setdefault(layer.id, (layer, (blob, diff_id)))
+        facts = (layer.raw, layer.parent, diff_id)  # not the blob, which may be compressed otherwise
+        if (known.raw, known.parent, unpacked) != facts:
             raise UnsafeArchive(f"layer {layer.id[:12]}", "is two different layers under one v1 ID")
     parents = {layer.parent for layer, _ in layers.values()}
     guest = next((chain[-1][0].id for chain in chains if chain and chain[-1][0].id not in parents), None)
@@ -125,8 +127,8 @@ def v1_part(chains: Sequence[Chain]) -> list[Member]:
     return [member for group in found for member in group]
 
 
-def _v1_folder(pair: tuple[V1Layer, Descriptor], is_guest: bool) -> list[Member]:  # noqa: FBT001
-    layer, blob = pair
+def _v1_folder(pair: Pair, is_guest: bool) -> list[Member]:  # noqa: FBT001
+    layer, (blob, _) = pair
     where = "blobs" if is_guest else layer.id
     path = blob_path(blob.digest)
     return [

@@ -17,6 +17,7 @@ from toolkit.cli.commands import lading
 from toolkit.cli.output import Output
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.printable import printable
+from toolkit.report import error_json
 
 UNEXPECTED = 1
 SIGNALLED = 128  # and the signal's number: what shells report
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(output, str(_usage(error)), UsageError.exit_code)
     except ToolkitError as error:
+        if output.json and not output.has_spoken:
+            output.document(error_json(error))
         return _fail(output, str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - a bug; it is told as one
         advice = "" if output.debug else "; run again with --debug"

@@ -20,7 +20,7 @@ from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import NotFound, Unsupported, UsageError
 from toolkit.image import ProvenImage
 from toolkit.platform import Platform
-from toolkit.plumbing.files import make_folder
+from toolkit.plumbing.files import make_folder, storing
 from toolkit.reference import file_name
 from toolkit.report import finding_json, image_json
 from toolkit.settings import Settings, load_settings
@@ -90,15 +90,22 @@ def target(
         return writable(file)
     if len(set(references)) > 1:
         raise UsageError("lading export", "several images have no one file name", "name a file: -o FILE")
+    from toolkit.operations.companion import companions
+
     path = settings.home / "bundles" / file_name(references[0], format_, platform)
     make_folder(path.parent)
-    for companion in (".sha256", ".json"):  # the pipeline's, about the bundle that is now replaced
-        path.with_name(path.name + companion).unlink(missing_ok=True)
+    for companion in companions(path):  # the pipeline's, about the bundle that is now replaced
+        companion.unlink(missing_ok=True)
     return path
 
 
 def writable(file: str) -> Path:
     """Return the path of a file that may be written or replaced; raises UsageError, NotFound."""
+    with storing(file):
+        return _writable(file)
+
+
+def _writable(file: str) -> Path:
     path = Path(file)
     if file == "-":
         raise Unsupported("-o -", "a bundle is not written to a pipe", "name a file: -o FILE")

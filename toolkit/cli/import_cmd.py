@@ -47,7 +47,7 @@ def command(
         options.opened(file, settings, prefer) as source,
         progress_for(output, "importing") as progress,
     ):
-        sink = places.open_sink(into or places.canonical(f"{places.AUTO}:", settings), settings)
+        sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
         images = copy(
             Announced(source, progress),
             sink,

@@ -25,9 +25,11 @@ class Output:
     json: bool = False  # one JSON document on stdout, and nothing else there
     quiet: bool = False  # no progress, no notes
     debug: bool = False
+    has_spoken: bool = False  # something stands on stdout already
 
     def say(self, *lines: str) -> None:
         """Print lines of the result."""
+        self.has_spoken = True
         with _standard_output():
             for line in lines:
                 print(line)

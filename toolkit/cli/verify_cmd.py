@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import click
 
 from toolkit.cli import options
@@ -11,6 +14,7 @@ from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding
+from toolkit.places import Place, is_bundle
 from toolkit.platform import Platform
 from toolkit.report import Report
 from toolkit.settings import load_settings
@@ -39,6 +43,7 @@ def command(
 
     Everything is read again. Exits with 5 where something is corrupt and with 6 where it is unsafe.
     """
+    from toolkit.operations.companion import check_companion
     from toolkit.operations.verify import verify
 
     settings = load_settings()
@@ -46,6 +51,8 @@ def command(
     with options.opened(place, settings, prefer) as source, progress_for(output, "verifying") as progress:
         announced = Announced(source, progress)
         report = verify(announced, references, platform=platform, strict=strict, progress=progress)
+    if is_bundle(place):
+        report = replace(report, findings=(*report.findings, *check_companion(Path(Place.parse(place).path))))
     print_report(output, report)
     if not report.ok:
         raise verdict(report)
@@ -58,8 +65,7 @@ def print_report(output: Output, report: Report) -> None:
         return
     if rows := carried_rows(report.images):
         output.table(CARRIED_HEAD, rows)
-    if report.ok:
-        output.say(f"verified {report.subject}")
+    output.say(f"{'verified' if report.ok else 'CORRUPT'} {report.subject}")
     last = None if report.ok else worst(report)
     output.findings(finding for finding in report.findings if finding is not last)
 

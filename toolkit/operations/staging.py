@@ -29,6 +29,8 @@ from toolkit.plumbing.files import (
     link_atomically,
     make_folder,
     read_bounded,
+    still_named,
+    storing,
     sweep,
     write_all,
     write_atomically,
@@ -101,16 +103,14 @@ class Staging:
 
     def claim(self, owner: str, place: str, keys: Sequence[str]) -> None:
         """Say that `owner` still needs these layers, for as long as this process lives."""
-        make_folder(self.folder / CLAIMS)
-        if owner not in self._held:
-            path = self.folder / CLAIMS / owner
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            self._held[owner] = handle
-        handle = self._held[owner]
-        names = "\n".join(self.place_of(place, key).name for key in keys)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, names.encode(), 0)
+        path = self.folder / CLAIMS / owner
+        with storing(path):
+            if owner not in self._held:
+                self._held[owner] = _held_claim(path)
+            handle = self._held[owner]
+            names = "\n".join(self.place_of(place, key).name for key in keys)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, names.encode(), 0)
 
     def release(self, owner: str) -> None:
         """Give a claim up, and remove the layers that no living claim names."""
@@ -143,6 +143,18 @@ class Staging:
                 else:
                     path.unlink(missing_ok=True)  # its run is dead
         return needed
+
+
+def _held_claim(path: Path) -> int:
+    """Create a claim and hold it; one that was taken for a dead run's before it was held, again."""
+    while True:
+        make_folder(path.parent)
+        with suppress(FileNotFoundError):  # the folder itself may go with its last claim
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            if still_named(handle, path):
+                return handle
+            os.close(handle)
 
 
 def _shared(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof | None:

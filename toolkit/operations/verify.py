@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.operations.copy import Progress, watched
@@ -14,10 +15,11 @@ from toolkit.plumbing.streams import Extent, nowhere, transfer
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import FileReader, StreamReader
 from toolkit.ports import Content, Source
-from toolkit.report import ERROR, WARNING, Report
+from toolkit.report import ERROR, NOTE, WARNING, Report
 from toolkit.synthesis import own_chain
 
 SIZE_RULES = ("S3", "S5")  # those that a tar alone can be held against (formats A.4)
+TREE_RULES = ("S2", "S4")  # those that need the driver's own trees
 
 
 def verify(
@@ -44,12 +46,13 @@ def verify(
                 proofs[layer.key] = transfer(
                     watched(content, layer, progress), layer, nowhere, prove_diff_id=True
                 )
-                return _check_layersize(layer, content)
+                return [*_check_proof(layer), *_check_layersize(layer, content)]
         except ToolkitError as error:
             return [as_finding(error)]
 
     for found in in_parallel(check, layers, size=lambda layer: layer.size):
         findings += found
+    findings += _unproven(source, layers)
     proven = [result for image in images if (result := _prove(image, proofs, findings))]
     if strict:
         findings = [_hardened(finding) for finding in findings]
@@ -65,10 +68,13 @@ def as_finding(error: ToolkitError) -> Finding:
 def _gather(
     source: Source, names: Sequence[str], platform: Platform | None, findings: list[Finding]
 ) -> list[SourceImage]:
-    if names:
-        return [source.image(name, platform) for name in dict.fromkeys(names)]
     images = []
-    for listing in source.listings():
+    for name in dict.fromkeys(names):
+        try:
+            images.append(source.image(name, platform))
+        except CorruptContent as error:
+            findings.append(as_finding(error))
+    for listing in source.listings() if not names else ():
         try:
             if listing.problem:
                 raise CorruptContent(listing.names[0] if listing.names else listing.id, listing.problem)
@@ -92,17 +98,37 @@ def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Findi
     return proven
 
 
+def _unproven(source: Source, layers: Sequence[Layer]) -> list[Finding]:
+    """Say of a bundle that holds nothing to compare its layers with; docker-v1 is the one."""
+    if all(layer.digest or (layer.v1 and layer.v1.proof) for layer in layers):
+        return []
+    problem = "records no digest of its layers: whether their bytes were changed cannot be known from it"
+    return [Finding(source.place, problem, NOTE)]
+
+
+def _check_proof(layer: Layer) -> list[Finding]:
+    """Say of a layer that travelled that nothing vouched for its tar where it came from."""
+    if layer.v1 is None or layer.v1.proof != REBUILT or layer.digest is None:
+        return []
+    problem = "was rebuilt where it was exported, so it is not verifiable against the original"
+    return [Finding(f"layer {layer.v1.id[:12]}", problem, WARNING)]
+
+
 def _check_layersize(layer: Layer, content: Content) -> list[Finding]:
     """Hold a recorded layersize that travelled with the layer against the tar itself."""
     v1 = layer.v1
     if v1 is None or v1.layersize.value is None or not isinstance(content, Extent):
         return []
+    subject, rule = f"layer {v1.id[:12]}", v1.layersize.rule
+    if rule in TREE_RULES:
+        problem = f"layersize follows rule {rule}, which a tar alone cannot be held against"
+        return [Finding(subject, problem, NOTE)]
     sizes = tar_sizes(content)
     if v1.layersize.value in sizes.values():
         return []
     told = ", ".join(f"{sizes[rule]} by {rule}" for rule in SIZE_RULES)
     problem = f"layersize is {v1.layersize.value}, expected {told}"
-    return [Finding(f"layer {v1.id[:12]}", problem, WARNING)]
+    return [Finding(subject, problem, WARNING)]
 
 
 def tar_sizes(content: Content) -> dict[str, int]:

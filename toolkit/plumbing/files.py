@@ -87,16 +87,16 @@ def fsync_folder(folder: str | Path) -> None:
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Create a folder with its parents; fsync the parent so that it stays."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        with storing(folder):
+    with storing(folder):
+        if not folder.is_dir():
+            make_folder(folder.parent)
             folder.mkdir(mode, exist_ok=True)
             fsync_folder(folder.parent)
 
 
 def part_name(path: Path) -> Path:
     """Return the one temporary name that belongs to a target."""
-    return path.with_name(f".{path.name[:200]}{PART}")
+    return path.with_name(f".{_short(path)}{PART}")
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[int]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if _still_named(handle, path):
+            if still_named(handle, path):
                 yield handle
                 return
         except BlockingIOError as error:
@@ -163,7 +163,7 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
 
 def link_atomically(handle: int, path: Path) -> bool:
     """Give an open file a second name, whole at once; False where the file system will not."""
-    link = path.with_name(f".{path.name[:200]}.link{PART}")
+    link = path.with_name(f".{_short(path)}.link{PART}")
     with storing(path), locked(part_name(path)):
         try:
             link.unlink(missing_ok=True)
@@ -210,7 +210,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
             part.mkdir()
             yield part
             fsync_folder(part)
-            old = path.with_name(f".{path.name[:200]}.old{PART}")
+            old = path.with_name(f".{_short(path)}.old{PART}")
             _remove_tree(old)
             if path.exists():
                 os.replace(path, old)
@@ -227,7 +227,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what a killed run left half-made in `folder`; what is in use is locked, and stays."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name.startswith(".") and path.name.endswith(PART):
+        if path.name.startswith(".") and path.name.endswith((PART, PART + LOCK)):
             is_folder = path.is_dir() and not path.is_symlink()
             lock = path.with_name(path.name + LOCK) if is_folder else path
             with suppress(TryAgain, OSError), locked(lock, wait=False):
@@ -259,13 +259,19 @@ def read_handle(handle: int, subject: str, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _still_named(handle: int, path: Path) -> bool:
+def still_named(handle: int, path: Path) -> bool:
+    """Tell whether an open file still has this name: whoever waited for its lock must ask."""
     ours = os.fstat(handle)
     try:
         named = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
     return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _short(path: Path) -> str:
+    """Return as much of a name as leaves room for what is put around it: a name has 255 bytes at most."""
+    return os.fsdecode(os.fsencode(path.name)[:200])
 
 
 def _umask() -> int:

@@ -112,7 +112,7 @@ def transfer(
             yield block
 
     blocks = passing()
-    first = bytes(next(blocks, b""))
+    first = _beginning(blocks)
     compression = sniff(first[:SNIFF])
     diff_id = None
     if compression and (layer.diff_id is None or prove_diff_id):
@@ -125,6 +125,14 @@ def transfer(
     if not compression and diff_id is None:
         diff_id = digest
     return compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
+
+
+def _beginning(blocks: Iterator[Block]) -> bytes:
+    """Join as many blocks as it takes to sniff: they may be of any size."""
+    first = bytearray()
+    while len(first) < SNIFF and (block := next(blocks, None)) is not None:
+        first += block
+    return bytes(first)
 
 
 def digest_of(blocks: Iterator[Block]) -> Digest:

@@ -29,8 +29,8 @@ SMALL = 128 << 10  # bytes; smaller files are joined into one block
 INDEX_LIMIT = 1 << 40
 SEGMENT = b'{"type":2,"payload":"'  # how every known writer begins a segment line
 FILE = re.compile(
-    rb'\{"type":1,"name":"([^"\\\x00-\x1f\x7f-\xff]*)"(?:,"size":(\d{1,18}))?'
-    rb',"payload":(?:null|"([A-Za-z0-9+/]{11}=)"),"position":(\d{1,18})\}'
+    rb'\{"type":1,"name":"([^"\\\x00-\x1f\x7f-\xff]*)"(?:,"size":([1-9]\d{0,17}))?'
+    rb',"payload":(?:null|"([A-Za-z0-9+/]{11}=)"),"position":(0|[1-9]\d{0,17})\}'
 )
 
 T = TypeVar("T")
@@ -148,7 +148,9 @@ class TarSplit:
         self._compare(entry, crc)
 
     def _compare(self, entry: File, crc: int | None) -> None:
-        if entry.crc is not None and crc != entry.crc:
+        if entry.crc is None:  # only for an empty file (formats F.2): nothing would vouch for this one
+            raise InvalidDocument(f"{self.subject}: file {_shown(entry.name)}", "has content and no CRC-64")
+        if crc != entry.crc:
             raise self._changed(entry, "CRC-64", f"{crc or 0:016x}", f"{entry.crc:016x}")
 
     def _changed(self, entry: File, fact: str, actual: object, expected: object) -> Mismatch:

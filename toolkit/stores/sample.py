@@ -25,6 +25,7 @@ from toolkit.plumbing.files import (
     read_handle,
     staged_folder,
     storing,
+    sweep,
     write_all,
     write_atomically,
 )
@@ -44,12 +45,12 @@ def sample_store(home: Path) -> GraphStore:
     What is there already is compared with the package, byte for byte (it is small), and unpacked again
     where it is damaged or of another version. Two processes at once do it once.
     """
-    path, sample = home / "sample", Sample.packed()
-    if not sample.is_whole(path):
+    path, lock, sample = home / "sample", home / f".sample.unpack{PART}", Sample.packed()
+    if lock.exists() or not sample.is_whole(path):  # whole, but locked: a run was killed as it ended
         make_folder(home)
-        lock = home / f".sample.unpack{PART}"
         with storing(path), locked(lock):
             try:
+                sweep(home)
                 if not sample.is_whole(path):  # while we waited, another process did it
                     sample.unpack(path)
             finally:

@@ -21,7 +21,8 @@ from toolkit.plumbing.tree import FOLDER, Tree
 from toolkit.stores.graph.drivers import Driver
 
 WORK, LOCK = ".lading.part", ".lading.part.lock"
-PLACED, TREE, TAR, SPLIT, GRAPH = b"placed", b"tree", b"layer.tar", b"tar-data.json.gz", b"graph"
+PLACED, KEPT, NEW = b"placed", b"kept", b"new"
+TREE, TAR, SPLIT, GRAPH = b"tree", b"layer.tar", b"tar-data.json.gz", b"graph"
 PRIVATE, PUBLIC = 0o700, 0o755
 FOLDERS = {  # what Docker 1.9.1 makes, with its modes
     "aufs": {b"aufs": PUBLIC, b"aufs/diff": PUBLIC, b"aufs/layers": PUBLIC, b"aufs/mnt": PUBLIC},
@@ -93,9 +94,9 @@ class Placer:
         """Make the engine's folders where they are missing."""
         for path, mode in {**GRAPH_FOLDERS, **FOLDERS[self.driver.name]}.items():
             *folder, name = path.split(b"/")
-            parent = self._root.folder(folder)
-            with suppress(FileExistsError):
-                make_folder_at(parent, name, mode)
+            if not _is_there(self._root.folder(folder), name):
+                make_folder_at(self._root.folder([WORK.encode()]), NEW, mode)
+                self._move([WORK.encode(), NEW], [*folder, name])  # with its mode, or not at all
                 self._made.append(path)
         os.mkdir(PLACED, PRIVATE, dir_fd=self._root.folder([WORK.encode()]))
 
@@ -116,7 +117,7 @@ class Placer:
     def keep(self) -> None:
         """Make everything placed durable; from here on a kill no longer takes it back."""
         sync_file_system(self._root.handle)
-        remove(self._root.folder([WORK.encode()]), PLACED)
+        self._move([WORK.encode(), PLACED], [WORK.encode(), KEPT])  # at once: half a list is half an image
 
     def _must_be_free(self, name: bytes) -> None:
         """Refuse to touch what may be a container's: engines keep those beside the layers."""
@@ -168,6 +169,14 @@ class Placer:
             *folder, name = path.split(b"/")
             with suppress(OSError, MissingMember):
                 os.rmdir(name, dir_fd=self._root.folder(folder))
+
+
+def _is_there(parent: int, name: bytes) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def make_folder_at(parent: int, name: bytes, mode: int) -> None:

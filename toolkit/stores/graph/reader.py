@@ -7,18 +7,18 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent, Stream
 from toolkit.plumbing.tarsplit import Measure, TarSplit
+from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.graph.drivers import Driver, layer_tree
 from toolkit.stores.graph.rebuild import Rebuilt
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.sizes import matched, size_findings, tree_sizes
-
-TAR_SPLIT, REBUILT = "tar-split", "rebuilt"
 
 
 class LayerReader:
@@ -26,10 +26,9 @@ class LayerReader:
 
     def __init__(self, root: GraphRoot, driver: Driver, layer: V1Layer, stack: ExitStack) -> None:
         self.driver, self.layer = driver, layer
+        self._root, self._stack = root, stack
         self._tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
         self._split = _tar_split(root, layer.id, stack)
-        parent = layer.parent if driver.whole_tree and layer.parent and self._split is None else ""
-        self._parent = stack.enter_context(layer_tree(root.path, driver, parent)) if parent else None
 
     @classmethod
     @contextmanager
@@ -76,7 +75,12 @@ class LayerReader:
     def _changes(self) -> Iterable[Change]:
         if not self.driver.whole_tree:
             return aufs_changes(self._tree)
-        return tree_changes(self._tree, self._parent) if self._parent else all_changes(self._tree)
+        return tree_changes(self._tree, self._parent) if self.layer.parent else all_changes(self._tree)
+
+    @cached_property
+    def _parent(self) -> Tree:
+        """Open the parent's tree, which only a layer without tar-split or of rule S4 is compared with."""
+        return self._stack.enter_context(layer_tree(self._root.path, self.driver, self.layer.parent))
 
 
 def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:
@@ -87,7 +91,7 @@ def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, lis
     findings = size_findings(layer.id, weighed.layersize)
     if weighed.proof == REBUILT:
         problem = "has no tar-split, so its tar is rebuilt and not verifiable"
-        findings.append(Finding(f"layer {layer.id[:12]}", problem, "note"))
+        findings.append(Finding(f"layer {layer.id[:12]}", problem))
     return Layer(layer.id, measure.size, v1=weighed), findings
 
 

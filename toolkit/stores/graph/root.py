@@ -11,7 +11,7 @@ from pathlib import Path
 from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import load
-from toolkit.errors import CorruptContent, MissingMember, NotFound, UnsafeArchive
+from toolkit.errors import CorruptContent, MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.plumbing.files import read_handle, storing
 from toolkit.plumbing.tree import Tree
 
@@ -25,10 +25,10 @@ class GraphRoot:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not (path / "graph").is_dir():
-            raise NotFound(
-                str(path), "holds no folder named graph", "give the data root of a Docker 0.7 to 1.9"
-            )
+        with storing(path):
+            is_root = (path / "graph").is_dir()
+        if not is_root:
+            raise _no_root(path)
 
     def drivers(self) -> list[str]:
         """Name the drivers that recorded names here."""
@@ -122,6 +122,15 @@ class GraphRoot:
 
     def _lstat(self, tree: Tree, parts: list[str]) -> os.stat_result | None:
         return tree.lstat("/".join(parts).encode())
+
+
+def _no_root(path: Path) -> ToolkitError:
+    advice = "give the data root of a Docker 0.7 to 1.9"
+    if (path / "image").is_dir():
+        return Unsupported(str(path), "is the data root of a Docker 1.10 or later, not read yet", advice)
+    if (path / "overlay-images").is_dir() or (path / "vfs-images").is_dir():
+        return Unsupported(str(path), "is a store of podman or buildah, not read yet", advice)
+    return NotFound(str(path), "holds no folder named graph", advice)
 
 
 def parse_layersize(size: Layersize) -> str:

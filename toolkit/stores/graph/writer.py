@@ -66,6 +66,14 @@ class GraphSink:
         if (self.path / "image").is_dir() and not (self.path / "graph").is_dir():
             raise Unsupported(self.place, "is the data root of a Docker 1.10 or later, which is only read")
 
+        if (
+            not (self.path / "graph").is_dir()
+            and self.path.is_dir()
+            and any(map(_is_foreign, self.path.iterdir()))
+        ):
+            problem = "is a folder with other things in it, and no legacy root"
+            raise Unsupported(self.place, problem, "name a new or an empty folder")
+
     def _driver(self) -> Driver:
         """Return the driver asked for, else the root's own, else aufs."""
         names = [self._driver_name] if self._driver_name else self._found()
@@ -88,6 +96,11 @@ class GraphSink:
         if not (self.path / "graph").is_dir():
             return []
         return GraphRoot(self.path).drivers() or [name for name in DRIVERS if (self.path / name).is_dir()]
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether a file at the top is nothing that a legacy root has."""
+    return path.name not in DRIVERS and not path.name.startswith(("repositories-", ".lading"))
 
 
 class GraphReceiver:

@@ -1,0 +1,43 @@
+"""The `.sha256` beside a bundle: what `sha256sum -c` would say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.errors import Mismatch, NotFound, ToolkitError
+from toolkit.image import Finding
+from toolkit.operations.verify import as_finding
+from toolkit.plumbing.files import read_bounded
+from toolkit.plumbing.streams import digest_of, opened
+from toolkit.report import WARNING
+
+SUFFIXES = (".sha256", ".json")  # what the pipeline leaves beside a bundle
+LIMIT = 4 << 10  # bytes
+
+
+def companions(bundle: Path) -> list[Path]:
+    """Return the files that stand, or may stand, beside a bundle and speak of it."""
+    return [bundle.with_name(bundle.name + suffix) for suffix in SUFFIXES]
+
+
+def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
+    """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known."""
+    sums = companions(bundle)[0]
+    try:
+        words = read_bounded(sums, LIMIT).decode("ascii", "replace").split()
+    except NotFound:
+        return []
+    except ToolkitError as error:
+        return [as_finding(error)]
+    if len(words) != 2 or words[1].removeprefix("*") != bundle.name:  # noqa: PLR2004 - a sum and a name
+        return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING)]
+    actual = sha256 or _sha256(bundle)
+    if actual == words[0]:
+        return []
+    advice = f"it is not the file that {sums.name} was written for"
+    return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, words[0]))]
+
+
+def _sha256(bundle: Path) -> str:
+    with opened(str(bundle), str(bundle)) as content:
+        return digest_of(content.blocks()).hex
