@@ -92,7 +92,9 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
         raise UsageError(f"--prefer {prefer[:50]}", "is no part of a bundle", f"write {DOCKER} or {OCI}")
     archive = Archive(path)
     try:
-        return recognise(archive.index).reader(archive, prefer)
+        format_ = recognise(archive.index)
+        archive.format = format_.name
+        return format_.reader(archive, prefer)
     except BaseException:
         archive.close()
         raise

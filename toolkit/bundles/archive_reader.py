@@ -32,6 +32,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         """Open and index the file; raises NotFound, Unsupported, CorruptContent or UnsafeArchive."""
         self.place = str(path)
+        self.format = ""  # its row in the table of formats, once that is known
         self._handle = _opened(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)

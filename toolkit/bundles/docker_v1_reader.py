@@ -65,6 +65,11 @@ class V1Bundle:
         """Open a layer.tar."""
         yield self._archive.extent(f"{layer.key}/layer.tar")
 
+    @property
+    def format(self) -> str:
+        """Return the name of the bundle's format."""
+        return self._archive.format
+
     def close(self) -> None:
         """Let the file go."""
         self._archive.close()

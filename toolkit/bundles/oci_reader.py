@@ -42,6 +42,11 @@ class OciBundle(OciImages):
         image = super().image(name, platform)
         return replace(image, findings=(*image.findings, *(self._noted or ()), *self._archive.findings))
 
+    @property
+    def format(self) -> str:
+        """Return the name of the bundle's format."""
+        return self._archive.format
+
     def close(self) -> None:
         """Let the file go."""
         self._archive.close()

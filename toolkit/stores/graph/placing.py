@@ -72,8 +72,16 @@ class Placer:
             self._remove_made()
             raise
         finally:
-            self._root.folder([])
+            self._clear()
+
+    def _clear(self) -> None:
+        """Remove the work folder, to its end also where Ctrl-C comes just then."""
+        self._root.folder([])
+        try:
             remove(self._root.handle, WORK.encode())
+        except KeyboardInterrupt:
+            remove(self._root.handle, WORK.encode())
+            raise
 
     @property
     def handle(self) -> int:
@@ -122,9 +130,7 @@ class Placer:
     def _must_be_free(self, name: bytes) -> None:
         """Refuse to touch what may be a container's: engines keep those beside the layers."""
         for folder in OWN_FOLDERS[self.driver.name]:
-            parent = self._root.folder(folder.split(b"/"))
-            with suppress(FileNotFoundError):
-                os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if _is_there(self._root.folder(folder.split(b"/")), name):
                 raise StoreError(
                     f"layer {name[:12].decode()}",
                     f"{self.path}/{folder.decode()}/{name.decode()} is there, and no image in graph has it",
