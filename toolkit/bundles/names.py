@@ -35,12 +35,15 @@ def name_annotations(name: str) -> dict[str, str]:
 
 
 def merged(images: Sequence[ProvenImage]) -> list[ProvenImage]:
-    """Join images that are the same one asked for by several names, in the order of the request."""
+    """Join images that are the same one asked for by several names, in the order of their names.
+
+    So a bundle does not depend on the order of the request; of images without a name the request decides.
+    """
     by_top: dict[Digest, ProvenImage] = {}
     for image in images:
         known = by_top.setdefault(image.top.digest, image)
         if known is not image:
-            names = tuple(dict.fromkeys((*known.names, *image.names)))
+            names = tuple(sorted({*known.names, *image.names}))
             findings = tuple(dict.fromkeys((*known.findings, *image.findings)))
             by_top[image.top.digest] = replace(known, names=names, findings=findings)
-    return list(by_top.values())
+    return sorted(by_top.values(), key=lambda image: (not image.names, image.names))

@@ -19,6 +19,7 @@ from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.plumbing.files import atomic_file, copy_range, write_at
+from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content
 
@@ -75,6 +76,7 @@ class TarReceiver:
         self._lock = threading.Lock()
         self._finished = False
         require_space(handle, self._layout.size, place)
+        reserve(handle, self._layout.size)
 
     def write(self, layer: Layer, content: Content) -> Proof:
         """Put a layer in its place, or places; the same blob under a second key is only proven."""
@@ -152,14 +154,6 @@ def placeholder(layer: Layer) -> Proof:
     compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
     suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
     return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
-
-
-def require_space(handle: int, size: int, place: str) -> None:
-    """Refuse at once, with figures, what cannot fit; raises StoreError."""
-    facts = os.fstatvfs(handle)
-    free = facts.f_bavail * facts.f_frsize
-    if free < size:
-        raise StoreError(place, f"needs {size} bytes and its file system has {free} free", "make room")
 
 
 def _move(handle: int, was: int, now: int, size: int) -> None:

@@ -35,6 +35,7 @@ from toolkit.plumbing.files import (
     write_all,
     write_atomically,
 )
+from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.ports import Content, Source
 
@@ -170,6 +171,7 @@ def _shared(content: Content, layer: Layer, path: Path, progress: Progress | Non
 
 def _written(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof:
     with atomic_file(path) as handle:
+        reserve(handle, layer.size)
         return transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
 
 

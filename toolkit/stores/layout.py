@@ -32,6 +32,7 @@ from toolkit.plumbing.files import (
     write_all,
     write_atomically,
 )
+from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Block, Content
 from toolkit.stores.folder_blobs import FolderBlobs
@@ -74,6 +75,7 @@ class LayoutStore(OciImages):
         with storing(part), locked(part) as handle:
             try:
                 os.ftruncate(handle, 0)
+                reserve(handle, layer.size)
                 proof = transfer(content, layer, lambda block: write_all(handle, block))
                 os.fsync(handle)
                 self._name(part, proof.digest)

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.bundles.names import merged
-from toolkit.bundles.tarsink import placeholder, require_space
+from toolkit.bundles.tarsink import placeholder
 from toolkit.errors import StoreError, Unsupported
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.plumbing.files import storing, write_atomically
+from toolkit.plumbing.space import require_space
 from toolkit.ports import Content
 from toolkit.stores.graph.chains import Link, links, must_be_same
 from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named
@@ -165,4 +166,9 @@ class GraphReceiver:
         path = self._placer.path / f"repositories-{self._placer.driver.name}"
         there = GraphRoot(self._placer.path).read([path.name], NAMES_LIMIT)
         if names or there is None:
-            write_atomically(path, with_names(there, names, str(path)), 0o600)
+            new = with_names(there, names, str(path))
+            try:
+                write_atomically(path, new, 0o600)
+            finally:
+                if GraphRoot(self._placer.path).read([path.name], NAMES_LIMIT) == new:
+                    self._placer.settle()  # named now: whatever else fails, the layers stay

@@ -1,0 +1,33 @@
+"""Room on a disk: asked for before the work, and taken in one piece."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from toolkit.errors import StoreError
+
+WORTH = 4 << 20  # bytes; a smaller file is not worth the call
+
+
+def require_space(handle: int, size: int, place: str) -> None:
+    """Refuse at once, with figures, what cannot fit; raises StoreError."""
+    facts = os.fstatvfs(handle)
+    free = facts.f_bavail * facts.f_frsize
+    if free < size:
+        raise StoreError(place, f"needs {size} bytes and its file system has {free} free", "make room")
+
+
+def reserve(handle: int, size: int) -> None:
+    """Have the file system set `size` bytes aside for a file that will be exactly that long.
+
+    A full disk then shows before the work, and the file lies in one piece. A file system that cannot
+    reserve is none the worse: only a lack of room is an error, raised as OSError.
+    """
+    if size < WORTH:
+        return
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
