@@ -6,8 +6,12 @@ import atexit
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from luigi.configuration import LuigiConfigParser
 
@@ -28,6 +32,14 @@ def install() -> None:
     for name in ("luigi-interface", "luigi", "luigi.scheduler"):
         logging.getLogger(name).addFilter(one_sentence)
     LAST_WORDS.listen()
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the shape of a handler
+    """Unwind the work on SIGTERM as on Ctrl-C, so that nothing half-done stays: luigi lets that through."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def one_sentence(record: logging.LogRecord) -> bool:

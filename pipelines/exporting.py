@@ -22,6 +22,7 @@ from toolkit.operations.staging import StagedSource, Staging
 from toolkit.places import canonical, open_source
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
+from toolkit.plumbing.turns import turn
 from toolkit.ports import Source
 from toolkit.reference import file_name
 from toolkit.report import Report
@@ -123,9 +124,14 @@ class AssembleBundle(ImageTask):
 
     def run(self) -> None:
         """Assemble the bundle, and leave a receipt of what it holds."""
+        make_folder(self.path.parent)
+        with turn(self.path):
+            if not self.complete():  # while we waited, another run may have made it
+                self._assemble()
+
+    def _assemble(self) -> None:
         source = open_source(self.place, self.settings)
         LOG.info("%s comes from %s%s", self.tag, source.place, SAMPLE if source.place == "sample:" else "")
-        make_folder(self.path.parent)
         sweep(self.path.parent)
         for companion in companions(self.path):  # of the bundle that is now replaced
             companion.unlink(missing_ok=True)

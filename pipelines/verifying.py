@@ -14,7 +14,7 @@ import luigi
 from pipelines.base import STARTED, LadingTask, Meter, receipt_path
 from pipelines.receipts import Receipt, stamp_json, untouched
 from toolkit.bundles import open_bundle
-from toolkit.errors import CorruptContent
+from toolkit.errors import CorruptContent, StoreError
 from toolkit.operations.companion import check_companion
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import digest_of, opened
@@ -52,6 +52,8 @@ class VerifyBundle(LadingTask):
                 f"{self.path}: {first.subject}",
                 first.problem + (f" (and {more} more findings)" if more else ""),
             )
+        if stamp != stamp_json(self.path):
+            raise StoreError(str(self.path), "was changed while it was verified", "run again")
         self.output().write({**report.to_json(), "sha256": sha256, "stamp": stamp})
 
     def _sha256(self) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tarfile
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+GOLDEN = Path(__file__).parent / "golden" / "docker-1.9.1.tar.xz"
 
 # A law holds or does not; how fast a shared machine finds out is no part of it.
 hypothesis.settings.register_profile("lading", deadline=None)
@@ -14,7 +19,9 @@ hypothesis.settings.load_profile("lading")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--corpus", metavar="DIR", help="a folder of real bundles; tests that read one skip without it"
+        "--corpus",
+        metavar="DIR",
+        help="a folder with bundles/ that engines saved; tests that read one skip without",
     )
 
 
@@ -27,4 +34,17 @@ def corpus(request: pytest.FixtureRequest) -> Path:
     folder = Path(given)
     if not folder.is_dir():
         raise pytest.UsageError(f"--corpus: {folder} is not a folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def docker_1_9_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three roots and a save, written by Docker 1.9.1; as root with owners and xattrs, else without."""
+    folder = tmp_path_factory.mktemp("docker-1.9.1")
+    if os.geteuid() == 0:
+        command = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xJpf", str(GOLDEN)]
+        subprocess.run(command, cwd=folder, check=True)
+    else:
+        with tarfile.open(GOLDEN) as golden:
+            golden.extractall(folder, filter=lambda member, _: member.replace(uid=None, gid=None, deep=False))
     return folder

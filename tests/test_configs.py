@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[1]
 LOG_ONE_LINE = """
 import logging, logging.config, sys
 logging.config.fileConfig(sys.argv[1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -21,6 +22,7 @@ V1_KEYS = (
     "id", "parent", "comment", "created", "container", "container_config", "docker_version",
     "author", "config", "architecture", "os", "Size", "parent_id", "layer_id",
 )  # fmt: skip
+NEGATIVE = re.compile(r"-[0-9]{1,19}")  # Docker took it for "not known" and computed it again
 PREFIX = "io.lading.v1."
 TAR_SPLIT, REBUILT = "tar-split", "rebuilt"  # what vouches for a layer's tar: its tar-split, or nothing
 
@@ -41,6 +43,14 @@ class Layersize:
         """Return the size in bytes, or None where the text is missing, negative or unreadable."""
         text = self.text or ""
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004 - int64
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the text, or nothing (formats A.4, read semantics)."""
+        text = self.text
+        if text is None or self.value is not None or NEGATIVE.fullmatch(text):
+            return ""
+        return f"layersize is {text[:40]!r}, expected decimal digits and nothing else"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Make `toolkit/sample/aufs.tar.gz`, the legacy store behind `sample:`; prints what is in it.
 
-    python tests/golden/make_sample.py [FILE]
+    python -m tests.golden.make_sample [FILE]
 
 The result is the root of a Docker 1.9.1 with the aufs driver, holding one image of four layers under
 two names, packed as one tar. Everything in it is our own: the texts are written or computed in
@@ -32,7 +32,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sample_world import BASE, CHANGES, COMMANDS, FIFO, FILE, FOLDER, HARD_LINK, SED, SYMLINK, Entry, folder
+from tests.golden.sample_world import (
+    BASE,
+    CHANGES,
+    COMMANDS,
+    FIFO,
+    FILE,
+    FOLDER,
+    HARD_LINK,
+    SED,
+    SYMLINK,
+    Entry,
+    folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

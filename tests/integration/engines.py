@@ -6,10 +6,11 @@ Used by the fixtures in `conftest.py`, and without pytest by the scripts in `tes
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from .workplace import Daemon, Workplace, as_file, run
+from .workplace import Daemon, EngineRefused, Workplace, as_file, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +64,12 @@ class Dockerd(Daemon):
         self.docker("save", "-o", out, *names)
 
     def forget(self) -> None:
-        """Remove every image, so that the next load starts from nothing."""
-        if ids := self.image_ids():
-            self.docker("rmi", "--force", *sorted(ids))
+        """Remove every image, so that the next load starts from nothing: children before their parents."""
+        while ids := self.image_ids():
+            with contextlib.suppress(EngineRefused):
+                self.docker("rmi", "--force", *sorted(ids))
+            if self.image_ids() == ids:
+                raise EngineRefused(f"docker keeps {', '.join(sorted(ids))}")
 
 
 class Containerd(Daemon):

@@ -132,7 +132,9 @@ class Ended:
 class Child:
     """Some work in a forked process; what it returns is its exit code, None is 0."""
 
-    def __init__(self, work: Callable[[], int | None], fault: Fault | None = None, user: int | None = None) -> None:
+    def __init__(
+        self, work: Callable[[], int | None], fault: Fault | None = None, user: int | None = None
+    ) -> None:
         self._report = os.memfd_create("calls")
         self._said = os.memfd_create("said")
         self.pid = os.fork()
@@ -153,11 +155,12 @@ class Child:
     def _live(self, work: Callable[[], int | None], fault: Fault | None, user: int | None) -> NoReturn:
         code = IN_CHILD
         write, armed = os.write, Armed(fault or Fault())
-        sys.stdout = sys.stderr = io.TextIOWrapper(os.fdopen(self._said, "wb"), write_through=True)
+        sys.stdout = sys.stderr = io.TextIOWrapper(io.FileIO(self._said, "wb"), write_through=True)
         os.dup2(self._said, 1)
         os.dup2(self._said, 2)
         try:
             _die_with_parent()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as in a new process
             os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])  # one layer after the other
             if user is not None:
                 os.setgroups([])
@@ -166,6 +169,10 @@ class Child:
             if fault:
                 armed.arm()
             code = work() or 0
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else IN_CHILD
+        except KeyboardInterrupt:
+            code = 128 + signal.SIGINT
         except BaseException:  # noqa: BLE001 - nothing may come back into the test
             traceback.print_exc()
         finally:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.archives import (
+    MANIFEST,
     ONE,
     TWO,
     A,
     Body,
     Link,
+    Picture,
     blob,
     docker_item,
     encode,
@@ -23,7 +25,9 @@ from tests.archives import (
     v1_folder,
     written,
 )
+from tests.pictures import legacy
 from toolkit.bundles import create_bundle, open_bundle
+from toolkit.bundles.agreement import ADVICE
 from toolkit.bundles.archive_reader import Archive
 from toolkit.errors import UnsafeArchive
 from toolkit.operations.copy import copy
@@ -154,3 +158,21 @@ def test_a_v1_name_for_another_layer_is_refused(universal: dict[str, Body], tmp_
     for names in ({"ubuntu": {"14.04": A}}, {"evil": {"1": top}}):
         with pytest.raises(UnsafeArchive, match="repositories"):
             opened(tmp_path, universal | {"repositories": encode(names)}).image(NAME)
+
+
+def test_two_layers_under_one_v1_id_are_refused(tmp_path: Path) -> None:
+    pictures = [legacy_picture(tar_) for tar_ in (ONE, TWO)]
+    members = layout(*zip(("x:1", "y:1"), pictures, strict=True))
+    folder: dict[str, Body] = v1_folder(A, layer=Link(f"../{blob(sha256(ONE))}"))
+    v1_part: dict[str, Body] = {**folder, "repositories": encode({"x": {"1": A}, "y": {"1": A}})}
+    manifest = encode([docker_item(each, name) for each, name in zip(pictures, ("x:1", "y:1"), strict=True)])
+    found = opened(tmp_path, {**members, **v1_part, "manifest.json": manifest})
+    with pytest.raises(UnsafeArchive, match=f"two different layers under one v1 ID, {A}; {ADVICE}"):
+        found.listings()
+
+
+def legacy_picture(layer: bytes) -> Picture:
+    """Return the image that a chain of one v1 layer, A, becomes when it is migrated."""
+    proven = legacy((), [A], {A: layer})
+    blobs = {str(digest): document.raw for digest, document in proven.documents.items()}
+    return Picture(blobs[str(proven.top.digest)], MANIFEST, {**blobs, sha256(layer): layer})

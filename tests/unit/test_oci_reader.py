@@ -80,7 +80,7 @@ def test_an_image_that_is_not_whole_does_not_hide_the_others(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["docker-29-containerd", "docker-29-overlay2"])
 def test_what_docker_29_saved_is_read(corpus: Path, name: str) -> None:
-    source = open_bundle(corpus / f"{name}.tar")
+    source = open_bundle(corpus / "bundles" / f"{name}.tar")
     (line,) = source.listings()
     assert line.names == ("ubuntu:14.04", "ubuntu:trusty")
     assert line.id == "sha256:5b329b596366519f28fc2233ef2199e77f495064e5012315649e9b5fbf5efc00"

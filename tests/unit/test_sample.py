@@ -24,7 +24,7 @@ from toolkit.stores.sample import STAMP, Sample, sample_store
 
 ROOT = Path(__file__).parents[2]
 PACKED = ROOT / "toolkit" / "sample" / "aufs.tar.gz"
-MAKE = ROOT / "tests" / "golden" / "make_sample.py"
+MAKE = ("-m", "tests.golden.make_sample")  # run at the root of the checkout
 
 
 class Facts(NamedTuple):
@@ -331,7 +331,7 @@ def test_making_it_again_gives_what_is_committed(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         said = subprocess.run(
-            [sys.executable, MAKE, tmp_path / name], capture_output=True, check=True, text=True
+            [sys.executable, *MAKE, tmp_path / name], cwd=ROOT, capture_output=True, check=True, text=True
         )
         made.append((tmp_path / name).read_bytes())
     assert made[0] == made[1]

@@ -16,7 +16,7 @@ from toolkit.bundles.docker_part import MANIFEST, Item, items
 from toolkit.bundles.modern import ModernImage, blob_name
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
-from toolkit.errors import ToolkitError, UnsafeArchive
+from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Image
 from toolkit.reference import same
 from toolkit.synthesis import own_chain, saved_chain, told_chain, v1_json_for_bundle
@@ -52,6 +52,7 @@ def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, 
     part = V1Part(archive)
     if part.folders():
         _compare_layers(archive, part, told)
+    _refuse_cut(part, told)
     return tuple(finding for finding in found if finding)
 
 
@@ -98,6 +99,20 @@ def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> Non
             ids = named.ids() if named else "nothing"
             problem = f"has {ids} as {name!r} in its OCI part, and layer {layer_id[:64]} in {REPOSITORIES}"
             raise UnsafeArchive(archive.place, problem, ADVICE)
+
+
+def _refuse_cut(part: V1Part, told: Sequence[Told]) -> None:
+    """Raise MissingMember where v1 folders are gone that names or other folders speak of.
+
+    They stand last, so that an archive cut between two members lacks them first. Docker 25 and later
+    has no such folders, and names the top layer's diffID in their stead (formats D.3.2).
+    """
+    layers = {layer.id: layer.parent for _, layer in part.layers()}
+    tops = {image.config.diff_ids[-1].hex for one in told for image in one.images if image.layers}
+    needed = {layer_id for layer_id in part.names().values() if layer_id not in tops} | set(layers.values())
+    for gone in sorted(needed - layers.keys() - {""}):
+        problem = f"speaks of layer {gone[:64]}, and has no folder of it"
+        raise MissingMember(part.place, problem, "it was cut short; carry it over again")
 
 
 def _refuse_shared_ids(archive: Archive, told: Sequence[Told]) -> None:

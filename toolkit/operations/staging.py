@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from toolkit.digest import Digest
+from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Layer, Proof
 from toolkit.operations.copy import Progress, watched
@@ -37,6 +38,7 @@ from toolkit.plumbing.files import (
 )
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
+from toolkit.plumbing.turns import turn
 from toolkit.ports import Content, Source
 
 RECEIPT_LIMIT = 64 << 10  # bytes
@@ -59,35 +61,20 @@ class Staging:
         """Return what a staged layer proved; None where it is not staged, or was touched since."""
         folder = self.place_of(place, key)
         try:
-            facts = json.loads(read_bounded(folder / "receipt.json", RECEIPT_LIMIT))
-            stamp = Stamp.from_json(facts["stamp"])
-            digest, diff_id = Digest.parse(facts["digest"]), Digest.parse(facts["diff_id"])
-            proof = Proof(digest, facts["size"], diff_id, facts["compression"])
-        except (ToolkitError, ValueError, KeyError, TypeError):
+            facts = load(read_bounded(folder / "receipt.json", RECEIPT_LIMIT), "receipt")
+            stamp = Stamp.from_json(facts.value.get("stamp"))
+            digest, diff_id = facts.parsed("digest", Digest.parse), facts.parsed("diff_id", Digest.parse)
+            proof = Proof(digest, facts.get("size", int), diff_id, facts.get("compression", str))
+        except ToolkitError:
             return None
         return proof if stamp is not None and stamp == Stamp.of(folder / "layer.tar") else None
 
     def stage(self, source: Source, layer: Layer, progress: Progress | None = None) -> Proof:
         """Write one layer, its json and its receipt; raises what reading the layer raises."""
-        folder = self.place_of(source.place, layer.key)
-        make_folder(folder)
-        path = folder / "layer.tar"
-        with source.open(layer) as content:
-            proof = _shared(content, layer, path, progress) or _written(content, layer, path, progress)
-        if layer.v1 is not None:
-            write_atomically(folder / "json", layer.v1.raw)
-        stamp = Stamp.of(path)
-        receipt = {
-            "source": source.place,
-            "layer": layer.key,
-            "digest": str(proof.digest),
-            "size": proof.size,
-            "diff_id": str(proof.diff_id),
-            "compression": proof.compression,
-            "stamp": stamp.to_json() if stamp else None,
-        }
-        write_atomically(folder / "receipt.json", json.dumps(receipt, indent=1).encode() + b"\n")
-        return proof
+        path = self.place_of(source.place, layer.key) / "layer.tar"
+        make_folder(path.parent)
+        with turn(path):  # while we waited, another run may have staged it
+            return self.proof(source.place, layer.key) or _staged(source, layer, path, progress)
 
     @contextmanager
     def open(self, place: str, layer: Layer) -> Iterator[Content]:
@@ -115,8 +102,10 @@ class Staging:
 
     def release(self, owner: str) -> None:
         """Give a claim up, and remove the layers that no living claim names."""
-        (self.folder / CLAIMS / owner).unlink(missing_ok=True)
         if (handle := self._held.pop(owner, None)) is not None:
+            with suppress(BlockingIOError):  # another run of the same image still needs them
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (self.folder / CLAIMS / owner).unlink(missing_ok=True)
             os.close(handle)
         needed = self._needed()
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
@@ -156,6 +145,25 @@ def _held_claim(path: Path) -> int:
             if still_named(handle, path):
                 return handle
             os.close(handle)
+
+
+def _staged(source: Source, layer: Layer, path: Path, progress: Progress | None) -> Proof:
+    with source.open(layer) as content:
+        proof = _shared(content, layer, path, progress) or _written(content, layer, path, progress)
+    if layer.v1 is not None:
+        write_atomically(path.with_name("json"), layer.v1.raw)
+    stamp = Stamp.of(path)
+    receipt = {
+        "source": source.place,
+        "layer": layer.key,
+        "digest": str(proof.digest),
+        "size": proof.size,
+        "diff_id": str(proof.diff_id),
+        "compression": proof.compression,
+        "stamp": stamp.to_json() if stamp else None,
+    }
+    write_atomically(path.with_name("receipt.json"), json.dumps(receipt, indent=1).encode() + b"\n")
+    return proof
 
 
 def _shared(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof | None:

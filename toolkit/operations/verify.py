@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
@@ -55,7 +56,8 @@ def verify(
     findings += _unproven(source, layers)
     proven = [result for image in images if (result := _prove(image, proofs, findings))]
     if strict:
-        findings = [_hardened(finding) for finding in findings]
+        findings = list(map(_hardened, findings))
+        proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]
     return Report.of(source.place, proven, findings)
 
 
@@ -117,9 +119,11 @@ def _check_proof(layer: Layer) -> list[Finding]:
 def _check_layersize(layer: Layer, content: Content) -> list[Finding]:
     """Hold a recorded layersize that travelled with the layer against the tar itself."""
     v1 = layer.v1
-    if v1 is None or v1.layersize.value is None or not isinstance(content, Extent):
+    if v1 is None or not isinstance(content, Extent):
         return []
     subject, rule = f"layer {v1.id[:12]}", v1.layersize.rule
+    if v1.layersize.value is None:
+        return [Finding(subject, v1.layersize.problem, WARNING)] if v1.layersize.problem else []
     if rule in TREE_RULES:
         problem = f"layersize follows rule {rule}, which a tar alone cannot be held against"
         return [Finding(subject, problem, NOTE)]

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +167,8 @@ def link_atomically(handle: int, path: Path) -> bool:
     with storing(path), locked(part_name(path)):
         try:
             link.unlink(missing_ok=True)
-            os.link(f"/proc/self/fd/{handle}", link, follow_symlinks=True)
+            # Only where it is given a folder, which an absolute path ignores, does Python follow the link.
+            os.link(f"/proc/self/fd/{handle}", link, src_dir_fd=handle, follow_symlinks=True)
             os.replace(link, path)
             fsync_folder(path.parent)
         except OSError as error:
@@ -221,7 +222,16 @@ def staged_folder(path: Path) -> Iterator[Path]:
             _remove_tree(part)
             raise
         finally:
-            lock.unlink(missing_ok=True)
+            surely(lambda: lock.unlink(missing_ok=True))
+
+
+def surely(clean: Callable[[], object]) -> None:
+    """Clean up to the end, also where Ctrl-C comes just then."""
+    try:
+        clean()
+    except KeyboardInterrupt:
+        clean()
+        raise
 
 
 def sweep(folder: Path) -> None:

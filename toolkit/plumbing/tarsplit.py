@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from fastcrc import crc64
 
-from toolkit.document import load
+from toolkit.document import Node, load
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, MissingMember, UnsafeArchive
 from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.duplicates import NameSet
@@ -177,14 +177,20 @@ class TarSplit:
         node = load(line, f"{self.subject}: line {number}", LINE_LIMIT)
         node.only_as_written(("type", "name", "name_raw", "size", "payload", "position"))
         position = node.optional("position", int) or 0
-        payload = self._decoded((node.optional("payload", str) or "").encode(), number)
+        payload = self._decoded(self._text(node, "payload", number), number)
         if (kind := node.get("type", int)) == 2:  # noqa: PLR2004 - the format's number
             return Segment(payload), position
         if kind != 1 or (size := node.optional("size", int) or 0) < 0:
             raise InvalidDocument(self.subject, f"line {number} is of type {kind}, expected 1 or 2")
-        raw_name = self._decoded((node.optional("name_raw", str) or "").encode(), number)
-        name = raw_name or (node.optional("name", str) or "").encode()
+        raw_name = self._decoded(self._text(node, "name_raw", number), number)
+        name = raw_name or self._text(node, "name", number)
         return File(name, size, int.from_bytes(payload, "big") if payload else None), position
+
+    def _text(self, node: Node, key: str, number: int) -> bytes:
+        try:
+            return (node.optional(key, str) or "").encode()
+        except UnicodeEncodeError as error:
+            raise InvalidDocument(self.subject, f"line {number} has half a character in {key}") from error
 
     def _decoded(self, text: bytes, number: int) -> bytes:
         try:

@@ -18,8 +18,6 @@ from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.files import (
-    PART,
-    locked,
     make_folder,
     read_bounded,
     read_handle,
@@ -31,6 +29,7 @@ from toolkit.plumbing.files import (
 )
 from toolkit.plumbing.tarball import Entry, StreamReader, entries
 from toolkit.plumbing.tree import Tree, components
+from toolkit.plumbing.turns import turn, turn_name
 from toolkit.stores.graph.store import GraphStore
 
 PACKED = "sample/aufs.tar.gz"
@@ -45,16 +44,13 @@ def sample_store(home: Path) -> GraphStore:
     What is there already is compared with the package, byte for byte (it is small), and unpacked again
     where it is damaged or of another version. Two processes at once do it once.
     """
-    path, lock, sample = home / "sample", home / f".sample.unpack{PART}", Sample.packed()
-    if lock.exists() or not sample.is_whole(path):  # whole, but locked: a run was killed as it ended
+    path, sample = home / "sample", Sample.packed()
+    if turn_name(path).exists() or not sample.is_whole(path):  # a turn and whole: killed as it ended
         make_folder(home)
-        with storing(path), locked(lock):
-            try:
-                sweep(home)
-                if not sample.is_whole(path):  # while we waited, another process did it
-                    sample.unpack(path)
-            finally:
-                lock.unlink(missing_ok=True)
+        with turn(path):
+            sweep(home)
+            if not sample.is_whole(path):  # while we waited, another process did it
+                sample.unpack(path)
     return GraphStore(path, place="sample:")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, StoreError
-from toolkit.plumbing.files import locked, make_folder, storing, write_all
+from toolkit.plumbing.files import locked, make_folder, storing, surely, write_all
 from toolkit.plumbing.nodes import NEW_FILE
 from toolkit.plumbing.removal import remove
 from toolkit.plumbing.tree import FOLDER, Tree
@@ -54,7 +54,7 @@ class Placer:
                     with placer._root:
                         yield from placer._working()
                 finally:
-                    (root / LOCK).unlink(missing_ok=True)
+                    surely(lambda: (root / LOCK).unlink(missing_ok=True))
         except BaseException:
             for folder in new:
                 with suppress(OSError):
@@ -72,16 +72,8 @@ class Placer:
             self._remove_made()
             raise
         finally:
-            self._clear()
-
-    def _clear(self) -> None:
-        """Remove the work folder, to its end also where Ctrl-C comes just then."""
-        self._root.folder([])
-        try:
-            remove(self._root.handle, WORK.encode())
-        except KeyboardInterrupt:
-            remove(self._root.handle, WORK.encode())
-            raise
+            self._root.folder([])
+            surely(lambda: remove(self._root.handle, WORK.encode()))
 
     @property
     def handle(self) -> int:
@@ -126,6 +118,11 @@ class Placer:
         """Make everything placed durable; from here on a kill no longer takes it back."""
         sync_file_system(self._root.handle)
         self._move([WORK.encode(), PLACED], [WORK.encode(), KEPT])  # at once: half a list is half an image
+
+    def settle(self) -> None:
+        """Let everything placed stay from here on, however the delivery ends."""
+        self._names.clear()
+        self._made.clear()
 
     def _must_be_free(self, name: bytes) -> None:
         """Refuse to touch what may be a container's: engines keep those beside the layers."""

@@ -131,13 +131,3 @@ def _no_root(path: Path) -> ToolkitError:
     if (path / "overlay-images").is_dir() or (path / "vfs-images").is_dir():
         return Unsupported(str(path), "is a store of podman or buildah, not read yet", advice)
     return NotFound(str(path), "holds no folder named graph", advice)
-
-
-def parse_layersize(size: Layersize) -> str:
-    """Return what is wrong with a recorded layersize, or nothing (formats A.4, read semantics)."""
-    text = size.text
-    if text is None or size.value is not None:
-        return ""
-    if re.fullmatch(r"-[0-9]{1,19}", text):
-        return ""  # Docker took it for "not known" and computed it again
-    return f"layersize is {text[:40]!r}, expected decimal digits and nothing else"

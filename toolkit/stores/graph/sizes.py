@@ -11,7 +11,6 @@ from toolkit.ancestry import Layersize
 from toolkit.image import Finding
 from toolkit.plumbing.tree import Tree
 from toolkit.plumbing.walk import walk
-from toolkit.stores.graph.root import parse_layersize
 
 
 def matched(size: Layersize, own_rule: str, rules: Mapping[str, Callable[[], int]]) -> Layersize:
@@ -45,8 +44,8 @@ def tree_sizes(tree: Tree) -> dict[str, int]:
 def size_findings(layer_id: str, size: Layersize) -> list[Finding]:
     """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing."""
     subject = f"layer {layer_id[:12]}"
-    if problem := parse_layersize(size):
-        return [Finding(subject, problem)]
+    if size.problem:
+        return [Finding(subject, size.problem)]
     if size.value is None:
         return [Finding(subject, "layersize is not recorded", "note")]
     if not size.rule:

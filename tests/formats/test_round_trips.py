@@ -1,0 +1,254 @@
+"""What an image is does not depend on the way it came: every format, one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, A, B, Body, C, encode, image, index, layout, v1_folder, written
+from tests.conformance import IMAGE_ID as SAMPLE_ID
+from tests.stores.facts import DIFF_IDS, IDS, IMAGE_ID, LAYERSIZES
+from toolkit.ancestry import V1Layer
+from toolkit.bundles import FORMATS, create_bundle, open_bundle
+from toolkit.operations.copy import copy
+from toolkit.operations.verify import verify
+from toolkit.platform import Platform
+from toolkit.ports import Closes, Sink, Source
+from toolkit.report import Report
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.graph.writer import GraphSink
+from toolkit.stores.layout import LayoutStore
+from toolkit.synthesis import own_chain
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: layers have owners and devices")
+TAG, TRUSTY = "ubuntu:14.04", "ubuntu:trusty"
+BUNDLES = [format_.name for format_ in FORMATS if format_.members_of]
+STATIONS = ["oci", *BUNDLES]
+KEEPS_LAYERSIZE = {"oci", "universal"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a place tells of an image once every byte of it was read."""
+
+    image_id: str
+    diff_ids: list[str]
+    jsons: list[bytes]
+    layersizes: list[str | None]
+
+    @classmethod
+    def of(cls, report: Report) -> Told:
+        assert report.ok, report.errors
+        (told,) = {proven.top.digest: proven for proven in report.images}.values()
+        (picture,) = told.images()
+        chain: list[V1Layer] = own_chain(picture) or []
+        return cls(
+            str(picture.config.image_id),
+            [digest.hex for digest in picture.config.diff_ids],
+            [layer.raw for layer in chain],
+            [layer.layersize.text for layer in chain],
+        )
+
+
+def way(station: str, folder: Path) -> tuple[Sink, Callable[[], Source]]:
+    """Return how a place is written, and how what was written is read."""
+    if station == "oci":
+        return LayoutStore(folder), lambda: LayoutStore(folder)
+    if station.startswith("graph"):
+        return GraphSink(folder, station.partition("+")[2]), lambda: GraphStore(folder)
+    return create_bundle(folder, station), lambda: open_bundle(folder)
+
+
+def travel(source: Source, stations: list[str], folder: Path, *names: str) -> Iterator[tuple[str, Source]]:
+    """Carry images from place to place, and yield each place that they reach."""
+    for number, station in enumerate(stations):
+        sink, opened = way(station, folder / f"{number}-{station}")
+        copy(source, sink, names)
+        if isinstance(source, Closes):
+            source.close()
+        source = opened()
+        yield station, source
+    if isinstance(source, Closes):
+        source.close()
+
+
+# ── an image that Docker 1.9.1 wrote ──
+
+
+@ROOT
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("driver", "stations"),
+    [
+        ("aufs", ["universal", "oci", "docker-v1", "graph"]),
+        ("aufs", ["graph+vfs", "universal", "graph+aufs", "oci"]),
+        ("overlay", ["docker-v1", "oci", "universal", "graph+vfs"]),
+        ("overlay", ["universal", "docker-v1", "universal", "graph+aufs"]),
+        ("vfs", ["oci", "docker-v1", "universal", "graph+aufs"]),
+        ("vfs", ["graph+aufs", "docker-v1", "graph+vfs", "universal"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_legacy_image_is_the_same_wherever_it_goes(
+    docker_1_9_1: Path, tmp_path: Path, driver: str, stations: list[str]
+) -> None:
+    engine = docker_1_9_1 / f"docker-1.9.1-{driver}"
+    jsons = [(engine / "graph" / layer_id / "json").read_bytes() for layer_id in IDS]
+    sizes: list[str | None] = list(LAYERSIZES[driver])
+    for station, place in travel(GraphStore(engine), stations, tmp_path, TAG, TRUSTY):
+        told = Told.of(verify(place))
+        assert (told.image_id, told.diff_ids, told.jsons) == (IMAGE_ID, list(DIFF_IDS), jsons)
+        assert names_in(place) == {TAG, TRUSTY}
+        if station.startswith("graph"):  # a store records what its own driver counts
+            sizes = list(LAYERSIZES[station.partition("+")[2] or "aufs"])
+        elif station not in KEEPS_LAYERSIZE:
+            sizes = [None] * 4
+        assert told.layersizes == sizes
+
+
+def names_in(place: Source) -> set[str]:
+    return {name for line in place.listings() for name in line.names}
+
+
+@ROOT
+@pytest.mark.root
+def test_the_save_of_docker_gives_what_its_store_gives(docker_1_9_1: Path, tmp_path: Path) -> None:
+    save = open_bundle(docker_1_9_1 / "docker-1.9.1.tar")
+    told = Told.of(verify(save))
+    assert (told.image_id, told.diff_ids) == (IMAGE_ID, list(DIFF_IDS))
+    for _, place in travel(save, ["docker-v1", "universal", "oci"], tmp_path, TAG):
+        assert Told.of(verify(place)) == told
+        assert names_in(place) == {TAG}
+
+
+# ── the sample ──
+
+
+@pytest.mark.parametrize("stations", list(itertools.permutations(STATIONS)), ids="-".join)
+def test_the_sample_is_the_same_wherever_it_goes(
+    sample: Source, tmp_path: Path, stations: tuple[str, ...]
+) -> None:
+    before = Told.of(verify(sample, [TAG]))
+    assert before.image_id == SAMPLE_ID
+    sizes = before.layersizes
+    for station, place in travel(sample, list(stations), tmp_path, TAG, TRUSTY):
+        told = Told.of(verify(place))
+        assert (told.image_id, told.diff_ids, told.jsons) == (SAMPLE_ID, before.diff_ids, before.jsons)
+        assert names_in(place) == {TAG, TRUSTY}
+        sizes = sizes if station in KEEPS_LAYERSIZE else [None] * 4
+        assert told.layersizes == sizes
+
+
+@pytest.mark.parametrize("station", STATIONS)
+def test_an_image_without_a_name_stays_without_one(sample: Source, tmp_path: Path, station: str) -> None:
+    for _, place in travel(sample, [station], tmp_path, sample.identify(TAG)):
+        (line,) = place.listings()
+        assert line.names == ()
+        assert Told.of(verify(place)).image_id == SAMPLE_ID
+
+
+@pytest.mark.parametrize("format_name", BUNDLES)
+def test_carried_once_more_in_the_same_format_it_is_the_same_file(
+    sample: Source, tmp_path: Path, format_name: str
+) -> None:
+    list(travel(sample, [format_name, format_name], tmp_path, TAG, TRUSTY))
+    first, second = ((tmp_path / f"{number}-{format_name}").read_bytes() for number in (0, 1))
+    assert first == second
+
+
+@pytest.mark.parametrize("format_name", BUNDLES)
+def test_a_detour_through_a_layout_changes_no_byte(sample: Source, tmp_path: Path, format_name: str) -> None:
+    list(travel(sample, [format_name], tmp_path, TAG))
+    list(travel(sample, ["oci", format_name], tmp_path, TAG))
+    straight, around = (tmp_path / f"{number}-{format_name}" for number in (0, 1))
+    assert straight.read_bytes() == around.read_bytes()
+
+
+def test_docker_v1_cannot_carry_a_layersize_and_the_rest_says_so(sample: Source, tmp_path: Path) -> None:
+    for _, place in travel(sample, ["docker-v1", "universal"], tmp_path, TAG):
+        layers = [
+            layer for one in verify(place).to_json()["images"] for layer in one["platforms"][0]["layers"]
+        ]
+        assert [layer["layersize"] for layer in layers] == [None] * 4
+
+
+# ── several images ──
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A docker-v1 bundle: one image's top is another's parent, a third shares the base."""
+    folders: dict[str, Body] = {
+        **v1_folder(A, "", ONE),
+        **v1_folder(B, A, TWO),
+        **v1_folder(C, B),
+        **v1_folder("d" * 64, A, ONE),
+    }
+    names = {"base": {"1": B, "old": B}, "app": {"1": C}, "r.example:5000/x/y": {"2": "d" * 64}}
+    return written(tmp_path / "several.tar", {**folders, "repositories": encode(names)})
+
+
+NAMES = {"base:1", "base:old", "app:1", "r.example:5000/x/y:2"}
+
+
+@pytest.mark.parametrize("stations", list(itertools.permutations(STATIONS, 2)), ids="-".join)
+def test_several_images_keep_their_names_apart(
+    several: Path, tmp_path: Path, stations: tuple[str, ...]
+) -> None:
+    source = open_bundle(several)
+    before = {name: Told.of(verify(source, [name])) for name in NAMES}
+    assert len({told.image_id for told in before.values()}) == 3
+    for _, place in travel(source, list(stations), tmp_path, *sorted(NAMES)):
+        assert names_in(place) == NAMES
+        assert {name: Told.of(verify(place, [name])) for name in NAMES} == before
+        assert verify(place).ok
+
+
+@pytest.mark.parametrize("format_name", BUNDLES)
+def test_several_images_asked_for_in_any_order_are_the_same_file(
+    several: Path, tmp_path: Path, format_name: str
+) -> None:
+    found = set()
+    for names in (sorted(NAMES), sorted(NAMES, reverse=True)):
+        copy(open_bundle(several), create_bundle(tmp_path / "b.tar", format_name), names)
+        found.add((tmp_path / "b.tar").read_bytes())
+    assert len(found) == 1
+
+
+# ── images that were never legacy ──
+
+
+@pytest.mark.parametrize("stations", [["oci", "universal"], ["universal", "oci"], ["universal", "universal"]])
+def test_an_index_keeps_every_platform(tmp_path: Path, stations: list[str]) -> None:
+    both = index(image(ONE), image(ONE, TWO, architecture="arm64"))
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", both))))
+    for _, place in travel(source, stations, tmp_path, "app:1"):
+        report = verify(place)
+        assert report.ok
+        (proven,) = report.images
+        assert str(proven.top.digest) == both.digest
+        assert {str(picture.config.platform) for picture in proven.images()} == {"linux/amd64", "linux/arm64"}
+        assert place.image("app:1", Platform("linux", "arm64")).layers
+
+
+def test_a_modern_image_keeps_its_id_through_universal(tmp_path: Path) -> None:
+    history = [{"created_by": "one"}, {"created_by": "env", "empty_layer": True}, {"created_by": "two"}]
+    picture = image(ONE, TWO, history=history, config={"Env": ["A=b"]})
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", picture))))
+    for _, place in travel(source, ["universal", "oci", "universal"], tmp_path, "app:1"):
+        (proven,) = verify(place).images
+        assert (str(proven.top.digest), proven.images()[0].config.raw) == (picture.digest, picture.config)
+
+
+def test_what_docker_v1_makes_of_a_modern_image_is_told_beforehand(tmp_path: Path) -> None:
+    picture = image(ONE, TWO, history=[{"created_by": "one"}, {"created_by": "two"}])
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", picture))))
+    sink, opened = way("docker-v1", tmp_path / "v1.tar")
+    (copied,) = copy(source, sink, ["app:1"])
+    becomes = Told.of(verify(opened())).image_id
+    assert any(becomes in finding.problem for finding in copied.findings)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.archives import A
+from tests.graphs import FOLDERS, legacy_layer
+from toolkit.errors import CorruptContent, MissingMember, UnsafeArchive, Unsupported
+from toolkit.stores.graph.drivers import DRIVERS, driver_named, holds, layer_tree
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_layer_is_where_its_driver_keeps_it(tmp_path: Path, driver: str) -> None:
+    assert not holds(tmp_path, DRIVERS[driver], A)
+    legacy_layer(tmp_path, driver, A, {"f": b"content"})
+    assert (tmp_path / FOLDERS[driver].format(A)).is_dir()
+    assert holds(tmp_path, DRIVERS[driver], A)
+    with layer_tree(tmp_path, DRIVERS[driver], A) as tree:
+        assert tree.lstat(b"f") is not None
+
+
+@pytest.mark.parametrize("name", ["devicemapper", "btrfs", "zfs", "AUFS", ""])
+def test_another_driver_is_unsupported_by_name(name: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        driver_named(name, "graph:/p")
+    assert (
+        str(caught.value) == f"graph:/p: uses the storage driver {name!r}, expected one of aufs, overlay, vfs"
+    )
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_missing_folder_is_named(tmp_path: Path, driver: str) -> None:
+    with pytest.raises(MissingMember, match=f"layer {A[:12]}: its folder .*{A}.* is not there"):
+        layer_tree(tmp_path, DRIVERS[driver], A)
+
+
+def test_what_the_migration_from_0_6_left_is_looked_for_inside_the_root(tmp_path: Path) -> None:
+    (tmp_path / "aufs/diff").mkdir(parents=True)
+    (tmp_path / "aufs/diff" / A).symlink_to(f"/var/lib/docker/graph/{A}/layer")
+    with pytest.raises(MissingMember):
+        layer_tree(tmp_path, DRIVERS["aufs"], A)
+    (tmp_path / "graph" / A / "layer").mkdir(parents=True)
+    (tmp_path / "graph" / A / "layer/f").write_bytes(b"")
+    assert holds(tmp_path, DRIVERS["aufs"], A)
+    with layer_tree(tmp_path, DRIVERS["aufs"], A) as tree:
+        assert tree.lstat(b"f") is not None
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc", f"../../graph/{A}/layer", f"/x/graph/{'b' * 64}/layer", f"/graph/{A}/layer/..", "."]
+)
+def test_another_link_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "graph" / A / "layer").mkdir(parents=True)
+    (tmp_path / "aufs/diff").mkdir(parents=True)
+    (tmp_path / "aufs/diff" / A).symlink_to(target)
+    with pytest.raises(UnsafeArchive, match="is a link to"):
+        layer_tree(tmp_path, DRIVERS["aufs"], A)
+
+
+@pytest.mark.parametrize("link", ["vfs", "vfs/dir"])
+def test_a_drivers_folder_that_is_a_link_is_not_followed(tmp_path: Path, link: str) -> None:
+    legacy_layer(tmp_path / "elsewhere", "vfs", A, {"f": b"secret"})
+    root = tmp_path / "root"
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(tmp_path / "elsewhere" / link)
+    with pytest.raises(CorruptContent):
+        layer_tree(root, DRIVERS["vfs"], A)
+
+
+def test_the_layer_that_the_migration_left_may_be_no_link_itself(tmp_path: Path) -> None:
+    (tmp_path / "graph" / A).mkdir(parents=True)
+    (tmp_path / "graph" / A / "layer").symlink_to("/etc")
+    (tmp_path / "aufs/diff").mkdir(parents=True)
+    (tmp_path / "aufs/diff" / A).symlink_to(f"/var/lib/docker/graph/{A}/layer")
+    with pytest.raises(CorruptContent, match="is no folder"):
+        layer_tree(tmp_path, DRIVERS["aufs"], A)

@@ -1,0 +1,131 @@
+"""One layer of each kind: with tar-split and without, base and child, of every rule of layersize."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.archives import A, B, Link
+from tests.graphs import legacy_layer, split_lines
+from tests.layers import file, layer
+from toolkit.ancestry import Layersize
+from toolkit.errors import MissingMember
+from toolkit.image import Finding, Layer
+from toolkit.stores.graph.drivers import DRIVERS
+from toolkit.stores.graph.reader import LayerReader, examine
+from toolkit.stores.graph.root import GraphRoot
+
+TAR = layer(file("new", b"1234567"), file("link", b""))  # S5 counts 7
+SPLIT = split_lines(TAR[:512], ("new", b"1234567"), TAR[519:1536], ("link", b""), TAR[1536:])
+BASE = {"a": b"12345", "d/b": Link("a", hard=True)}
+CHILD = {"new": b"1234567", "link": Link("target"), "twice": Link("new", hard=True)}
+REBUILT = Finding(f"layer {B[:12]}", "has no tar-split, so its tar is rebuilt and not verifiable", "note")
+
+
+def read(
+    root: Path, driver: str, layer_id: str, size: str | None = None
+) -> tuple[Layer, list[Finding], bytes]:
+    graph = GraphRoot(root)
+    v1 = replace(graph.layer(layer_id), layersize=Layersize(size, driver))
+    found, findings = examine(graph, DRIVERS[driver], v1)
+    with LayerReader.open(graph, DRIVERS[driver], v1) as reader:
+        return found, findings, b"".join(map(bytes, reader.content(found.size).blocks()))
+
+
+def rule(root: Path, driver: str, layer_id: str, size: int) -> str:
+    found, _, _ = read(root, driver, layer_id, str(size))
+    assert found.v1
+    return found.v1.layersize.rule
+
+
+def members(raw: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        return {member.name: member.type for member in tar}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_layer_with_tar_split_is_its_exact_tar(tmp_path: Path, driver: str) -> None:
+    legacy_layer(tmp_path, driver, A, BASE)
+    legacy_layer(tmp_path, driver, B, CHILD, parent=A, tar_split=SPLIT)
+    found, findings, raw = read(tmp_path, driver, B, "7" if driver != "aufs" else "13")
+    assert raw == TAR
+    assert (found.key, found.size) == (B, len(TAR))
+    assert found.v1
+    assert found.v1.proof == "tar-split"
+    assert findings == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_layer_without_tar_split_is_rebuilt_from_its_changes(tmp_path: Path, driver: str) -> None:
+    legacy_layer(tmp_path, driver, A, BASE)
+    changes = {**CHILD, ".wh.a": b""} if driver == "aufs" else {**CHILD, "a": None}
+    legacy_layer(tmp_path, driver, B, changes, parent=A)
+    found, findings, raw = read(tmp_path, driver, B)
+    assert members(raw) == {".wh.a": b"0", "link": b"2", "new": b"0", "twice": b"1"}
+    assert found.v1
+    assert found.v1.proof == "rebuilt"
+    assert findings[-1] == REBUILT
+    _, _, base = read(tmp_path, driver, A)
+    assert members(base) == {"a": b"0", "d": b"5", "d/b": b"1"}
+
+
+@pytest.mark.parametrize("tar_split", [None, SPLIT])
+@pytest.mark.parametrize("driver", ["overlay", "vfs"])
+def test_rule_s4_counts_changes_once_for_each_name(
+    tmp_path: Path, driver: str, tar_split: bytes | None
+) -> None:
+    """0.7 to 1.4, and whenever Docker computed it again: 7 + 7 + 6; what the parent has counts nothing."""
+    legacy_layer(tmp_path, driver, A, BASE)
+    legacy_layer(tmp_path, driver, B, CHILD, parent=A, tar_split=tar_split)
+    assert rule(tmp_path, driver, B, 7 + 7 + 6) == "S4"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_rule_s3_counts_the_tree_each_inode_once(tmp_path: Path, driver: str) -> None:
+    """aufs always; the other drivers for a base layer of 0.7 to 1.4."""
+    legacy_layer(tmp_path, driver, A, {**BASE, "link": Link("target")})
+    assert rule(tmp_path, driver, A, 5 + 6) == "S3"
+
+
+def test_rule_s2_counts_folders_too(tmp_path: Path) -> None:
+    folder = legacy_layer(tmp_path, "aufs", A, BASE)
+    folders = os.stat(folder).st_size + os.stat(folder / "d").st_size
+    assert rule(tmp_path, "aufs", A, 5 + folders) == "S2"
+
+
+@pytest.mark.parametrize("driver", ["overlay", "vfs"])
+def test_rule_s5_counts_what_headers_state(tmp_path: Path, driver: str) -> None:
+    legacy_layer(tmp_path, driver, A, BASE)
+    legacy_layer(tmp_path, driver, B, CHILD, parent=A, tar_split=SPLIT)
+    assert rule(tmp_path, driver, B, 7) == "S5"
+
+
+def test_a_size_of_no_rule_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    legacy_layer(tmp_path, "vfs", A, BASE)
+    legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)
+    _, (finding,), raw = read(tmp_path, "vfs", B, "8")
+    assert finding.problem == "layersize is 8, which no rule of the vfs driver gives"
+    assert raw == TAR
+
+
+def test_tar_split_needs_no_parent(tmp_path: Path) -> None:
+    legacy_layer(tmp_path, "vfs", A, BASE)
+    legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)
+    (tmp_path / "vfs/dir" / A).rename(tmp_path / "gone")
+    assert read(tmp_path, "vfs", B, "7")[2] == TAR
+    (tmp_path / "graph" / B / "tar-data.json.gz").unlink()
+    with pytest.raises(MissingMember, match=f"layer {A[:12]}: its folder"):
+        read(tmp_path, "vfs", B, "7")
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    legacy_layer(tmp_path, "vfs", A, BASE)
+    legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)
+    before = len(os.listdir("/proc/self/fd"))
+    read(tmp_path, "vfs", B, "8")
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, image, layout, unpacked, written
+from toolkit.errors import InvalidPlace, NotFound, Unsupported
+from toolkit.places import Place, canonical, is_bundle, open_sink, open_source
+from toolkit.ports import Closes
+from toolkit.settings import Settings
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.graph.writer import GraphSink
+from toolkit.stores.layout import LayoutStore
+
+LATER = (
+    "docker-root:/p", "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
+    "docker-daemon:app:1", "docker://host:5000/repo:tag", "dir:/p",
+)  # fmt: skip
+APP = image(ONE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("oci:/p/q", Place("oci", "/p/q")),
+        ("oci:p", Place("oci", "p")),
+        ("graph:/p", Place("graph", "/p")),
+        ("graph+vfs:/p", Place("graph", "/p", "vfs")),
+        ("docker-root:/p", Place("docker-root", "/p")),
+        ("containers-storage:/p", Place("containers-storage", "/p")),
+        ("containerd-root:/p", Place("containerd-root", "/p")),
+        ("registry-root:/p", Place("registry-root", "/p")),
+        ("docker-daemon:", Place("docker-daemon", "")),
+        ("docker://host:5000/repo:tag", Place("docker", "//host:5000/repo:tag")),
+        ("sample:", Place("sample", "")),
+        ("docker-archive:/p.tar", Place("docker-archive", "/p.tar")),
+        ("oci-archive:p.tar", Place("oci-archive", "p.tar")),
+        ("dir:p", Place("dir", "p")),
+        ("p.tar", Place("", "p.tar")),
+        ("/p/q.tar", Place("", "/p/q.tar")),
+        ("-", Place("", "-")),
+        ("auto", Place("auto", "")),
+    ],
+)
+def test_every_uri_of_the_contract_is_read_and_printed_as_it_stands(text: str, place: Place) -> None:
+    assert Place.parse(text) == place
+    assert str(place) == text
+    assert Place.parse(str(place)) == place
+
+
+@pytest.mark.parametrize("path", ["/a:b", "a:b:c", "//x:1/y", " ", "\n", "ü", "../x"])
+def test_what_follows_the_first_colon_is_the_path(path: str) -> None:
+    assert Place.parse(f"oci:{path}") == Place("oci", path)
+    assert Place.parse(f"graph+aufs:{path}") == Place("graph", path, "aufs")
+
+
+@pytest.mark.parametrize(
+    "path", ["./a:b", "/d/a:b.tar", "d/oci:x", "A:b", "1a:b", "C:\\x", ":x", "a_b:c", "a.tar:1"]
+)
+def test_a_path_may_have_colons(path: str) -> None:
+    assert Place.parse(path) == Place("", path)
+
+
+def test_a_file_whose_name_looks_like_a_uri_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ubuntu:14.04").write_bytes(b"")
+    assert Place.parse("ubuntu:14.04") == Place("", "ubuntu:14.04")
+    (tmp_path / "oci:x").write_bytes(b"")
+    assert Place.parse("oci:x") == Place("oci", "x")  # a scheme of ours stays one; ./oci:x names the file
+
+
+@pytest.mark.parametrize("text", ["ubuntu:14.04", "foo:/bar", "auto:/x", "auto:", "x" * 30 + ":" + "y" * 300])
+def test_an_unknown_scheme_is_one_sentence_with_the_known_ones(text: str) -> None:
+    with pytest.raises(InvalidPlace) as caught:
+        Place.parse(text)
+    expected = f"{text!r}: names no kind of place; give a path, or one of "
+    assert str(caught.value).startswith(expected[:100])
+    for scheme in ("oci:", "graph:", "sample:"):
+        assert scheme in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "'': is no path; give a store's URI or a bundle's path"),
+        ("a\0b", r"'a\x00b': is no path; give a store's URI or a bundle's path"),
+        ("oci:a\0b", r"'oci:a\x00b': is no path; give a store's URI or a bundle's path"),
+        ("oci:", "'oci:': has no path; write oci:PATH"),
+        ("graph:", "'graph:': has no path; write graph:PATH"),
+        ("docker-archive:", "'docker-archive:': has no path; write docker-archive:PATH"),
+        ("oci+vfs:/p", "'oci+vfs:/p': has the option +vfs, which only graph: takes"),
+        ("sample:x", "'sample:x': has a path, and there is one sample only; write sample:"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidPlace) as caught:
+        Place.parse(text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_what_comes_later_is_said_to_be_unsupported(text: str, settings: Settings) -> None:
+    with pytest.raises(Unsupported, match="this version does not read yet") as caught:
+        open_source(text, settings)
+    assert caught.value.exit_code == 4
+    with pytest.raises(Unsupported):
+        open_sink(text, settings)
+
+
+def test_stores_are_opened_to_read(tmp_path: Path, settings: Settings) -> None:
+    unpacked(tmp_path / "store", layout(("app:1", APP)))
+    assert isinstance(source := open_source(f"oci:{tmp_path}/store", settings), LayoutStore)
+    assert source.identify("app:1") == APP.digest
+    assert isinstance(open_source("sample:", settings), GraphStore)
+    legacy = open_source(f"graph:{settings.home}/sample", settings)
+    assert isinstance(legacy, GraphStore)
+    assert legacy.place == f"graph:{settings.home}/sample"
+    with pytest.raises(NotFound):
+        open_source(f"graph:{tmp_path}/nothing", settings)
+
+
+@pytest.mark.parametrize("prefix", ["", "docker-archive:", "oci-archive:"])
+def test_a_bundle_is_opened_to_read_and_not_to_import_into(
+    tmp_path: Path, settings: Settings, prefix: str
+) -> None:
+    text = prefix + str(written(tmp_path / "a:b.tar", layout(("app:1", APP))))
+    source = open_source(text, settings)
+    assert source.identify("app:1") == APP.digest
+    assert isinstance(source, Closes)
+    source.close()
+    assert is_bundle(text)
+    with pytest.raises(Unsupported, match="cannot be imported into"):
+        open_sink(text, settings)
+
+
+def test_stores_are_opened_to_write(tmp_path: Path, settings: Settings) -> None:
+    assert isinstance(open_sink(f"oci:{tmp_path}/store", settings), LayoutStore)
+    assert isinstance(open_sink(f"graph+vfs:{tmp_path}/graph", settings), GraphSink)
+    with pytest.raises(Unsupported, match="sample:: cannot be imported into"):
+        open_sink("sample:", settings)
+    assert os.listdir(tmp_path) == []
+
+
+def test_auto_is_the_embedded_store(settings: Settings) -> None:
+    with pytest.raises(NotFound, match="is not there yet"):
+        open_source("auto", settings)
+    unpacked(settings.home / "store", layout(("app:1", APP)))
+    for found in (open_source("auto", settings), open_sink("auto", settings)):
+        assert isinstance(found, LayoutStore)
+        assert found.path == settings.home / "store"
+
+
+def test_the_same_place_has_one_canonical_name(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = str(tmp_path)
+    assert canonical("auto", Settings(home=Path("var"))) == f"oci:{here}/var/store"
+    assert canonical("auto", settings) == f"oci:{here}/home/store"
+    for text, absolute in {
+        "oci:a:b": f"oci:{here}/a:b",
+        "graph+vfs:./a": f"graph+vfs:{here}/a",
+        "in.tar": f"{here}/in.tar",
+        "docker-archive:in.tar": f"docker-archive:{here}/in.tar",
+        "sample:": "sample:",
+        "docker-daemon:": "docker-daemon:",
+        "docker://host/repo": "docker://host/repo",
+    }.items():
+        assert canonical(text, settings) == absolute
+        assert canonical(absolute, settings) == absolute
+
+
+@pytest.mark.parametrize(
+    "text", ["oci:p", "graph:p", "sample:", "auto", "docker://host/repo", "docker-root:/p"]
+)
+def test_a_store_is_no_file_to_carry(text: str) -> None:
+    assert not is_bundle(text)

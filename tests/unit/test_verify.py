@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.archives import LAYER, ONE, TWO, blob, described, encode, image, layout, sha256, unpacked, written
+from tests.layers import file, folder, hard_link, layer, member, symlink
+from toolkit.bundles import create_bundle, open_bundle
+from toolkit.errors import NotFound, UnsafeArchive
+from toolkit.operations.copy import copy
+from toolkit.operations.verify import as_finding, tar_sizes, verify
+from toolkit.platform import Platform
+from toolkit.plumbing.streams import Stream
+from toolkit.report import Report
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.sample import sample_store
+
+SAMPLE = "ubuntu:14.04"
+THREE = layer(file("three", b"333"))
+APP, OTHER = image(ONE, TWO), image(THREE)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    return LayoutStore(unpacked(tmp_path / "store", layout(("app:1", APP), ("other:1", OTHER))))
+
+
+def damage(store: LayoutStore, content: bytes, *, flip: int = -1) -> str:
+    """Change one byte of a blob; return its name."""
+    path = store.path / blob(sha256(content))
+    raw = bytearray(path.read_bytes())
+    raw[flip] ^= 1
+    path.write_bytes(raw)
+    return sha256(content)
+
+
+def told(report: Report) -> dict[str, str]:
+    return {finding.subject: finding.severity for finding in report.findings}
+
+
+# ── all findings ──
+
+
+def test_what_is_whole_is_verified(store: LayoutStore) -> None:
+    report = verify(store)
+    assert (report.ok, report.findings) == (True, ())
+    assert [each.names for each in report.images] == [("app:1",), ("other:1",)]
+
+
+def test_every_damaged_layer_is_found_and_not_the_first_alone(store: LayoutStore) -> None:
+    names = {damage(store, content) for content in (ONE, TWO, THREE)}
+    report = verify(store)
+    assert told(report) == {f"layer {name}": "error" for name in names}
+    assert {finding.problem.split(" ")[0] for finding in report.findings} == {"digest"}
+    assert {finding.exit_code for finding in report.findings} == {5}
+    assert report.images == ()
+    assert not report.ok
+
+
+def test_a_damaged_document_hides_no_other_image(store: LayoutStore) -> None:
+    damage(store, APP.config, flip=3)
+    damage(store, THREE)
+    for report in (verify(store), verify(store, ["app:1", "other:1"])):
+        assert len(report.errors) == 2
+        assert sha256(APP.config) in report.errors[0].subject + report.errors[0].problem
+        assert report.errors[1].subject == f"layer {sha256(THREE)}"
+
+
+def test_a_sound_image_beside_a_damaged_one_is_verified(store: LayoutStore) -> None:
+    damage(store, ONE)
+    report = verify(store)
+    assert [each.names for each in report.images] == [("other:1",)]
+
+
+def test_a_missing_or_short_or_swapped_blob_is_found(store: LayoutStore) -> None:
+    (store.path / blob(sha256(ONE))).unlink()
+    (store.path / blob(sha256(THREE))).write_bytes(THREE[:-512])
+    report = verify(store)
+    assert len(report.errors) == 2
+    path = store.path / blob(sha256(THREE))
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    report = verify(store, ["other:1"])
+    assert [finding.exit_code for finding in report.errors] == [6]
+
+
+def test_the_named_images_alone_are_verified(store: LayoutStore) -> None:
+    damage(store, THREE)
+    assert verify(store, ["app:1"]).ok
+    assert not verify(store, ["app:1", "other:1"]).ok
+
+
+def test_where_there_is_nothing_to_report_on_it_fails(tmp_path: Path, store: LayoutStore) -> None:
+    with pytest.raises(NotFound, match="nothing:1"):
+        verify(store, ["nothing:1"])
+    with pytest.raises(NotFound):
+        verify(store, ["app:1"], platform=Platform("linux", "s390x"))
+    with pytest.raises(NotFound, match="is not there"):
+        verify(LayoutStore(tmp_path / "nothing"))
+
+
+def test_a_wrong_diff_id_of_a_compressed_layer_is_found(tmp_path: Path) -> None:
+    """Its digest is right, so that only decompressing it shows."""
+    packed = gzip.compress(ONE)
+    lie = image(packed, diff_ids=[sha256(TWO)], media_types=[f"{LAYER}+gzip"])
+    report = verify(open_bundle(written(tmp_path / "in.tar", layout(("app:1", lie)))))
+    (finding,) = report.errors
+    assert finding.problem == f"diffID is {sha256(ONE)}, expected {sha256(TWO)}"
+
+
+def test_two_images_that_claim_different_diff_ids_of_one_blob_are_not_both_verified(tmp_path: Path) -> None:
+    packed = gzip.compress(ONE)
+    pair = [image(packed, diff_ids=[sha256(each)], media_types=[f"{LAYER}+gzip"]) for each in (ONE, TWO)]
+    for one, other in (pair, pair[::-1]):
+        path = written(tmp_path / "in.tar", layout(("app:1", one), ("app:2", other)))
+        assert not verify(open_bundle(path)).ok
+
+
+def test_an_error_keeps_its_sentence_and_its_exit_code() -> None:
+    finding = as_finding(UnsafeArchive("in.tar: x", "leads out", "throw it away"))
+    assert (finding.subject, finding.problem) == ("in.tar: x", "leads out; throw it away")
+    assert (finding.severity, finding.exit_code) == ("error", 6)
+
+
+def test_progress_tells_every_byte(store: LayoutStore) -> None:
+    seen: dict[str, int] = {}
+    verify(store, progress=lambda layer, count: seen.update({layer.key: seen.get(layer.key, 0) + count}))
+    assert seen == {sha256(content): len(content) for content in (ONE, TWO, THREE)}
+
+
+# ── layersize ──
+
+
+@pytest.fixture
+def legacy(tmp_path: Path) -> LayoutStore:
+    """The sample's image, carried into a layout: its layers tell their v1 json and layersize."""
+    copy(sample_store(tmp_path / "home"), store := LayoutStore(tmp_path / "store"), [SAMPLE])
+    return store
+
+
+@pytest.fixture
+def annotate(legacy: LayoutStore) -> Callable[..., LayoutStore]:
+    """Change annotations of the base layer, and every digest above it."""
+
+    def change(**facts: str) -> LayoutStore:
+        index = json.loads((legacy.path / "index.json").read_bytes())
+        manifest: dict[str, Any] = json.loads(
+            (legacy.path / blob(index["manifests"][0]["digest"])).read_bytes()
+        )
+        notes = manifest["layers"][0]["annotations"]
+        notes.update({f"io.lading.v1.{key}": text for key, text in facts.items()})
+        raw = encode(manifest)
+        (legacy.path / blob(sha256(raw))).write_bytes(raw)
+        index["manifests"][0] |= described(raw, manifest["mediaType"])
+        (legacy.path / "index.json").write_bytes(encode(index))
+        return legacy
+
+    return change
+
+
+def test_the_layersizes_that_travelled_are_right(legacy: LayoutStore) -> None:
+    assert verify(legacy, strict=True).findings == ()
+
+
+def test_a_wrong_layersize_is_a_warning_and_under_strict_an_error(
+    annotate: Callable[..., LayoutStore],
+) -> None:
+    store = annotate(layersize="139897")
+    (finding,) = verify(store).findings
+    assert finding.severity == "warning"
+    assert finding.problem.startswith("layersize is 139897, expected 139896 by S3, ")
+    assert verify(store).ok
+    strict = verify(store, strict=True)
+    assert [(each.severity, each.exit_code) for each in strict.findings] == [("error", 5)]
+    assert not strict.ok
+
+
+@pytest.mark.parametrize("text", ["", "12\n", " 5", "0x10", "99999999999999999999"])
+def test_an_unreadable_layersize_is_a_warning(annotate: Callable[..., LayoutStore], text: str) -> None:
+    (finding,) = verify(annotate(layersize=text)).findings
+    assert (finding.severity, finding.exit_code) == ("warning", 5)
+    assert "layersize is" in finding.problem
+
+
+@pytest.mark.parametrize("rule", ["S2", "S4"])
+def test_a_layersize_of_a_rule_that_needs_the_trees_is_left_open(
+    annotate: Callable[..., LayoutStore], rule: str
+) -> None:
+    report = verify(annotate(layersize="139897", rule=rule), strict=True)
+    (finding,) = report.findings
+    assert finding.severity == "note"
+    assert rule in finding.problem
+    assert report.ok
+
+
+def test_a_warning_of_the_source_becomes_an_error_under_strict_once(tmp_path: Path) -> None:
+    sample_store(tmp_path)
+    store = GraphStore(tmp_path / "sample")
+    (tmp_path / "sample/graph" / store.identify(SAMPLE) / "layersize").write_bytes(b"7")
+    assert [each.severity for each in verify(store, [SAMPLE]).findings] == ["warning"]
+    assert [each.severity for each in verify(store, [SAMPLE], strict=True).findings] == ["error"]
+
+
+def test_the_sizes_of_a_tar_follow_formats_a_4() -> None:
+    """S3 counts a link as long as its target and a hard link not again; S5 what headers state."""
+    tar = layer(
+        folder("d"), file("d/a", b"12345"), file("d/b", b"123"), symlink("s", "target"), hard_link("h", "d/a"),
+        file(".wh.x", b""),
+    )  # fmt: skip
+    assert tar_sizes(Stream(len(tar), iter([tar]), "x")) == {"S3": 5 + 3 + 6, "S5": 5 + 3}
+
+
+def test_a_header_that_states_a_size_without_content_counts_for_s5_only() -> None:
+    tar = layer(file("d/a", b"12345"), member("h", tarfile.LNKTYPE, bytes(100), linkname="d/a"))
+    tar = tar[: 1024 + 512] + bytes(1024)  # tarfile wrote a body for it
+    assert tar_sizes(Stream(len(tar), iter([tar]), "x")) == {"S3": 5, "S5": 105}
+
+
+def test_the_same_holds_in_a_bundle(tmp_path: Path, annotate: Callable[..., LayoutStore]) -> None:
+    copy(annotate(layersize="1"), create_bundle(tmp_path / "out.tar"), [SAMPLE])
+    (finding,) = verify(open_bundle(tmp_path / "out.tar")).findings
+    assert finding.problem.startswith("layersize is 1, expected 139896 by S3, ")
