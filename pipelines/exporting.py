@@ -167,7 +167,8 @@ class ExportImage(ImageTask):
         assembled, checked = self.requires().output().read(), verified.output().read()
         findings = [*assembled.get("findings", []), *checked["findings"]]
         write_atomically(self._sums, self._sum_line(checked["sha256"]))
-        _staging(self).release(self.owner)  # before the report: once that is there, nobody looks again
+        sweep(self.path.parent)  # before the report: once that is there, nobody looks again
+        _staging(self).release(self.owner)
         self.output().write(
             {
                 **checked,

@@ -53,7 +53,7 @@ def proven(source: Source, name: str = NAME) -> ProvenImage:
     proofs = {}
     for layer in image.layers:
         with source.open(layer) as opened:
-            proofs[layer.key] = transfer(opened, layer, nowhere, prove_diff_id=True)
+            proofs[layer.key] = transfer(opened, layer, nowhere)
     return image.proven(proofs)
 
 

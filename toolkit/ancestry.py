@@ -17,6 +17,9 @@ from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, UnsafeArchive
 
 JSON_LIMIT = 1 << 20  # bytes of one v1 json
+JSON_VALUES = 20_000  # in one; all of a chain are held in memory
+RULES = ("", "S2", "S3", "S4", "S5")  # how a layersize was counted (formats A.4)
+DRIVER = re.compile(r"[a-z0-9]{0,32}")
 CHAIN_LIMIT = 1024  # layers; Docker itself stops at 127
 V1_KEYS = (
     "id", "parent", "comment", "created", "container", "container_config", "docker_version",
@@ -71,7 +74,7 @@ class V1Layer:
         Since 1.8.3 `id` may be absent: then the directory's name is the ID. `parent` is what the
         store's own file of that name said; without it the json's `parent`, else its `parent_id`.
         """
-        node = load(raw, f"v1 json of layer {directory[:64] or '?'}", JSON_LIMIT)
+        node = load(raw, f"v1 json of layer {directory[:64] or '?'}", JSON_LIMIT, JSON_VALUES)
         node.only_as_written(V1_KEYS)
         own = node.optional("id", str) or directory
         below = parent or node.optional("parent", str) or _strong_parent(node)
@@ -108,6 +111,10 @@ class V1Layer:
             raise InvalidDocument(f"annotation {PREFIX}json", f"is not base64 ({error})") from error
         bare = cls.from_bytes(raw, facts.get("id", ""), parent)
         size = Layersize(facts.get("layersize"), facts.get("driver", ""), facts.get("rule", ""))
+        if size.rule not in RULES or not DRIVER.fullmatch(size.driver):
+            raise InvalidDocument(
+                f"layer {bare.id[:12]}", f"claims rule {size.rule!r} of driver {size.driver!r}"
+            )
         return cls(bare.id, parent, raw, bare.node, size, facts.get("proof", ""))
 
 

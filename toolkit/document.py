@@ -16,6 +16,8 @@ from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive
 
 T = TypeVar("T")
 LIMIT = 4 << 20  # bytes of a manifest, index or config
+VALUES = 200_000  # in one document; a config of 10,000 history items has a third of them
+VALUE_MARKS = (b"{", b"[", b",")
 DEPTH = 64
 INT64 = range(-(1 << 63), 1 << 63)
 FOLD = str.maketrans({"\u017f": "s", "\u212a": "k"})  # long s and the Kelvin sign: Go's fold knows these two
@@ -97,18 +99,20 @@ def fold(key: str) -> str:
     return key.translate(FOLD).lower()
 
 
-def load(raw: bytes, subject: str, limit: int = LIMIT) -> Node:
-    """Parse one JSON object of at most `limit` bytes; raises InvalidDocument."""
-    value = load_any(raw, subject, limit)
+def load(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES) -> Node:
+    """Parse one JSON object of at most `limit` bytes and `values` values; raises InvalidDocument."""
+    value = load_any(raw, subject, limit, values)
     if not isinstance(value, dict):
         raise InvalidDocument(subject, f"is a JSON {type(value).__name__}, expected an object")
     return Node(value, subject)
 
 
-def load_any(raw: bytes, subject: str, limit: int = LIMIT) -> Any:  # noqa: ANN401 - JSON is anything
+def load_any(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse one JSON value: UTF-8, no duplicate keys, no NaN, no trailing data, integers of 64 bits."""
     if len(raw) > limit:
         raise UnsafeArchive(subject, f"is {len(raw)} bytes, expected at most {limit}")
+    if (many := sum(map(raw.count, VALUE_MARKS))) > values:  # an empty object of 2 bytes takes 64 parsed
+        raise UnsafeArchive(subject, f"holds about {many} values, expected at most {values}")
     try:
         value = json.loads(
             raw.decode("utf-8"),

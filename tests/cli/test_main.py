@@ -199,18 +199,20 @@ def test_a_signal_ends_it_and_nothing_is_left(lading: Lading, tmp_path: Path, nu
         fcntl.flock(held, fcntl.LOCK_EX)
         argv = ("export", IMAGE, "--from", SAMPLE, "-o", str(tmp_path / "x.tar"), "--quiet")
         with process(*argv, stdout=subprocess.PIPE) as running:
-            _wait_until_open(running, part)
+            _wait_until_it_waits(running)
             running.send_signal(number)
             out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err) == (128 + number, "", "error: interrupted\n")
     assert {path.name for path in tmp_path.iterdir()} == {"home", ".x.tar.part"}
 
 
-def _wait_until_open(running: subprocess.Popen[str], path: Path) -> None:
-    folder = Path(f"/proc/{running.pid}/fd")
+def _wait_until_it_waits(running: subprocess.Popen[str]) -> None:
+    """A signal that comes just before the wait for a lock would not end it: proc(5), /proc/locks."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and running.poll() is None:
-        if str(path) in [os.readlink(link) for link in folder.iterdir() if link.is_symlink()]:
+        waiting = (line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+        if str(running.pid) in {word for words in waiting for word in words}:
             return
         time.sleep(0.01)
-    pytest.fail(f"{path} was never opened")
+    running.kill()
+    pytest.fail("it never waited for the lock")

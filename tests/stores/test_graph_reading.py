@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import pytest
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, DRIVERS, IDS, IMAGE_ID, LAYERSIZES, RULES
 from toolkit.digest import Digest
-from toolkit.errors import ToolkitError
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.tarball import Entries, Entry
 from toolkit.plumbing.tarreader import StreamReader
@@ -310,6 +311,34 @@ def test_a_strong_id_is_the_folders_name_and_the_parent_file_overrides(root: Pat
     path.write_text(json.dumps(value | {"parent_id": "sha256:" + "e" * 64, "layer_id": "sha256:" + "d" * 64}))
     (root / "graph" / TOP / "parent").write_text(parent)
     assert GraphStore(root).layer_keys(TAG) == IDS
+
+
+@pytest.mark.parametrize("lines", [0, 20])
+def test_a_tar_split_that_was_cut_at_a_line_is_refused(root: Path, lines: int) -> None:
+    path = root / "graph" / BASE / "tar-data.json.gz"
+    whole = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(whole[:lines])))
+    with pytest.raises(CorruptContent, match=r"tar-data\.json\.gz"):
+        read_all(root)
+
+
+def test_a_tar_split_that_lacks_only_the_end_is_told(root: Path) -> None:
+    path = root / "graph" / BASE / "tar-data.json.gz"
+    whole = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(whole[:258])))
+    (finding,) = GraphStore(root).image(TAG).findings
+    assert "is a tar without its end" in finding.problem
+
+
+def test_a_tar_split_without_one_of_its_files_is_refused(root: Path) -> None:
+    path = root / "graph" / BASE / "tar-data.json.gz"
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    number = next(i for i, line in enumerate(lines) if line.get("name") == "etc/rpc")
+    del lines[number - 1 : number + 1]
+    kept = (json.dumps(line | {"position": i}) for i, line in enumerate(lines))
+    path.write_bytes(gzip.compress("\n".join(kept).encode()))
+    with pytest.raises(CorruptContent, match="sum of its files is 2302537, expected 2303448"):
+        read_all(root)
 
 
 def test_reading_changes_nothing(root: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.ancestry import JSON_LIMIT, PREFIX, Layersize, V1Layer
+from toolkit.ancestry import JSON_LIMIT, PREFIX, RULES, Layersize, V1Layer
 from toolkit.errors import InvalidDocument, UnsafeArchive
 
 ID, PARENT, OTHER = "a" * 64, "b" * 64, "c" * 64
@@ -127,7 +127,7 @@ layers = st.builds(
     st.just("") | ids,
     texts,
     st.integers(0, 3),
-    st.builds(Layersize, st.none() | texts, texts, texts),
+    st.builds(Layersize, st.none() | texts, st.sampled_from(["", "aufs", "vfs"]), st.sampled_from(RULES)),
     st.sampled_from(["", "tar-split", "rebuilt"]),
 )
 

@@ -17,8 +17,6 @@ from toolkit.errors import NotFound, StoreError, TryAgain
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
-    copy_range,
-    link_atomically,
     locked,
     make_folder,
     part_name,
@@ -30,6 +28,7 @@ from toolkit.plumbing.files import (
     write_at,
     write_atomically,
 )
+from toolkit.plumbing.sharing import copy_range, link_atomically
 
 NOBODY = 65534
 HOLDER = """

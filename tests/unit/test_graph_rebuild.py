@@ -73,7 +73,7 @@ def test_what_is_measured_is_what_comes(folder: Path) -> None:
     with Tree(folder) as tree:
         one = rebuilt(tree)
         raw = b"".join(map(bytes, one.blocks()))
-        assert one.measure() == Measure(len(raw), 5 + 600)
+        assert one.measure() == Measure(len(raw), 5 + 600, 5 + 600, has_end=True)
         assert b"".join(map(bytes, one.blocks())) == raw  # and always the same
 
 

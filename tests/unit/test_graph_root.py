@@ -45,9 +45,7 @@ def locked_out(folder: Path) -> Iterator[None]:
 
 
 def test_a_folder_without_graph_is_no_root(tmp_path: Path) -> None:
-    with pytest.raises(
-        NotFound, match="holds no folder named graph; give the data root of a Docker 0.7 to 1.9"
-    ):
+    with pytest.raises(NotFound, match="holds no folder named graph; give the data root of a Docker"):
         GraphRoot(tmp_path)
     with pytest.raises(NotFound):
         GraphRoot(tmp_path / "nothing")
@@ -66,7 +64,7 @@ def test_a_root_that_may_not_be_entered_is_one_sentence(tmp_path: Path) -> None:
     """As /var/lib/docker for everybody but root."""
     tmp_path.chmod(0o755)
     (tmp_path / "shut").mkdir()
-    with locked_out(tmp_path / "shut"), pytest.raises(StoreError, match="permission denied.*run as root"):
+    with locked_out(tmp_path / "shut"), pytest.raises(StoreError, match=r"permission denied.*run as root"):
         GraphRoot(tmp_path / "shut")
 
 

@@ -44,9 +44,9 @@ class Pieces:
             at += size
 
 
-def proof_of(raw: bytes, layer: Layer, sizes: Sequence[int] = (1 << 20,), *, prove: bool = False) -> Proof:
+def proof_of(raw: bytes, layer: Layer, sizes: Sequence[int] = (1 << 20,)) -> Proof:
     written = bytearray()
-    proof = transfer(Pieces(raw, sizes), layer, written.extend, prove_diff_id=prove)
+    proof = transfer(Pieces(raw, sizes), layer, written.extend)
     assert written == raw
     return proof
 
@@ -77,12 +77,11 @@ def test_a_layer_of_no_bytes_is_proven() -> None:
     assert proof_of(b"", Layer("key", 0)) == Proof(empty, 0, empty)
 
 
-def test_a_known_diff_id_of_a_compressed_layer_is_proven_when_asked() -> None:
+def test_a_known_diff_id_of_a_compressed_layer_is_proven() -> None:
     wrong = replace(GZIP, diff_id=OTHER)
-    assert proof_of(PACKED, GZIP, prove=True).diff_id == PLAIN_DIGEST
-    assert proof_of(PACKED, wrong).digest == PACKED_DIGEST  # its bytes are the promised ones
+    assert proof_of(PACKED, GZIP).diff_id == PLAIN_DIGEST
     with pytest.raises(Mismatch) as caught:
-        proof_of(PACKED, wrong, prove=True)
+        proof_of(PACKED, wrong)
     assert str(caught.value) == f"layer key: diffID is {PLAIN_DIGEST}, expected {OTHER}"
 
 
@@ -112,7 +111,7 @@ def test_a_cut_gzip_is_corrupt_whatever_its_digest() -> None:
 
 def verdict(raw: bytes, layer: Layer, sizes: Sequence[int]) -> object:
     try:
-        return transfer(Pieces(raw, sizes), layer, nowhere, prove_diff_id=True)
+        return transfer(Pieces(raw, sizes), layer, nowhere)
     except ToolkitError as error:
         return type(error), str(error)
 

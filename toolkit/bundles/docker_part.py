@@ -9,18 +9,21 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from toolkit import gojson, mediatype
+from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.modern import blob_name
 from toolkit.bundles.names import name_annotations
 from toolkit.bundles.universal import OCI_LAYOUT
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, Node, load_any
-from toolkit.errors import InvalidDocument, ToolkitError, Unsupported
+from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.model import Descriptor
 from toolkit.ports import Content
 
 MANIFEST = "manifest.json"
 ITEM_KEYS = ("Config", "RepoTags", "Layers", "Parent", "LayerSources")
+ITEMS = 10_000  # images of one manifest.json
+CONFIGS_LIMIT = 64 << 20  # bytes of all their configs, which are held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,22 @@ def items(archive: Archive) -> list[Item]:
     listed = load_any(raw, subject)
     if not isinstance(listed, list):
         raise InvalidDocument(subject, f"is a JSON {type(listed).__name__}, expected a list")
-    return [_item(archive, node) for node in Node({"": listed}, subject).children("")]
+    if len(listed) > ITEMS:
+        raise UnsafeArchive(subject, f"lists {len(listed)} images, expected at most {ITEMS}")
+    configs: dict[str, bytes] = {}
+    return [_item(archive, node, configs) for node in Node({"": listed}, subject).children("")]
 
 
-def _item(archive: Archive, node: Node) -> Item:
+def _item(archive: Archive, node: Node, configs: dict[str, bytes]) -> Item:
     node.only_as_written(ITEM_KEYS)
-    path = node.get("Config", str)
-    config = archive.index.read(path, LIMIT)
-    layers = tuple(map(archive.index.resolve, node.texts("Layers")))
-    return Item(tuple(node.texts("RepoTags")), config, layers)
+    path = archive.index.resolve(node.get("Config", str))
+    if path not in configs:
+        configs[path] = archive.index.read(path, LIMIT)
+        if sum(map(len, configs.values())) > CONFIGS_LIMIT:
+            raise UnsafeArchive(node.subject, f"names configs of more than {CONFIGS_LIMIT} bytes together")
+    if len(members := node.texts("Layers")) > CHAIN_LIMIT:
+        node.fail("Layers", f"are {len(members)}, expected at most {CHAIN_LIMIT}")
+    return Item(tuple(node.texts("RepoTags")), configs[path], tuple(map(archive.index.resolve, members)))
 
 
 class DockerPart:

@@ -18,7 +18,8 @@ from toolkit.bundles.members import Layout, Member, once
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
-from toolkit.plumbing.files import atomic_file, copy_range, write_at
+from toolkit.plumbing.files import atomic_file, write_at
+from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content

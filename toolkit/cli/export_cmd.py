@@ -63,6 +63,7 @@ def command(
 
     A file that is there is replaced when the new one is whole.
     """
+    from toolkit.operations.companion import companions
     from toolkit.operations.copy import copy
 
     settings = load_settings()
@@ -79,6 +80,9 @@ def command(
             strict=strict or settings.strict,
             progress=progress,
         )
+    if file is None:
+        for companion in companions(path):  # the pipeline's, about the bundle that was replaced
+            companion.unlink(missing_ok=True)
     tell(output, path, format_, images)
 
 
@@ -90,12 +94,8 @@ def target(
         return writable(file)
     if len(set(references)) > 1:
         raise UsageError("lading export", "several images have no one file name", "name a file: -o FILE")
-    from toolkit.operations.companion import companions
-
     path = settings.home / "bundles" / file_name(references[0], format_, platform)
     make_folder(path.parent)
-    for companion in companions(path):  # the pipeline's, about the bundle that is now replaced
-        companion.unlink(missing_ok=True)
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from toolkit.errors import Mismatch, NotFound, ToolkitError
@@ -13,6 +15,7 @@ from toolkit.report import WARNING
 
 SUFFIXES = (".sha256", ".json")  # what the pipeline leaves beside a bundle
 LIMIT = 4 << 10  # bytes
+LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[^\n]+)\n?")  # coreutils, sha256sum(1)
 
 
 def companions(bundle: Path) -> list[Path]:
@@ -24,18 +27,18 @@ def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
     """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known."""
     sums = companions(bundle)[0]
     try:
-        words = read_bounded(sums, LIMIT).decode("ascii", "replace").split()
+        line = LINE.fullmatch(os.fsdecode(read_bounded(sums, LIMIT)))
     except NotFound:
         return []
     except ToolkitError as error:
         return [as_finding(error)]
-    if len(words) != 2 or words[1].removeprefix("*") != bundle.name:  # noqa: PLR2004 - a sum and a name
+    if line is None or line["name"] != bundle.name:
         return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING)]
     actual = sha256 or _sha256(bundle)
-    if actual == words[0]:
+    if actual == line["digest"].lower():
         return []
     advice = f"it is not the file that {sums.name} was written for"
-    return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, words[0]))]
+    return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, line["digest"]))]
 
 
 def _sha256(bundle: Path) -> str:

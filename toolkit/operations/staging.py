@@ -27,7 +27,6 @@ from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
-    link_atomically,
     make_folder,
     read_bounded,
     still_named,
@@ -36,6 +35,7 @@ from toolkit.plumbing.files import (
     write_all,
     write_atomically,
 )
+from toolkit.plumbing.sharing import link_atomically
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.plumbing.turns import turn

@@ -44,9 +44,7 @@ def verify(
     def check(layer: Layer) -> list[Finding]:
         try:
             with source.open(layer) as content:
-                proofs[layer.key] = transfer(
-                    watched(content, layer, progress), layer, nowhere, prove_diff_id=True
-                )
+                proofs[layer.key] = transfer(watched(content, layer, progress), layer, nowhere)
                 return [*_check_proof(layer), *_check_layersize(layer, content)]
         except ToolkitError as error:
             return [as_finding(error)]
@@ -78,8 +76,6 @@ def _gather(
             findings.append(as_finding(error))
     for listing in source.listings() if not names else ():
         try:
-            if listing.problem:
-                raise CorruptContent(listing.names[0] if listing.names else listing.id, listing.problem)
             images += [source.image(name, platform) for name in listing.names or (listing.id,)]
         except ToolkitError as error:
             findings.append(as_finding(error))

@@ -96,7 +96,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 def part_name(path: Path) -> Path:
     """Return the one temporary name that belongs to a target."""
-    return path.with_name(f".{_short(path)}{PART}")
+    return path.with_name(f".{short_name(path)}{PART}")
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[int]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if still_named(handle, path):
+            if still_named(handle, path) and _is_ours_alone(handle, path):
                 yield handle
                 return
         except BlockingIOError as error:
@@ -161,42 +161,6 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
     return offset + done
 
 
-def link_atomically(handle: int, path: Path) -> bool:
-    """Give an open file a second name, whole at once; False where the file system will not."""
-    link = path.with_name(f".{_short(path)}.link{PART}")
-    with storing(path), locked(part_name(path)):
-        try:
-            link.unlink(missing_ok=True)
-            # Only where it is given a folder, which an absolute path ignores, does Python follow the link.
-            os.link(f"/proc/self/fd/{handle}", link, src_dir_fd=handle, follow_symlinks=True)
-            os.replace(link, path)
-            fsync_folder(path.parent)
-        except OSError as error:
-            if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
-                raise
-            return False
-        finally:
-            link.unlink(missing_ok=True)  # also where both names were one file already
-            part_name(path).unlink(missing_ok=True)
-    return True
-
-
-def copy_range(source: int, handle: int, offset: int, size: int) -> None:
-    """Copy the first `size` bytes of one file to `offset` in another, in the kernel where it can."""
-    done = 0
-    while done < size:
-        try:
-            count = os.copy_file_range(source, handle, size - done, done, offset + done)
-        except OSError as error:
-            if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
-                raise
-            block = os.pread(source, min(size - done, 1 << 20), done)
-            count = write_at(handle, block, offset + done) - offset - done
-        if not count:
-            raise StoreError("a file", f"ends after {done} bytes, expected {size}", "it was cut short")
-        done += count
-
-
 @contextmanager
 def staged_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well.
@@ -211,7 +175,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
             part.mkdir()
             yield part
             fsync_folder(part)
-            old = path.with_name(f".{_short(path)}.old{PART}")
+            old = path.with_name(f".{short_name(path)}.old{PART}")
             _remove_tree(old)
             if path.exists():
                 os.replace(path, old)
@@ -269,6 +233,14 @@ def read_handle(handle: int, subject: str, limit: int) -> bytes:
     return b"".join(pieces)
 
 
+def _is_ours_alone(handle: int, path: Path) -> bool:
+    """Tell whether no other name leads to the file; one that is shared loses our name, never its bytes."""
+    if os.fstat(handle).st_nlink == 1:
+        return True
+    path.unlink()
+    return False
+
+
 def still_named(handle: int, path: Path) -> bool:
     """Tell whether an open file still has this name: whoever waited for its lock must ask."""
     ours = os.fstat(handle)
@@ -279,14 +251,14 @@ def still_named(handle: int, path: Path) -> bool:
     return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
 
 
-def _short(path: Path) -> str:
+def short_name(path: Path) -> str:
     """Return as much of a name as leaves room for what is put around it: a name has 255 bytes at most."""
     return os.fsdecode(os.fsencode(path.name)[:200])
 
 
 def _umask() -> int:
     """Read the umask without changing it for other threads (Linux 4.7)."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as status:
         for line in status:
             if line.startswith("Umask:"):
                 return int(line.split()[1], 8)

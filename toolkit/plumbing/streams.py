@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Layer, Proof
+from toolkit.mediatype import is_layer
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.ports import Block, Content
@@ -93,13 +94,12 @@ def opened(path: str, subject: str, size: int | None = None) -> Iterator[Extent]
         os.close(handle)
 
 
-def transfer(
-    content: Content, layer: Layer, write: Callable[[Block], object], *, prove_diff_id: bool = False
-) -> Proof:
+def transfer(content: Content, layer: Layer, write: Callable[[Block], object]) -> Proof:
     """Pass a layer's bytes to `write` and return what they prove; raises Mismatch.
 
-    The diffID of a compressed layer costs a decompression: it is done where the diffID is unknown,
-    or `prove_diff_id` asks for it. `write` has every byte before a mismatch can be known: what it
+    The diffID of a compressed layer costs a decompression, and is proven in the same pass: a blob that
+    unpacks to something else than its config says is refused on every way. What is no layer, the
+    content of an artifact, is not unpacked. `write` has every byte before a mismatch can be known: what it
     wrote counts only when this returns.
     """
     algorithm = layer.digest.algorithm if layer.digest else "sha256"
@@ -115,7 +115,7 @@ def transfer(
     first = _beginning(blocks)
     compression = sniff(first[:SNIFF])
     diff_id = None
-    if compression and (layer.diff_id is None or prove_diff_id):
+    if compression and (layer.diff_id or is_layer(layer.media_type)):
         diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression, f"layer {layer.key}"))
     elif algorithm != "sha256":
         diff_id = digest_of(itertools.chain([first], blocks))

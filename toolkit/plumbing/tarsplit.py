@@ -26,7 +26,9 @@ from toolkit.ports import Block
 
 LINE_LIMIT = 8 << 20  # bytes; a segment holds at most 1 MiB of headers and 1 MiB of tail
 SMALL = 128 << 10  # bytes; smaller files are joined into one block
-INDEX_LIMIT = 1 << 40
+BLOCKS = 512  # bytes of a tar block
+TAIL = 688  # characters of base64 that hold the last block
+END_SEGMENTS = 4  # of those behind the last body, that hold padding and the end
 SEGMENT = b'{"type":2,"payload":"'  # how every known writer begins a segment line
 FILE = re.compile(
     rb'\{"type":1,"name":"([^"\\\x00-\x1f\x7f-\xff]*)"(?:,"size":([1-9]\d{0,17}))?'
@@ -54,10 +56,12 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What the lines add up to: bytes of the tar, and of the sizes in its headers (rule S5)."""
+    """What the lines add up to, in bytes, and whether the tar they make has an end."""
 
-    size: int
-    header_sizes: int
+    size: int  # of the tar
+    header_sizes: int  # the sizes in its headers, rule S5
+    tree_sizes: int  # file contents and link targets, rule S3
+    has_end: bool  # two zero blocks behind the last body: a list that was cut has none
 
 
 class TarSplit:
@@ -86,16 +90,25 @@ class TarSplit:
 
     def measure(self) -> Measure:
         """Return the size of the tar without touching the tree, and without decoding what it need not."""
-        size = header_sizes = 0
+        size = header_sizes = links = last = 0
+        since: list[bytes] = []  # base64 of the segments since the last body
         for number, line in enumerate(self._raw_lines()):
-            if (text := _plain_segment(line, number)) is not None:
-                size += len(text) // 4 * 3 - text[-2:].count(b"=")
-                continue
-            found = FILE.fullmatch(line)
-            entry = File(b"", int(found[2] or 0), None) if found else self._parsed(line, number)[0]
-            size += len(entry.payload) if isinstance(entry, Segment) else entry.size
-            header_sizes += 0 if isinstance(entry, Segment) else entry.size
-        return Measure(size, header_sizes)
+            if (text := _plain_segment(line, number)) is None:
+                found = FILE.fullmatch(line)
+                entry = File(b"", int(found[2] or 0), None) if found else self._parsed(line, number)[0]
+                if isinstance(entry, Segment):
+                    text = base64.b64encode(entry.payload)
+                else:
+                    size, header_sizes, last = size + entry.size, header_sizes + entry.size, entry.size
+                    links += 0 if entry.size or not since else _link_size(since[-1])
+                    since = []
+                    continue
+            size += len(text) // 4 * 3 - text[-2:].count(b"=")
+            if len(since) < END_SEGMENTS:
+                since.append(text)
+        tail = b"".join(self._decoded(text, 0) for text in since)
+        end = tail[-last % BLOCKS :][: 2 * BLOCKS]
+        return Measure(size, header_sizes, header_sizes + links, end == bytes(2 * BLOCKS))
 
     def assemble(self, tree: Tree) -> Iterator[Block]:
         """Yield the exact tar, its file contents out of `tree`, each proven by its CRC.
@@ -197,6 +210,12 @@ class TarSplit:
             return binascii.a2b_base64(text, strict_mode=True) if text else b""
         except binascii.Error as error:
             raise InvalidDocument(self.subject, f"line {number} is not base64 ({error})") from error
+
+
+def _link_size(segment: bytes) -> int:
+    """Return the length of a symbolic link's target by the header that ends a segment, else 0."""
+    header = binascii.a2b_base64(segment[-TAIL:])[-BLOCKS:]
+    return len(header[157:257].rstrip(b"\0")) if header[156:157] == b"2" else 0
 
 
 def _plain_segment(line: bytes, number: int) -> bytes | None:

@@ -6,8 +6,9 @@ import os
 import stat
 from contextlib import suppress
 
-from toolkit.plumbing.files import copy_range, storing
+from toolkit.plumbing.files import storing
 from toolkit.plumbing.nodes import NEW_FILE, PERMISSIONS
+from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.tree import FOLDER, Tree
 from toolkit.plumbing.walk import walk
 

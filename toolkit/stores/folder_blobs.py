@@ -25,8 +25,10 @@ class FolderBlobs:
         self.folder = folder
 
     def path(self, digest: Digest) -> Path:
-        """Return where a blob lies, or would."""
-        return self.folder / blob_name(digest)
+        """Return where a blob lies, or would; raises UnsafeArchive where a link leads out of the layout."""
+        path = self.folder / blob_name(digest)
+        must_be_folders(path.parent, self.folder)
+        return path
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a small file; None where there is none."""
@@ -71,6 +73,15 @@ def _opened(path: Path) -> int:
         if getattr(error.__cause__, "errno", None) == errno.ELOOP:
             _must_be_file(stat.S_IFLNK, path)
         raise
+
+
+def must_be_folders(path: Path, top: Path) -> None:
+    """Raise UnsafeArchive where a component of `path` below `top` is there and is no folder, or a link."""
+    while path != top:
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            what = "a link" if path.is_symlink() else "no folder"
+            raise UnsafeArchive(str(path), f"is {what}, expected a folder")
+        path = path.parent
 
 
 def _must_be_file(mode: int, path: Path) -> None:

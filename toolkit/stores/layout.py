@@ -35,7 +35,7 @@ from toolkit.plumbing.files import (
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Block, Content
-from toolkit.stores.folder_blobs import FolderBlobs
+from toolkit.stores.folder_blobs import FolderBlobs, must_be_folders
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
 
@@ -125,6 +125,7 @@ class LayoutStore(OciImages):
                 write_atomically(self.path / LAYOUT, OCI_LAYOUT)
             check_layout(self.blobs, self.place)
             for folder in (self.path / "blobs" / "sha256", self._own / "stamps", self._own / "parts"):
+                must_be_folders(folder, self.path)
                 make_folder(folder)
             sweep(self._own / "parts")
             sweep(self.path)

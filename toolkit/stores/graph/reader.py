@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
+from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent, Stream
 from toolkit.plumbing.tarsplit import Measure, TarSplit
@@ -88,11 +89,32 @@ def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, lis
     with LayerReader.open(root, driver, layer) as reader:
         measure = reader.measure()
         weighed = reader.weighed(measure.header_sizes)
+    if weighed.proof == TAR_SPLIT:
+        _refuse_cut(weighed, measure)
     findings = size_findings(layer.id, weighed.layersize)
     if weighed.proof == REBUILT:
         problem = "has no tar-split, so its tar is rebuilt and not verifiable"
         findings.append(Finding(f"layer {layer.id[:12]}", problem))
+    if not measure.has_end:
+        problem = "is a tar without its end; either it was made so, or its tar-data.json.gz was cut"
+        findings.append(Finding(f"layer {layer.id[:12]}", problem))
     return Layer(layer.id, measure.size, v1=weighed), findings
+
+
+def _refuse_cut(layer: V1Layer, measure: Measure) -> None:
+    """Raise CorruptContent where a layer's tar-split lacks entries: there is no digest to tell it.
+
+    A list that was cut at a line has no end blocks; one that lacks files adds up to less than the
+    recorded layersize, which a whole one gives by rule S3 or S5.
+    """
+    recorded = layer.layersize.value
+    if recorded in {measure.header_sizes, measure.tree_sizes}:
+        return
+    subject, advice = f"layer {layer.id[:12]}: tar-data.json.gz", "it was cut or changed; take it from a copy"
+    if not measure.has_end:
+        raise CorruptContent(subject, "ends before the end of the tar", advice)
+    if layer.layersize.rule == "S3":  # the folder is as it was recorded, and the tar has other files
+        raise Mismatch(subject, "sum of its files", advice, measure.tree_sizes, recorded)
 
 
 def _tar_split(root: GraphRoot, layer_id: str, stack: ExitStack) -> TarSplit | None:

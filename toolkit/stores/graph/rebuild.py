@@ -60,7 +60,7 @@ class Rebuilt:
         for header, _, content in self.entries():
             size += len(header) + content + len(padding(content))
             header_sizes += content
-        return Measure(size, header_sizes)
+        return Measure(size, header_sizes, header_sizes, has_end=True)
 
     def _entry(self, change: Change, facts: os.stat_result, kind: bytes) -> tuple[bytes, Change, int]:
         size, link = (facts.st_size if kind == b"0" else 0), b""

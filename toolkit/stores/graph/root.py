@@ -17,6 +17,7 @@ from toolkit.plumbing.tree import Tree
 
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
+NAMES_VALUES = 500_000  # in it
 REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
 
 
@@ -44,7 +45,7 @@ class GraphRoot:
         raw = self.read([f"repositories-{driver}"], NAMES_LIMIT)
         if raw is None:
             return {}
-        top = load(raw, f"{self.path}/repositories-{driver}", NAMES_LIMIT)
+        top = load(raw, f"{self.path}/repositories-{driver}", NAMES_LIMIT, NAMES_VALUES)
         names: dict[str, str] = {}
         repositories = top.child("Repositories") if top.value.get("Repositories") else None
         for repository in sorted(repositories.value if repositories else {}):

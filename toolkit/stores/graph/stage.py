@@ -13,8 +13,9 @@ from toolkit.digest import Digest
 from toolkit.errors import MissingMember
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.apply import OWN_CHANGES, WHOLE_TREE, apply
-from toolkit.plumbing.files import copy_range, storing, write_all
+from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nodes import NEW_FILE
+from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit_writer import TarSplitWriter
 from toolkit.plumbing.tree import FILE, Tree

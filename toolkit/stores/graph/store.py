@@ -76,8 +76,7 @@ class GraphStore:
         """Measure one layer, of the first driver that holds it."""
         if not is_v1_id(key) or self.root.read(["graph", key, "json"], JSON_LIMIT) is None:
             raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
-        here = (driver for driver in self._drivers if holds(self.root.path, driver, key))
-        driver = next(here, self._drivers[0])
+        driver = self._holder(key)
         bare = self.root.layer(key)
         return examine(self.root, driver, replace(bare, layersize=self.root.layersize(key, driver.name)))[0]
 
@@ -97,6 +96,11 @@ class GraphStore:
             driver_named(named[0] if named else "unknown", self.place)
         return known
 
+    def _holder(self, layer_id: str) -> Driver:
+        """Return the first driver that holds a layer; the first of all where none does."""
+        here = (driver for driver in self._drivers if holds(self.root.path, driver, layer_id))
+        return next(here, self._drivers[0])
+
     def _find(self, name: str) -> tuple[str, Driver, str]:
         """Return the name as stored, its driver and its layer ID; raises NotFound with near names."""
         tables = [(driver, self.root.names(driver.name)) for driver in self._drivers]
@@ -105,7 +109,7 @@ class GraphStore:
                 if same(stored, name):
                     return stored, driver, names[stored]
         if is_v1_id(name) and self.root.read(["graph", name, "json"], JSON_LIMIT) is not None:
-            return "", self._drivers[0], name
+            return "", self._holder(name), name
         every = [stored for _, names in tables for stored in names]
         close = ", ".join(near(name, every))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
@@ -138,4 +142,4 @@ class GraphStore:
             except ToolkitError:
                 continue
         tops = sorted(ids - parents - known)
-        return [self._listing((), self._drivers[0].name, layer_id) for layer_id in tops]
+        return [self._listing((), self._holder(layer_id).name, layer_id) for layer_id in tops]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toolkit.image import Finding
+from toolkit.operations.companion import check_companion, companions
+
+HELLO = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"  # of "hello\n"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "app_1.tar"
+    path.write_bytes(b"hello\n")
+    return path
+
+
+def sums(bundle: Path, content: str | bytes) -> Path:
+    path = bundle.with_name(bundle.name + ".sha256")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_its_names_are_the_bundles_with_an_ending(bundle: Path) -> None:
+    assert [path.name for path in companions(bundle)] == ["app_1.tar.sha256", "app_1.tar.json"]
+
+
+def test_where_there_is_none_nothing_is_said(bundle: Path) -> None:
+    assert check_companion(bundle) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{HELLO}  app_1.tar\n",
+        f"{HELLO} *app_1.tar\n",
+        f"{HELLO}  app_1.tar",
+        f"{HELLO.upper()}  app_1.tar\n",
+    ],
+)
+def test_the_right_sum_is_fine(bundle: Path, line: str) -> None:
+    sums(bundle, line)
+    assert check_companion(bundle) == check_companion(bundle, HELLO) == []
+
+
+@pytest.mark.parametrize("name", ["my bundle.tar", "ü.tar", " x", "a  b"])
+def test_what_sha256sum_writes_is_read(tmp_path: Path, name: str) -> None:
+    bundle = tmp_path / name
+    bundle.write_bytes(b"hello\n")
+    sums(bundle, subprocess.run(["sha256sum", name], cwd=tmp_path, capture_output=True, check=True).stdout)
+    assert check_companion(bundle) == []
+
+
+def test_another_sum_is_an_error(bundle: Path) -> None:
+    sums(bundle, f"{'0' * 64}  app_1.tar\n")
+    problem = (
+        f"sha256 is {HELLO}, expected {'0' * 64}; it is not the file that app_1.tar.sha256 was written for"
+    )
+    assert check_companion(bundle) == [Finding(str(bundle), problem, "error", 5)]
+
+
+def test_a_sum_that_is_known_is_not_computed_again(bundle: Path) -> None:
+    sums(bundle, f"{'0' * 64}  app_1.tar\n")
+    assert check_companion(bundle, "0" * 64) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", HELLO, f"{HELLO}  other.tar\n", f"{HELLO}  app_1.tar\n{HELLO}  b\n", "x  app_1.tar\n", b"\xff\0"],
+)
+def test_a_file_about_something_else_is_a_warning(bundle: Path, line: str | bytes) -> None:
+    path = sums(bundle, line)
+    assert check_companion(bundle) == [Finding(str(path), "does not speak of app_1.tar", "warning")]
+
+
+def test_what_is_no_file_or_too_large_is_an_error(bundle: Path) -> None:
+    path = sums(bundle, bytes(5000))
+    assert [finding.exit_code for finding in check_companion(bundle)] == [7]
+    path.unlink()
+    os.mkfifo(path)
+    assert [finding.severity for finding in check_companion(bundle)] == ["error"]

@@ -1,0 +1,109 @@
+"""A root as a whole: several drivers, names and links; single layers are in test_graph_reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.archives import A, B, C
+from tests.graphs import legacy_layer, name
+from toolkit.errors import MissingMember, NotFound, Unsupported
+from toolkit.places import open_source
+from toolkit.settings import Settings
+from toolkit.stores.graph.store import GraphStore
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root that was used with aufs, then with vfs, then with devicemapper."""
+    root = tmp_path / "docker"
+    legacy_layer(root, "aufs", A, {"f": b"aufs"}, size="4")
+    legacy_layer(root, "vfs", B, {"f": b"vfs"}, size="3")
+    name(root, "aufs", latest=A, old=A)
+    name(root, "vfs", latest=B, new=B)
+    name(root, "devicemapper", other=C)
+    return root
+
+
+def content(store: GraphStore, image: str) -> bytes:
+    (layer,) = store.image(image).layers
+    with store.open(layer) as opened:
+        return b"".join(map(bytes, opened.blocks()))
+
+
+def test_the_images_of_every_driver_that_is_read_are_listed(root: Path) -> None:
+    assert [(line.names, line.id, line.problem) for line in GraphStore(root).listings()] == [
+        (("app:latest", "app:new"), B, ""), (("app:latest", "app:old"), A, ""),
+    ]  # fmt: skip
+
+
+def test_each_image_is_read_with_its_own_driver(root: Path) -> None:
+    store = GraphStore(root)
+    assert b"aufs" in content(store, "app:old")
+    assert b"vfs" in content(store, "app:new")
+    for image, driver in (("app:old", "aufs"), ("app:new", "vfs"), (A, "aufs"), (B, "vfs")):
+        (layer,) = store.image(image).layers
+        assert layer.v1
+        assert layer.v1.layersize.driver == driver
+        assert store.layer(layer.key).v1 == layer.v1
+
+
+def test_graph_plus_driver_says_which_one_is_meant(root: Path) -> None:
+    aufs, vfs = (open_source(f"graph+{driver}:{root}", Settings()) for driver in ("aufs", "vfs"))
+    assert (aufs.identify("app:latest"), vfs.identify("app:latest")) == (A, B)
+    assert vfs.place == f"graph+vfs:{root}"
+    with pytest.raises(NotFound, match=r"app:old: is not in graph\+vfs:.*near it: app:"):
+        vfs.identify("app:old")
+    assert [line.names for line in vfs.listings() if line.names] == [("app:latest", "app:new")]
+
+
+def test_a_driver_that_is_not_read_is_unsupported(root: Path) -> None:
+    sentence = "uses the storage driver 'devicemapper', expected one of aufs, overlay, vfs"
+    with pytest.raises(Unsupported, match=sentence):
+        open_source(f"graph+devicemapper:{root}", Settings())
+    for other in ("aufs", "vfs"):
+        (root / f"repositories-{other}").unlink()
+        (root / other).rename(root / f"was {other}")
+    with pytest.raises(Unsupported, match=f"graph:{root}: {sentence}"):
+        open_source(f"graph:{root}", Settings())
+
+
+def test_a_root_without_any_names_is_read_by_id(root: Path) -> None:
+    for path in root.glob("repositories-*"):
+        path.unlink()
+    store = GraphStore(root)
+    assert {(line.names, line.id, line.problem) for line in store.listings()} == {((), A, ""), ((), B, "")}
+    assert store.identify(A) == A
+    assert b"vfs" in content(store, B)
+
+
+def test_a_root_given_through_a_link_is_the_same(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "link").symlink_to("docker")
+    store = open_source(f"graph:{tmp_path}/link", Settings())
+    assert isinstance(store, GraphStore)
+    assert store.place == f"graph:{tmp_path}/link"
+    assert content(store, "app:old") == content(GraphStore(root), "app:old")
+
+
+@pytest.mark.parametrize(
+    "asked", ["app", "app:latest", "docker.io/library/app:latest", "index.docker.io/library/app"]
+)
+def test_a_name_is_found_however_it_is_written(root: Path, asked: str) -> None:
+    assert GraphStore(root, "aufs").identify(asked) == A
+
+
+@pytest.mark.parametrize("asked", ["app:missing", C, A[:12], "../graph", "layer", ""])
+def test_what_is_not_there_is_not_found(root: Path, asked: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        GraphStore(root).identify(asked)
+    assert caught.value.exit_code == 3
+
+
+def test_an_image_whose_layer_no_driver_holds_is_listed_and_cannot_be_read(root: Path) -> None:
+    name(root, "vfs", gone=C, new=B)
+    store = GraphStore(root)
+    problems = {line.names: line.problem for line in store.listings()}
+    assert "is not there" in problems["app:gone",]
+    with pytest.raises(MissingMember):
+        store.image("app:gone")
