@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Self
 
@@ -94,10 +95,16 @@ def same(a: str, b: str) -> bool:
 
     Names that are no references, as legacy stores hold some, are the same when they are equal.
     """
-    if a == b:
-        return True
-    one, other = _parsed(a), _parsed(b)
-    return one is not None and other is not None and _meaning(one) == _meaning(other)
+    return a == b or meaning(a) == meaning(b)
+
+
+@lru_cache(1 << 16)
+def meaning(name: str) -> tuple[str, ...]:
+    """Return what is equal for names that mean the same: a key to look many of them up by."""
+    reference = _parsed(name)
+    if reference is None:
+        return (name,)
+    return reference.registry, reference.repository, str(reference.digest or reference.tag)
 
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:
@@ -191,10 +198,6 @@ def _bare(familiar: str) -> str:
     named = familiar.partition("@")[0]
     name, colon, tag = named.rpartition(":")
     return name if colon and "/" not in tag else named
-
-
-def _meaning(reference: Reference) -> tuple[str, str, object]:
-    return reference.registry, reference.repository, reference.digest or reference.tag
 
 
 def _spelt_reference(reference: Reference) -> str:

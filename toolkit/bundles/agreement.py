@@ -7,7 +7,7 @@ bytes are proven by digests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.ancestry import V1Layer
@@ -18,7 +18,7 @@ from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Image
-from toolkit.reference import same
+from toolkit.reference import meaning
 from toolkit.synthesis import own_chain, saved_chain, told_chain, v1_json_for_bundle
 
 GUESTHOUSE = "blobs"  # the one folder that is no layer's ID, and holds one all the same
@@ -42,23 +42,27 @@ class Told:
         return ", ".join(str(image.config.image_id) for image in self.images) or "no image"
 
 
+ByName = Mapping[tuple[str, ...], Told]
+
+
 def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, ...]:
     """Raise UnsafeArchive where the docker or v1 part tells another image than the OCI part.
 
     Returns what the docker part has more: Docker 25 and later leaves images without a name out of
     index.json (formats D.3.2).
     """
-    found = [_compare_item(archive, item, told) for item in items(archive)]
+    named = {meaning(name): one for one in reversed(told) for name in one.names}
+    found = [_compare_item(archive, item, told, named) for item in items(archive)]
     part = V1Part(archive)
     if part.folders():
-        _compare_layers(archive, part, told)
+        _compare_layers(archive, part, told, named)
     _refuse_cut(part, told)
     return tuple(finding for finding in found if finding)
 
 
-def _compare_item(archive: Archive, item: Item, told: Sequence[Told]) -> Finding | None:
+def _compare_item(archive: Archive, item: Item, told: Sequence[Told], by_name: ByName) -> Finding | None:
     for name in item.names:
-        named = _named(told, name)
+        named = by_name.get(meaning(name))
         if named is None:
             raise UnsafeArchive(archive.place, f"has {name!r} in {MANIFEST} and not in its OCI part", ADVICE)
         if all(image.config.image_id != item.image_id for image in named.images):
@@ -74,11 +78,11 @@ def _compare_item(archive: Archive, item: Item, told: Sequence[Told]) -> Finding
     return None
 
 
-def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> None:
+def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told], by_name: ByName) -> None:
     """Hold each v1 folder, and each name, against the chains that the OCI images would be written as."""
     _refuse_shared_ids(archive, told)
     expected: dict[str, set[tuple[bytes, str]]] = {}
-    tops: dict[str, set[str]] = {}
+    tops: dict[tuple[str, ...], set[str]] = {}
     for one in told:
         for image in one.images:
             for chain in _chains(image):
@@ -86,7 +90,7 @@ def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> Non
                 for layer, member in zip(chain, members, strict=True):
                     expected.setdefault(layer.id, set()).add((v1_json_for_bundle(layer), member))
                 for name in one.names if chain else ():
-                    tops.setdefault(name, set()).add(chain[-1].id)
+                    tops.setdefault(meaning(name), set()).add(chain[-1].id)
     for folder, layer in part.layers():
         found = (layer.raw, archive.index.resolve(f"{folder}/layer.tar"))
         if found not in expected.get(layer.id, ()) or folder not in {layer.id, GUESTHOUSE}:
@@ -94,8 +98,8 @@ def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told]) -> Non
             problem = f"has {ids} in its OCI part, and layer {layer.id} in {folder!r} of no such image"
             raise UnsafeArchive(archive.place, problem, ADVICE)
     for name, layer_id in part.names().items():
-        if not any(same(name, known) and layer_id in ids for known, ids in tops.items()):
-            named = _named(told, name)
+        if layer_id not in tops.get(meaning(name), ()):
+            named = by_name.get(meaning(name))
             ids = named.ids() if named else "nothing"
             problem = f"has {ids} as {name!r} in its OCI part, and layer {layer_id[:64]} in {REPOSITORIES}"
             raise UnsafeArchive(archive.place, problem, ADVICE)
@@ -140,7 +144,3 @@ def _chains(image: Image) -> Iterator[list[V1Layer]]:
 
 def _layer_members(archive: Archive, image: Image) -> tuple[str, ...]:
     return tuple(archive.index.resolve(blob_name(layer.digest)) for layer in image.manifest.layers)
-
-
-def _named(told: Sequence[Told], name: str) -> Told | None:
-    return next((one for one in told for known in one.names if same(known, name)), None)

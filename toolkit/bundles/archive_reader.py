@@ -32,6 +32,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         """Open and index the file; raises NotFound, Unsupported, CorruptContent or UnsafeArchive."""
         self.place = str(path)
+        self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
         self._handle = _opened(path)
         try:
@@ -72,7 +73,9 @@ class Archive:
 
     def top_folders(self) -> list[str]:
         """Return the folders at the top of the archive, sorted."""
-        return [name for name in self.index.directories() if "/" not in name]
+        if self._tops is None:
+            self._tops = [name for name in self.index.directories() if "/" not in name]
+        return self._tops
 
     def close(self) -> None:
         """Let the file go."""

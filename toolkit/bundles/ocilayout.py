@@ -96,14 +96,14 @@ class OciImages:
         raw = self.blobs.read(INDEX, LIMIT)
         if raw is None:
             raise MissingMember(self.place, f"has no {INDEX}")
-        known: dict[Digest, Entry] = {}
+        tops: dict[Digest, Descriptor] = {}
+        named: dict[Digest, dict[str, None]] = {}
         for top in Index.from_bytes(raw).manifests:
             names = entry_names(top.annotations)
             if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
-                before = known.setdefault(top.digest, Entry((), bare(top)))
-                both = tuple(dict.fromkeys((*before.names, *names)))
-                known[top.digest] = Entry(both, before.top)
-        return list(known.values())
+                tops.setdefault(top.digest, bare(top))
+                named.setdefault(top.digest, {}).update(dict.fromkeys(names))
+        return [Entry(tuple(named[digest]), top) for digest, top in tops.items()]
 
     def _find(self, name: str) -> Entry:
         """Return the one entry of a name, digest or image ID, with that name alone."""
