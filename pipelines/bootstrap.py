@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
@@ -29,12 +30,21 @@ def install() -> None:
     if str(DEFAULTS) not in LuigiConfigParser._config_paths:  # noqa: SLF001 - luigi has no other door
         LuigiConfigParser._config_paths.insert(0, str(DEFAULTS))  # noqa: SLF001
         LuigiConfigParser.reload()
+    _lock_for_each_user()
     for name in ("luigi-interface", "luigi", "luigi.scheduler"):
         logging.getLogger(name).addFilter(one_sentence)
     LAST_WORDS.listen()
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)
+
+
+def _lock_for_each_user() -> None:
+    """Keep luigi's lock files apart: in its own default folder the first user shuts out all others."""
+    config = LuigiConfigParser.instance()
+    if not config.has_option("core", "lock_pid_dir"):
+        folder = os.path.join(tempfile.gettempdir(), f"luigi-{os.getuid()}")
+        config.set("core", "lock_pid_dir", folder.replace("%", "%%"))
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the shape of a handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -124,6 +125,8 @@ def test_the_embedded_store_is_what_auto_reads(lading: Lading, bundle: Path) -> 
 
 
 @pytest.mark.parametrize("place", ["graph:g", "graph+vfs:g"])
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to write a legacy root")
 def test_import_fills_a_legacy_store(lading: Lading, bundle: Path, place: str) -> None:
     assert lading("import", str(bundle), "--into", place).code == 0
     assert lading("verify", place, IMAGE).code == 0

@@ -67,7 +67,8 @@ class Staging:
             proof = Proof(digest, facts.get("size", int), diff_id, facts.get("compression", str))
         except ToolkitError:
             return None
-        return proof if stamp is not None and stamp == Stamp.of(folder / "layer.tar") else None
+        is_whole = stamp is not None and stamp.is_same_content(Stamp.of(folder / "layer.tar"))
+        return proof if is_whole else None
 
     def stage(self, source: Source, layer: Layer, progress: Progress | None = None) -> Proof:
         """Write one layer, its json and its receipt; raises what reading the layer raises."""

@@ -14,7 +14,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +49,10 @@ class Stamp:
         if not stat.S_ISREG(facts.st_mode):
             return None
         return cls(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+    def is_same_content(self, other: Stamp | None) -> bool:
+        """Compare all but the ctime, which also changes when somebody links or unlinks another name."""
+        return other is not None and replace(other, ctime=self.ctime) == self
 
     def to_json(self) -> list[int]:
         """Return the four numbers."""

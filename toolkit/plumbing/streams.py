@@ -60,8 +60,8 @@ class ProvenExtent(Extent):
         self.proof, self._stamp = proof, Stamp.of(handle)
 
     def unchanged(self) -> bool:
-        """Tell whether nobody touched the file since it was opened."""
-        return self._stamp == Stamp.of(self.handle)
+        """Tell whether nobody touched the bytes since the file was opened."""
+        return self._stamp is not None and self._stamp.is_same_content(Stamp.of(self.handle))
 
 
 class Stream:
