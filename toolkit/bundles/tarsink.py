@@ -22,6 +22,7 @@ from toolkit.plumbing.files import atomic_file, write_at
 from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
+from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content
 
 MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
@@ -143,10 +144,11 @@ class _Cursors:
     """Writes each block at the next place of every copy."""
 
     def __init__(self, handle: int, offsets: Sequence[int]) -> None:
-        self._handle, self._offsets = handle, list(offsets)
+        self._writers = [WriteBehind(handle, offset) for offset in offsets]
 
     def __call__(self, block: Block) -> None:
-        self._offsets = [write_at(self._handle, block, offset) for offset in self._offsets]
+        for write in self._writers:
+            write(block)
 
 
 def placeholder(layer: Layer) -> Proof:

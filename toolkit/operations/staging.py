@@ -32,13 +32,13 @@ from toolkit.plumbing.files import (
     still_named,
     storing,
     sweep,
-    write_all,
     write_atomically,
 )
 from toolkit.plumbing.sharing import link_atomically
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.plumbing.turns import turn
+from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Content, Source
 
 RECEIPT_LIMIT = 64 << 10  # bytes
@@ -181,7 +181,7 @@ def _shared(content: Content, layer: Layer, path: Path, progress: Progress | Non
 def _written(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof:
     with atomic_file(path) as handle:
         reserve(handle, layer.size)
-        return transfer(watched(content, layer, progress), layer, lambda block: write_all(handle, block))
+        return transfer(watched(content, layer, progress), layer, WriteBehind(handle))
 
 
 class StagedSource(Through):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.errors import StoreError
 from toolkit.plumbing.files import PART, fsync_folder, locked, part_name, short_name, storing, write_at
+from toolkit.plumbing.writebehind import WINDOW, start_writing
 
 
 def link_atomically(handle: int, path: Path) -> bool:
@@ -35,7 +36,7 @@ def copy_range(source: int, handle: int, offset: int, size: int) -> None:
     done = 0
     while done < size:
         try:
-            count = os.copy_file_range(source, handle, size - done, done, offset + done)
+            count = os.copy_file_range(source, handle, min(size - done, WINDOW), done, offset + done)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
                 raise
@@ -43,4 +44,5 @@ def copy_range(source: int, handle: int, offset: int, size: int) -> None:
             count = write_at(handle, block, offset + done) - offset - done
         if not count:
             raise StoreError("a file", f"ends after {done} bytes, expected {size}", "it was cut short")
+        start_writing(handle, offset + done, count)
         done += count

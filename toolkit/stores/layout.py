@@ -29,11 +29,11 @@ from toolkit.plumbing.files import (
     make_folder,
     storing,
     sweep,
-    write_all,
     write_atomically,
 )
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import nowhere, transfer
+from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content
 from toolkit.stores.folder_blobs import FolderBlobs, must_be_folders
 from toolkit.stores.layout_index import EMPTY, named_in
@@ -76,7 +76,7 @@ class LayoutStore(OciImages):
             try:
                 os.ftruncate(handle, 0)
                 reserve(handle, layer.size)
-                proof = transfer(content, layer, lambda block: write_all(handle, block))
+                proof = transfer(content, layer, WriteBehind(handle))
                 os.fsync(handle)
                 self._name(part, proof.digest)
             except BaseException:
