@@ -17,6 +17,7 @@ import pytest
 from tests.layers import SOME_TIME, device, file, folder, hard_link, layer, member, symlink
 from toolkit.errors import CorruptContent, MissingMember, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.plumbing.apply import OWN_CHANGES, WHOLE_TREE, Manner, apply
+from toolkit.plumbing.assembly import assemble
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import TarSplit
 from toolkit.plumbing.tarsplit_writer import TarSplitWriter
@@ -55,7 +56,7 @@ class Place:
             size = os.fstat(handle).st_size
             with Tree(self.top) as tree:
                 split = TarSplit(lambda: Extent(handle, 0, size, "split"), "split")
-                return b"".join(map(bytes, split.assemble(tree)))
+                return b"".join(map(bytes, assemble(split, tree)))
         finally:
             os.close(handle)
 

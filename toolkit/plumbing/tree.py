@@ -61,7 +61,7 @@ class Tree:
             try:
                 here.append((part, os.open(part, FOLDER, dir_fd=parent)))
             except OSError as error:
-                raise self._explain(error, b"/".join(parts)) from error
+                raise self.explained(error, b"/".join(parts)) from error
         self._names = list(parts)
         return here[-1][1] if here else self.handle
 
@@ -74,7 +74,7 @@ class Tree:
         try:
             handle = os.open(parts[-1], FILE, dir_fd=parent)
         except OSError as error:
-            raise self._explain(error, name) from error
+            raise self.explained(error, name) from error
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             os.close(handle)
@@ -91,7 +91,7 @@ class Tree:
         except (FileNotFoundError, MissingMember):
             return None
         except OSError as error:
-            raise self._explain(error, name) from error
+            raise self.explained(error, name) from error
 
     def close(self) -> None:
         """Close every handle."""
@@ -112,7 +112,8 @@ class Tree:
     def _at(self, name: bytes) -> str:
         return f"{self.subject}/{name.decode(errors='backslashreplace')}"
 
-    def _explain(self, error: OSError, name: bytes) -> Exception:
+    def explained(self, error: OSError, name: bytes) -> Exception:
+        """Return what a refusal of the operating system says of a member; raises StoreError for others."""
         where = self._at(name)
         if error.errno in GONE:
             return MissingMember(where, GONE[error.errno])

@@ -21,6 +21,7 @@ class WriteBehind:
         self._handle, self._offset, self._handed = handle, offset, offset
 
     def __call__(self, block: Block) -> None:
+        """Write one block."""
         self._offset = write_at(self._handle, block, self._offset)
         if self._offset - self._handed >= WINDOW:
             start_writing(self._handle, self._handed, self._offset - self._handed)

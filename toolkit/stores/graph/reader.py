@@ -12,6 +12,7 @@ from functools import cached_property
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Finding, Layer
+from toolkit.plumbing.assembly import assemble
 from toolkit.plumbing.streams import Extent, Stream
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
@@ -48,25 +49,31 @@ class LayerReader:
         subject = f"layer {self.layer.id[:12]}"
         if self._split is None:
             return Stream(size, Rebuilt(self._tree, self._changes).blocks(), subject)
-        return Stream(size, self._split.assemble(self._tree), subject)
+        return Stream(size, assemble(self._split, self._tree), subject)
 
     def measure(self) -> Measure:
         """Return the tar's size and the sum of its headers' sizes (rule S5), in bytes."""
         return (self._split or Rebuilt(self._tree, self._changes)).measure()
 
-    def weighed(self, header_sizes: int) -> V1Layer:
+    def weighed(self, measure: Measure) -> V1Layer:
         """Return the layer with its layersize's rule named."""
         size = matched(
             self.layer.layersize,
             self.driver.size_rule,
             {
-                "S5": lambda: header_sizes,
-                "S3": lambda: tree_sizes(self._tree)["S3"],
+                "S5": lambda: measure.header_sizes,
+                "S3": lambda: self._files_and_links(measure),
                 "S4": self._changed_sizes,
                 "S2": lambda: tree_sizes(self._tree)["S2"],
             },
         )
         return replace(self.layer, layersize=size, proof=self.proof)
+
+    def _files_and_links(self, measure: Measure) -> int:
+        """Rule S3: a tar-split whose sum is the recorded one saves the walk over the tree."""
+        if self._split is not None and measure.tree_sizes == self.layer.layersize.value:
+            return measure.tree_sizes
+        return tree_sizes(self._tree)["S3"]
 
     def _changed_sizes(self) -> int:
         """Rule S4: the sizes of added and modified files, once for each name."""
@@ -88,7 +95,7 @@ def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, lis
     """Measure a layer without reading its files: exact size, layersize rule, and what is odd."""
     with LayerReader.open(root, driver, layer) as reader:
         measure = reader.measure()
-        weighed = reader.weighed(measure.header_sizes)
+        weighed = reader.weighed(measure)
     if weighed.proof == TAR_SPLIT:
         _refuse_cut(weighed, measure)
     findings = size_findings(layer.id, weighed.layersize)
