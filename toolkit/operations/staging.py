@@ -109,7 +109,7 @@ class Staging:
                 (self.folder / CLAIMS / owner).unlink(missing_ok=True)
             os.close(handle)
         needed = self._needed()
-        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+        for folder in _within(self.folder):
             if folder.name not in needed and folder.name != CLAIMS:
                 shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
@@ -117,14 +117,14 @@ class Staging:
 
     def sweep(self) -> None:
         """Remove what killed runs left half-written."""
-        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+        for folder in _within(self.folder):
             if folder.is_dir() and folder.name != CLAIMS:
                 sweep(folder)
 
     def _needed(self) -> set[str]:
         needed: set[str] = set()
         claims = self.folder / CLAIMS
-        for path in claims.iterdir() if claims.is_dir() else ():
+        for path in _within(claims):
             with suppress(FileNotFoundError), path.open("r+b") as claim:
                 try:
                     fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,6 +134,13 @@ class Staging:
                 else:
                     path.unlink(missing_ok=True)  # its run is dead
         return needed
+
+
+def _within(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing of one that is not there, or goes just now."""
+    with suppress(FileNotFoundError):
+        return list(folder.iterdir())
+    return []
 
 
 def _held_claim(path: Path) -> int:

@@ -94,7 +94,11 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
     with storing(folder):
         if not folder.is_dir():
             make_folder(folder.parent)
-            folder.mkdir(mode, exist_ok=True)
+            try:
+                folder.mkdir(mode)
+            except FileExistsError:
+                if os.path.lexists(folder) and not folder.is_dir():  # it may come and go meanwhile
+                    raise
             fsync_folder(folder.parent)
 
 
