@@ -29,6 +29,7 @@ FLOORS = {
     "toolkit.ancestry": 3,
     "toolkit.v1image": 3,
     "toolkit.migration": 3,
+    "toolkit.configured": 3,
     "toolkit.synthesis": 3,
     "toolkit.image": 3,
     "toolkit.outline": 3,

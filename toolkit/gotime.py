@@ -38,3 +38,12 @@ def _exists(found: re.Match[str]) -> bool:
 def _zone(found: re.Match[str]) -> str:
     minutes = int(found[9] or 0) * 60 + int(found[10] or 0)
     return f"{found[8]}{minutes // 60:02}:{minutes % 60:02}" if minutes else "Z"
+
+
+def seconds(text: str | None) -> int:
+    """Return the time in whole seconds since 1970, rounded down; 0 where there is none or it is none."""
+    if text is None or (found := RFC3339.fullmatch(text)) is None or not _exists(found):
+        return 0
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    offset = (int(found[9] or 0) * 60 + int(found[10] or 0)) * 60 * (-1 if found[8] == "-" else 1)
+    return calendar.timegm((year, month, day, hour, minute, second)) - offset

@@ -7,11 +7,11 @@ keeps none. So an image travels in two states. A `SourceImage` lists layers to b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from toolkit import mediatype
+from toolkit import gojson, mediatype
 from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound
@@ -53,6 +53,14 @@ class Proof:
     compression: str = ""  # "", gzip, zstd, xz, bzip2
 
 
+def placeholder(layer: Layer) -> Proof:
+    """Return a stand-in of the right size and length, unique to the layer, until its bytes are read."""
+    stand_in = Digest.of(layer.key.encode())
+    compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
+    suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
+    return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A manifest, index or config, and how it is asked for."""
@@ -88,6 +96,7 @@ class ProvenImage:
     documents: Mapping[Digest, Document]  # children before parents
     blobs: tuple[Descriptor, ...]  # layers and artifact content, each once, base first
     findings: tuple[Finding, ...] = ()
+    compressions: frozenset[str] = frozenset()  # how its layers are compressed, by their bytes: "", gzip, …
 
     def images(self) -> list[Image]:
         """Return every platform's image that is here whole, in the index's order."""
@@ -118,6 +127,17 @@ class ProvenImage:
             there = ", ".join(sorted(str(image.config.platform) for image in images))
             raise NotFound(f"platform {platform}", "is not in the image", f"it has {there}")
         return images[0] if images else None
+
+
+def made_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
+    """Return a manifest for an image whose source has none: its digest is ours, and always the same."""
+    body = {
+        "schemaVersion": 2,
+        "mediaType": mediatype.OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [layer.to_json() for layer in layers],
+    }
+    return Manifest.from_bytes(gojson.encode(body))
 
 
 class SourceImage(Protocol):

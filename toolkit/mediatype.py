@@ -28,6 +28,16 @@ def is_layer(media_type: str) -> bool:
     return media_type.startswith(LAYER_PREFIXES) and not media_type.endswith("+encrypted")
 
 
+def compression_of(media_type: str) -> str | None:
+    """Return how a layer of this type is compressed: "", gzip or zstd; None where the type does not tell."""
+    if not is_layer(media_type):
+        return None
+    for suffix, name in (("+gzip", "gzip"), (".gzip", "gzip"), ("+zstd", "zstd"), (".zstd", "zstd")):
+        if media_type.endswith(suffix):
+            return name
+    return "" if media_type.endswith(".tar") else None
+
+
 def layer_type(compression: str) -> str:
     """Return the OCI layer type for `""`, `gzip` or `zstd`; others have none and go as plain tar."""
     return OCI_LAYER + LAYER_SUFFIX.get(compression, "")

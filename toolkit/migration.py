@@ -15,8 +15,8 @@ from toolkit import gojson, mediatype, v1image
 from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
-from toolkit.image import Document, Finding, Layer, Proof, ProvenImage
-from toolkit.model import Config, Descriptor, Manifest
+from toolkit.image import Document, Finding, Layer, Proof, ProvenImage, made_manifest
+from toolkit.model import Config, Descriptor
 
 FORGOTTEN = frozenset({"id", "parent", "Size", "parent_id", "layer_id", "throwaway"})
 NO_FALLBACK = (1, 8, 3)  # the first docker_version whose json is taken as it stands
@@ -101,21 +101,12 @@ class LegacyImage:
         blobs = [
             Descriptor(mediatype.layer_type(proof.compression), proof.digest, proof.size) for proof in found
         ]
-        manifest = _manifest(config, blobs, self.chain)
+        told = [blob.annotated(v1.annotations()) for blob, v1 in zip(blobs, self.chain, strict=True)]
+        manifest = made_manifest(config, told)
         documents = {
             config.digest: Document(config, raw),
             manifest.descriptor.digest: Document(manifest.descriptor, manifest.raw),
         }
         once = tuple({blob.digest: blob for blob in blobs}.values())
-        return ProvenImage(self.names, manifest.descriptor, documents, once, self.findings)
-
-
-def _manifest(config: Descriptor, blobs: Sequence[Descriptor], chain: Sequence[V1Layer]) -> Manifest:
-    told = [blob.annotated(layer.annotations()) for blob, layer in zip(blobs, chain, strict=True)]
-    body = {
-        "schemaVersion": 2,
-        "mediaType": mediatype.OCI_MANIFEST,
-        "config": config.to_json(),
-        "layers": [layer.to_json() for layer in told],
-    }
-    return Manifest.from_bytes(gojson.encode(body))
+        compressions = frozenset(proof.compression for proof in found)
+        return ProvenImage(self.names, manifest.descriptor, documents, once, self.findings, compressions)

@@ -31,13 +31,22 @@ def saved_chain(image: Image) -> list[V1Layer]:
 
     Raises InvalidDocument where the config has a value that Docker cannot read.
     """
-    config = Node(image.config.value, f"config {image.config.image_id}")
-    whole = {key: value for key, value in v1image.struct(config).items() if key not in {"id", "parent"}}
-    bare = {**v1image.struct(Node({}, config.subject)), "created": EPOCH}
+    return _saved(image.config, EPOCH)
+
+
+def saved_ids(config: Config, epoch: str = EPOCH) -> list[str]:
+    """Return the v1 IDs that `docker save` makes up where time 0 is written as `epoch`: in its own zone."""
+    return [layer.id for layer in _saved(config, epoch)]
+
+
+def _saved(config: Config, epoch: str) -> list[V1Layer]:
+    node = Node(config.value, f"config {config.image_id}")
+    whole = {key: value for key, value in v1image.struct(node).items() if key not in {"id", "parent"}}
+    bare = {**v1image.struct(Node({}, node.subject)), "created": epoch}
     system = {"os": whole["os"]} if "os" in whole else {}  # in every file, but not in the IDs below the top
-    below = [gojson.members_of(bare)] * (len(image.layers) - 1)
-    bodies = [*below, gojson.members_of(whole)] if image.layers else []
-    return _linked(bodies, image.config.diff_ids, gojson.members_of(system))
+    below = [gojson.members_of(bare)] * (len(config.diff_ids) - 1)
+    bodies = [*below, gojson.members_of(whole)] if config.diff_ids else []
+    return _linked(bodies, config.diff_ids, gojson.members_of(system))
 
 
 def told_chain(image: Image) -> list[V1Layer]:

@@ -18,7 +18,7 @@ from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Source
 
-BUNDLES = [format_.name for format_ in FORMATS if format_.members_of]
+BUNDLES = ["docker-v1.2", *(row.name for row in FORMATS if row.serves.startswith("Docker 0.7"))]
 
 
 class Loader:

@@ -22,6 +22,9 @@ EXPORT = "import sys; from toolkit.cli import main; sys.exit(main(sys.argv[1:]))
 
 GOLDEN = {  # of `lading export ubuntu:14.04 --from sample: --format …`; tests/golden/README.md
     "universal": "57753921e9a2d506bb1e43b03fa09b6a35ca9847c7e67bd9cc3b9c82fbbface4",
+    "docker": "82fad3611601ba27a0809782dba55587fdfac05a35a207489d8b64f942f46e40",
+    "oci": "190ff89e242abceb23964f1ca71740491d895fbcd871bcbe98a0ee157fde97f1",
+    "docker-v1.2": "3f1230901c7284bed570dc50845132daecf7e913eb51a8ddcd971349011aa17d",
     "docker-v1": "61997cede24958a687b6c46f7441db5b4f781112bfa1655de4a668b133399e2f",
 }
 

@@ -7,9 +7,8 @@ import pytest
 
 from tests.archives import ONE, TWO, Body, Link, docker_item, encode, image, layout, sha256, written
 from toolkit.bundles.archive_reader import Archive
-from toolkit.bundles.docker_part import DockerPart, items
-from toolkit.bundles.ocilayout import OciImages
-from toolkit.errors import InvalidDocument, MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.bundles.docker_part import items
+from toolkit.errors import InvalidDocument, MissingMember, ToolkitError, UnsafeArchive
 
 APP = image(ONE, TWO)
 
@@ -59,14 +58,35 @@ def test_a_broken_manifest_json_is_refused(tmp_path: Path, manifest: Any, error:
         items(archive(tmp_path, manifest))
 
 
-def test_its_images_are_shown_as_a_layout(tmp_path: Path) -> None:
-    found = OciImages(DockerPart(archive(tmp_path, [docker_item(APP, "app:1", "app:2")])), "x")
-    (line,) = found.listings()
-    assert (line.names, line.id) == (("app:1", "app:2"), sha256(APP.config))
-    assert [layer.key for layer in found.image("app:1").layers] == [sha256(ONE), sha256(TWO)]
+@pytest.mark.parametrize("name", ["A:b", f"x@{sha256(ONE)}", "x:1@sha256:0", "a b:1"])
+def test_a_name_that_docker_refuses_after_storing_the_image_is_refused_before(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InvalidDocument, match=r"\[0\]\.RepoTags\[0\]"):
+        items(archive(tmp_path, [docker_item(APP, name)]))
 
 
-def test_a_layer_whose_name_tells_no_digest_is_not_read_yet(tmp_path: Path) -> None:
-    listed = docker_item(APP) | {"Layers": ["1.tar", "2.tar"]}
-    with pytest.raises(Unsupported, match=r"1\.tar"):
-        DockerPart(archive(tmp_path, [listed], **{"1.tar": ONE, "2.tar": TWO}))
+def test_a_name_without_a_tag_is_latest_and_told(tmp_path: Path) -> None:
+    (item,) = items(archive(tmp_path, [docker_item(APP, "localhost:5000/app")]))
+    assert item.names == ("localhost:5000/app:latest",)
+    assert "without a tag" in item.findings[0].problem
+
+
+def test_one_name_for_two_images_is_refused(tmp_path: Path) -> None:
+    other = image(TWO)
+    more: dict[str, Body] = {"other.json": other.config, "other.tar": TWO}
+    listed = {"Config": "other.json", "RepoTags": ["docker.io/library/app:1"], "Layers": ["other.tar"]}
+    with pytest.raises(UnsafeArchive, match=f"{sha256(APP.config)} and {sha256(other.config)}"):
+        items(archive(tmp_path, [docker_item(APP, "app:1"), listed], **more))
+
+
+def test_a_config_that_was_renamed_is_told_with_its_digest(tmp_path: Path) -> None:
+    listed = docker_item(APP) | {"Config": f"{'0' * 64}.json"}
+    (item,) = items(archive(tmp_path, [listed], **{f"{'0' * 64}.json": APP.config}))
+    assert sha256(APP.config) in item.findings[0].problem
+
+
+def test_a_path_that_containerd_does_not_find_is_told(tmp_path: Path) -> None:
+    listed = docker_item(APP) | {"Config": f"./{docker_item(APP)['Config']}"}
+    (item,) = items(archive(tmp_path, [listed]))
+    assert "containerd does not find" in item.findings[0].problem

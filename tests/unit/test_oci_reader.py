@@ -57,7 +57,7 @@ def test_a_blob_of_other_bytes_is_refused() -> None:
 def test_an_image_that_docker_25_saved_without_a_name_is_read(tmp_path: Path) -> None:
     files: dict[str, Body] = dict(layout(("", APP)))
     files["index.json"] = b'{"schemaVersion":2,"manifests":null}'
-    source = bundle(tmp_path, files | {"manifest.json": encode([docker_item(APP)])})
+    source = open_bundle(written(tmp_path / "a.tar", files | {"manifest.json": encode([docker_item(APP)])}))
     assert [line.id for line in source.listings()] == [sha256(APP.config)]
 
 

@@ -16,10 +16,9 @@ import pytest
 from tests.archives import EMPTY, ONE, TWO, A, B, Body, C, blob, encode, sha256, tar, v1_folder, written
 from tests.pictures import content_of, found_in
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
-from toolkit.bundles.tarsink import placeholder
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, StoreError
-from toolkit.image import Layer, Proof
+from toolkit.image import Layer, Proof, placeholder
 from toolkit.migration import LegacyImage
 from toolkit.operations import copy as copying
 from toolkit.operations.copy import copy
@@ -61,7 +60,7 @@ def opened(path: Path, chain: Mapping[str, bytes]) -> Source:
 
 def contents(bundle: Path, format_name: str, chain: Mapping[str, bytes]) -> list[bytes]:
     """Return the layers' bytes as they lie in the bundle."""
-    if format_name == "universal":
+    if format_name in {"universal", "docker", "oci"}:
         return [content_of(bundle, blob(sha256(each))) for each in chain.values()]
     return [content_of(bundle, f"{layer_id}/layer.tar") for layer_id in chain]
 

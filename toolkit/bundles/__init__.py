@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.bundles import docker_v1, universal
+from toolkit.bundles import docker_members, docker_v1, docker_v1_2, layout_members, universal
 from toolkit.bundles.archive_reader import Archive, not_a_bundle
+from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, DirBundle, is_dir
+from toolkit.bundles.dir_sink import DirSink
 from toolkit.bundles.docker_part import MANIFEST
+from toolkit.bundles.docker_reader import DockerArchive
 from toolkit.bundles.docker_v1_reader import V1Bundle
-from toolkit.bundles.oci_reader import DOCKER, OCI, OciBundle
-from toolkit.bundles.ocilayout import LAYOUT
+from toolkit.bundles.engines import CONTAINERD, CRANE, PODMAN, SKOPEO, Engines
+from toolkit.bundles.oci_reader import DOCKER, OCI, open_archive
+from toolkit.bundles.ocilayout import INDEX, LAYOUT
 from toolkit.bundles.tarsink import LossesOf, MembersOf, TarSink
-from toolkit.errors import Unsupported, UsageError
+from toolkit.errors import UsageError
+from toolkit.image import ProvenImage
 from toolkit.plumbing.archive import TarIndex
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Sink, Source
 from toolkit.synthesis import losses_as_v1
 
@@ -26,13 +32,18 @@ class BundleFormat:
     name: str
     recognises: Callable[[TarIndex], bool]
     reader: Callable[[Archive, str], Source]
-    members_of: MembersOf | None  # None where it is read only
-    serves: str
+    members_of: MembersOf | None  # None where it is a folder and no tar
+    engines: Engines
     losses_of: LossesOf | None = None  # None where it carries everything
+
+    @property
+    def serves(self) -> str:
+        """Name the engines that load it, whatever is in it."""
+        return str(self.engines)
 
 
 def _has_layout(index: TarIndex) -> bool:
-    return LAYOUT in index
+    return LAYOUT in index or INDEX in index
 
 
 def _has_layers(index: TarIndex) -> bool:
@@ -43,32 +54,49 @@ def _has_layers(index: TarIndex) -> bool:
     )
 
 
+def _has_version(index: TarIndex) -> bool:
+    return VERSION in index and MANIFEST in index and is_dir(index.read(VERSION, VERSION_LIMIT))
+
+
+ALL = (PODMAN, CONTAINERD, SKOPEO, CRANE)
 FORMATS = (  # the most specific first
     BundleFormat(
         "universal",
         lambda index: _has_layout(index) and MANIFEST in index and _has_layers(index),
-        OciBundle,
+        open_archive,
         universal.members,
-        "Docker 0.7-29, podman, containerd, skopeo, crane",
+        Engines(((0, 7), (29, 0)), ALL),
     ),
     BundleFormat(
         "docker",
         lambda index: _has_layout(index) and MANIFEST in index,
-        OciBundle,
-        None,
-        "Docker 1.10-29, podman, containerd, skopeo, crane",
+        open_archive,
+        docker_members.members,
+        Engines(((1, 10), (29, 0)), ALL),
     ),
-    BundleFormat("oci", _has_layout, OciBundle, None, "podman, containerd, skopeo"),
+    BundleFormat(
+        "oci", _has_layout, open_archive, layout_members.members, Engines(None, (PODMAN, CONTAINERD, SKOPEO))
+    ),
+    BundleFormat("dir", _has_version, DirBundle.of_archive, None, Engines(None, (PODMAN, SKOPEO))),
+    BundleFormat(
+        "docker-v1.2",
+        lambda index: MANIFEST in index,
+        DockerArchive,
+        docker_v1_2.members,
+        Engines(((1, 10), (29, 0)), ALL),
+        docker_v1_2.losses,
+    ),
     BundleFormat(
         "docker-v1",
-        lambda index: MANIFEST not in index and _has_layers(index),
+        _has_layers,
         V1Bundle,
         docker_v1.members,
-        "Docker 0.7-28",
+        Engines(((0, 7), (28, 0))),
         losses_as_v1,
     ),
 )
 DEFAULT = "universal"
+NAMES = {format_.name: format_ for format_ in FORMATS}
 
 
 def recognise(index: TarIndex) -> BundleFormat:
@@ -76,9 +104,6 @@ def recognise(index: TarIndex) -> BundleFormat:
     for format_ in FORMATS:
         if format_.recognises(index):
             return format_
-    if MANIFEST in index:
-        problem = f"is a docker archive with {MANIFEST} and no OCI part, which this version does not read yet"
-        raise Unsupported(index.subject, problem, "docker load and docker save it with Docker 25 or later")
     raise not_a_bundle(index.subject, "a tar archive without an image in it")
 
 
@@ -90,6 +115,8 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
     """
     if prefer not in {"", DOCKER, OCI}:
         raise UsageError(f"--prefer {prefer[:50]}", "is no part of a bundle", f"write {DOCKER} or {OCI}")
+    if path.is_dir() and is_dir(FolderFiles(path).read(VERSION, VERSION_LIMIT)):
+        return DirBundle(FolderFiles(path), str(path))
     archive = Archive(path)
     try:
         format_ = recognise(archive.index)
@@ -101,11 +128,20 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
 
 
 def create_bundle(path: Path, format_name: str = DEFAULT) -> Sink:
-    """Return a sink for a bundle that does not exist yet; raises Unsupported or UsageError."""
-    for format_ in FORMATS:
-        if format_.name == format_name:
-            if format_.members_of is None:
-                raise Unsupported(f"--format {format_name}", "is read, and not written yet by this version")
-            return TarSink(path, format_.members_of, format_.losses_of)
-    known = ", ".join(format_.name for format_ in FORMATS if format_.members_of)
-    raise UsageError(f"--format {format_name[:50]}", "is no bundle format", f"one of {known}")
+    """Return a sink for a bundle that does not exist yet; raises UsageError."""
+    format_ = named(format_name)
+    if format_.members_of is None:
+        return DirSink(path)
+    return TarSink(path, format_.members_of, format_.losses_of)
+
+
+def engines(format_name: str, images: Sequence[ProvenImage]) -> list[str]:
+    """Name the engines that load these images out of a bundle of this format."""
+    return named(format_name).engines.of(images).names()
+
+
+def named(format_name: str) -> BundleFormat:
+    """Return the format of that name; raises UsageError."""
+    if (format_ := NAMES.get(format_name)) is None:
+        raise UsageError(f"--format {format_name[:50]}", "is no bundle format", f"one of {', '.join(NAMES)}")
+    return format_

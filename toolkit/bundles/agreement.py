@@ -14,6 +14,7 @@ from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item, items
 from toolkit.bundles.modern import ModernImage, blob_name
+from toolkit.bundles.v1_agreement import GUESTHOUSE
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive
@@ -21,7 +22,6 @@ from toolkit.image import Finding, Image
 from toolkit.reference import meaning
 from toolkit.synthesis import own_chain, saved_chain, told_chain, v1_json_for_bundle
 
-GUESTHOUSE = "blobs"  # the one folder that is no layer's ID, and holds one all the same
 ADVICE = "choose one with --prefer docker or --prefer oci, if you trust the archive"
 
 

@@ -1,29 +1,29 @@
-"""The docker part of an archive: manifest.json, and the blobs that it shares with a layout (formats D.2).
+"""manifest.json of an archive: which configs, names and layer files it lists (formats D.2, D.4).
 
-For one who prefers it, its images are shown as a layout of their own: manifests are made for them.
+    [{"Config": path, "RepoTags": [name:tag, …] or null, "Layers": [path, …]}, …]
+
+`Parent` and `LayerSources`, which only Docker itself writes and uses, are read over.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from toolkit import gojson, mediatype
 from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
-from toolkit.bundles.modern import blob_name
-from toolkit.bundles.names import name_annotations
-from toolkit.bundles.universal import OCI_LAYOUT
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, Node, load_any
-from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.model import Descriptor
-from toolkit.ports import Content
+from toolkit.errors import InvalidDocument, InvalidReference, UnsafeArchive
+from toolkit.image import Finding
+from toolkit.reference import Reference, meaning
 
 MANIFEST = "manifest.json"
 ITEM_KEYS = ("Config", "RepoTags", "Layers", "Parent", "LayerSources")
 ITEMS = 10_000  # images of one manifest.json
 CONFIGS_LIMIT = 64 << 20  # bytes of all their configs, which are held in memory
+HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Item:
     names: tuple[str, ...]
     config: bytes = field(repr=False)
     layers: tuple[str, ...]  # members that hold them, links followed, base first
+    findings: tuple[Finding, ...] = ()
 
     @property
     def image_id(self) -> Digest:
@@ -41,7 +42,10 @@ class Item:
 
 
 def items(archive: Archive) -> list[Item]:
-    """Read manifest.json; nothing where there is none. Raises InvalidDocument or MissingMember."""
+    """Read manifest.json; nothing where there is none.
+
+    Raises InvalidDocument, MissingMember, or UnsafeArchive where engines would see two things.
+    """
     raw = archive.read(MANIFEST, LIMIT)
     if raw is None:
         return []
@@ -52,7 +56,9 @@ def items(archive: Archive) -> list[Item]:
     if len(listed) > ITEMS:
         raise UnsafeArchive(subject, f"lists {len(listed)} images, expected at most {ITEMS}")
     configs: dict[str, bytes] = {}
-    return [_item(archive, node, configs) for node in Node({"": listed}, subject).children("")]
+    found = [_item(archive, node, configs) for node in Node({"": listed}, subject).children("")]
+    _refuse_names_twice(found, subject)
+    return found
 
 
 def _item(archive: Archive, node: Node, configs: dict[str, bytes]) -> Item:
@@ -64,53 +70,61 @@ def _item(archive: Archive, node: Node, configs: dict[str, bytes]) -> Item:
             raise UnsafeArchive(node.subject, f"names configs of more than {CONFIGS_LIMIT} bytes together")
     if len(members := node.texts("Layers")) > CHAIN_LIMIT:
         node.fail("Layers", f"are {len(members)}, expected at most {CHAIN_LIMIT}")
-    return Item(tuple(node.texts("RepoTags")), configs[path], tuple(map(archive.index.resolve, members)))
+    names = tuple(_names(node))
+    findings = (*_untagged(archive, node), *_renamed(archive, path, configs[path]), *_unclean(archive, node))
+    layers = tuple(map(archive.index.resolve, members))
+    return Item(names, configs[path], layers, findings)
 
 
-class DockerPart:
-    """The images of manifest.json, over the blobs of the archive; `Blobs` of a layout that is not there."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self._made: dict[str, bytes] = {"oci-layout": OCI_LAYOUT}
-        entries = [entry for item in items(archive) for entry in self._entries(item)]
-        index = {"schemaVersion": 2, "manifests": [entry.to_json() for entry in entries]}
-        self._made["index.json"] = gojson.encode(index)
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        """Return a document, one that we made or one of the archive."""
-        return self._made[name] if name in self._made else self._archive.read(name, limit)
-
-    def size(self, digest: Digest) -> int | None:
-        """Return the size of a document or blob."""
-        made = self._made.get(blob_name(digest))
-        return self._archive.size(digest) if made is None else len(made)
-
-    def open(self, digest: Digest, size: int) -> AbstractContextManager[Content]:
-        """Open a blob of the archive."""
-        return self._archive.open(digest, size)
-
-    def _entries(self, item: Item) -> list[Descriptor]:
-        """Make a manifest for an item; return its entries in index.json, one for each name."""
-        config = Descriptor.of(mediatype.OCI_CONFIG, item.config)
-        body = {
-            "schemaVersion": 2,
-            "mediaType": mediatype.OCI_MANIFEST,
-            "config": config.to_json(),
-            "layers": [self._blob(name).to_json() for name in item.layers],
-        }
-        raw = gojson.encode(body)
-        top = Descriptor.of(mediatype.OCI_MANIFEST, raw)
-        self._made[blob_name(config.digest)] = item.config
-        self._made[blob_name(top.digest)] = raw
-        return [top.annotated(name_annotations(name)) for name in item.names] or [top]
-
-    def _blob(self, member: str) -> Descriptor:
-        """Describe a layer by its member's name, which reading it will prove."""
-        extent = self._archive.extent(member)
+def _names(node: Node) -> Iterator[str]:
+    """Yield the names; raises InvalidDocument for one that Docker refuses, after it stored the image."""
+    for number, name in enumerate(node.texts("RepoTags")):
+        key = f"RepoTags[{number}]"
         try:
-            digest = Digest.parse(member.removeprefix("blobs/").replace("/", ":"))
-        except ToolkitError as error:
-            problem = f"keeps a layer in {member[:100]!r}, which tells no digest"
-            raise Unsupported(self._archive.place, problem, "this version does not read it") from error
-        return Descriptor(mediatype.layer_type(extent.compression()), digest, extent.size)
+            reference = Reference.parse(name)
+        except InvalidReference as error:
+            node.fail(key, str(error))
+        if reference.digest:
+            node.fail(key, f"is {name!r}, expected a name with a tag and no digest")
+        yield name if _has_tag(name, reference) else f"{name}:{reference.tag}"
+
+
+def _has_tag(name: str, reference: Reference) -> bool:
+    return name.endswith(f":{reference.tag}")
+
+
+def _untagged(archive: Archive, node: Node) -> Iterator[Finding]:
+    """Say of names without a tag, as bazel wrote them, that Docker does not load them."""
+    for name in node.texts("RepoTags"):
+        if not _has_tag(name, Reference.parse(name)):
+            yield Finding(archive.place, f"names an image {name!r} without a tag; Docker refuses the archive")
+
+
+def _renamed(archive: Archive, path: str, config: bytes) -> Iterator[Finding]:
+    """Say of a config that is called by another digest than its own: renamed, or edited (peers 3a, 20)."""
+    claimed = HEX.search(path)
+    if claimed and claimed[0] != (actual := Digest.of(config).hex):
+        problem = (
+            f"config {path!r} has the digest sha256:{actual}: it was renamed, or edited; no engine looks"
+        )
+        yield Finding(archive.place, problem)
+
+
+def _unclean(archive: Archive, node: Node) -> Iterator[Finding]:
+    """Say of paths that containerd, which compares them as they are written, does not find."""
+    for path in (node.get("Config", str), *node.texts("Layers")):
+        if path not in archive.index:
+            yield Finding(
+                archive.place, f"{MANIFEST} spells a path {path[:200]!r}, which containerd does not find"
+            )
+            return
+
+
+def _refuse_names_twice(found: list[Item], subject: str) -> None:
+    """Raise where one name is two images: Docker gives it to the last, others to the first."""
+    named: dict[tuple[str, ...], Digest] = {}
+    for item in found:
+        for name in item.names:
+            if named.setdefault(meaning(name), item.image_id) != item.image_id:
+                both = f"{named[meaning(name)]} and {item.image_id}"
+                raise UnsafeArchive(subject, f"has {name!r} twice, as {both}")

@@ -20,6 +20,9 @@ class Member:
     content: bytes = b""
     target: str = ""
     blob: Descriptor | None = None
+    mode: int | None = None  # the field as it stands; None for what suits the kind
+    mtime: int = 0  # seconds since 1970
+    owner: str = ""  # user and group by name; the numbers are 0
 
     @property
     def size(self) -> int:
@@ -29,7 +32,15 @@ class Member:
     @property
     def header(self) -> bytes:
         """Return the header blocks."""
-        return header(self.name, self.kind, size=self.size, linkname=self.target)
+        return header(
+            self.name,
+            self.kind,
+            self.size,
+            mode=self.mode,
+            mtime=self.mtime,
+            linkname=self.target,
+            owner=self.owner,
+        )
 
 
 def file(name: str, content: bytes) -> Member:

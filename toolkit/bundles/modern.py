@@ -76,7 +76,21 @@ class ModernImage:
                 raise Mismatch(subject, "size", "", proof.size, layer.size)
             if layer.diff_id is not None and proof.diff_id != layer.diff_id:
                 raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
-        return self.offered
+        found = [(layer, proofs[layer.key]) for layer in self.layers if layer.diff_id]
+        findings = (*self.findings, *(odd for pair in found if (odd := _odd_type(*pair))))
+        compressions = frozenset(proof.compression for _, proof in found)
+        return replace(self.offered, findings=findings, compressions=compressions)
+
+
+def _odd_type(layer: Layer, proof: Proof) -> Finding | None:
+    """Say of a layer that its media type tells another compression than its bytes (formats G.4.8)."""
+    told = mediatype.compression_of(layer.media_type)
+    if told is None or told == proof.compression:
+        return None
+    names = [name or "not compressed" for name in (proof.compression, told)]
+    return Finding(
+        f"layer {layer.key}", f"is {names[0]}, and {names[1]} by its media type {layer.media_type}"
+    )
 
 
 def gather(

@@ -19,6 +19,14 @@ def tags(names: Iterable[str]) -> list[str]:
     return [name for name in names if "@" not in name]
 
 
+def loadable(names: Iterable[str]) -> list[str]:
+    """Return the names that Docker 1.10 and later load, as it writes them itself.
+
+    For one that is no reference they refuse the whole archive, after they have stored the image.
+    """
+    return [told[REF_NAME] for name in tags(names) if IMAGE_NAME in (told := name_annotations(name))]
+
+
 def split_tag(name: str) -> tuple[str, str]:
     """Split `repository:tag` as `repositories` files do: at the last colon, ports aside."""
     repository, colon, tag = name.rpartition(":")

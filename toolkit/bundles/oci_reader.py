@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from toolkit import mediatype
 from toolkit.bundles.agreement import Told, refuse_two_images
 from toolkit.bundles.archive_reader import Archive
-from toolkit.bundles.docker_part import DockerPart
-from toolkit.bundles.modern import ModernImage, gather
-from toolkit.bundles.ocilayout import Entry, OciImages
-from toolkit.errors import MissingMember, Unsupported
+from toolkit.bundles.docker_part import MANIFEST, items
+from toolkit.bundles.docker_reader import DockerArchive
+from toolkit.bundles.modern import ModernImage, blob_name, gather
+from toolkit.bundles.ocilayout import INDEX, Entry, OciImages
+from toolkit.document import LIMIT, load
+from toolkit.errors import MissingMember, ToolkitError, Unsupported
 from toolkit.image import Finding
+from toolkit.model import Config, Index, Manifest
 from toolkit.platform import Platform
+from toolkit.ports import Source
 
 DOCKER, OCI = "docker", "oci"
+DISORDERED = "has manifests whose layers are out of order, as Docker 25.0 wrote them; they are made anew"
+
+
+def open_archive(archive: Archive, prefer: str = "") -> Source:
+    """Read an archive by its OCI part, or by its docker part where that is preferred or the better one."""
+    if prefer == DOCKER and MANIFEST in archive:
+        return DockerArchive(archive)
+    if not prefer and MANIFEST in archive and INDEX in archive:
+        if _lists_nothing(archive) and items(archive):  # Docker 25 saved images without a name
+            return DockerArchive(archive)
+        if any(_is_disordered(*pair) for pair in _pairs(archive)):
+            return DockerArchive(archive, note=DISORDERED)
+    return OciBundle(archive, prefer)
 
 
 class OciBundle(OciImages):
@@ -23,16 +42,13 @@ class OciBundle(OciImages):
     """
 
     def __init__(self, archive: Archive, prefer: str = "") -> None:
-        self._archive, self._prefer = archive, prefer
-        super().__init__(DockerPart(archive) if prefer == DOCKER else archive, archive.place)
+        self._archive = archive
+        super().__init__(archive, archive.place)
         self._noted: tuple[Finding, ...] | None = () if prefer else None
 
     def entries(self) -> list[Entry]:
         """Return what the archive lists; raises UnsafeArchive where its parts disagree."""
         entries = super().entries()
-        if not entries and self._noted is None:  # Docker 25 saved an image without a name
-            self.blobs = DockerPart(self._archive)
-            entries = super().entries()
         if self._noted is None:
             self._noted = refuse_two_images(self._archive, [self._told(entry) for entry in entries])
         return entries
@@ -56,3 +72,32 @@ class OciBundle(OciImages):
             return Told.of(gather(self.blobs, entry.names, entry.top))
         except (MissingMember, Unsupported):
             return Told(entry.names, ())  # refused when it is asked for; the other parts must not have it
+
+
+def _lists_nothing(archive: Archive) -> bool:
+    """Tell an index that says that it is empty from one that a changed byte made so."""
+    raw = archive.read(INDEX, LIMIT) or b""
+    return not Index.from_bytes(raw).manifests and "manifests" in load(raw, INDEX).value
+
+
+def _pairs(archive: Archive) -> Iterator[tuple[Manifest, Config]]:
+    """Yield the manifests of index.json with their configs; what cannot be read is told later."""
+    for top in Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests:
+        if top.media_type not in mediatype.MANIFESTS:
+            continue
+        try:
+            raw = archive.read(blob_name(top.digest), LIMIT) or b""
+            manifest = Manifest.from_bytes(top.check(raw), top.media_type)
+            config = archive.read(blob_name(manifest.config.digest), LIMIT) or b""
+            yield manifest, Config.from_bytes(manifest.config.check(config))
+        except ToolkitError:
+            continue
+
+
+def _is_disordered(manifest: Manifest, config: Config) -> bool:
+    """Tell the fault of Docker 25.0 (formats D.3.2): plain layers in the order of a map, each once."""
+    layers = [layer.digest for layer in manifest.layers]
+    plain = all(
+        layer.media_type in {mediatype.OCI_LAYER, mediatype.DOCKER_LAYER} for layer in manifest.layers
+    )
+    return plain and layers != list(config.diff_ids) and set(layers) == set(config.diff_ids)

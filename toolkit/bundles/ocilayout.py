@@ -20,7 +20,7 @@ from toolkit.bundles.names import IMAGE_NAME, REF_NAME
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Image, Layer
+from toolkit.image import Finding, Image, Layer
 from toolkit.model import Descriptor, Index
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -70,7 +70,11 @@ class OciImages:
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, its documents proven."""
         entry = self._find(name)
-        return gather(self.blobs, entry.names, entry.top, platform)
+        image = gather(self.blobs, entry.names, entry.top, platform)
+        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
+            return image
+        problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
+        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the image's blobs, base first."""
@@ -180,6 +184,8 @@ def outline(image: ModernImage) -> Outline:
 def check_layout(blobs: Blobs, place: str) -> None:
     """Raise Unsupported where there is no layout of the version we read."""
     raw = blobs.read(LAYOUT, LAYOUT_LIMIT)
+    if raw is None and blobs.read(INDEX, LIMIT) is not None:
+        return  # bazel and others forget it; the findings say so
     if raw is None:
         raise Unsupported(place, f"is no OCI image layout: it has no {LAYOUT}")
     version = load(raw, f"{LAYOUT} of {place}").get("imageLayoutVersion", str)

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit import mediatype
 from toolkit.bundles.members import Layout, Member, once
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.plumbing.files import atomic_file, write_at
 from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.space import require_space, reserve
@@ -149,14 +148,6 @@ class _Cursors:
     def __call__(self, block: Block) -> None:
         for write in self._writers:
             write(block)
-
-
-def placeholder(layer: Layer) -> Proof:
-    """Return a stand-in of the right size and length, unique to the layer."""
-    stand_in = Digest.of(layer.key.encode())
-    compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
-    suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
-    return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
 
 
 def _move(handle: int, was: int, now: int, size: int) -> None:

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit import gojson, mediatype
+from toolkit import gojson
 from toolkit.ancestry import V1Layer
+from toolkit.bundles.docker_members import docker_part, pictures
+from toolkit.bundles.layout_members import blobs, head
 from toolkit.bundles.members import Member, file, folder, link
-from toolkit.bundles.names import merged, name_annotations, split_tag, tags
+from toolkit.bundles.modern import blob_name
+from toolkit.bundles.names import merged, split_tag, tags
 from toolkit.digest import Digest
 from toolkit.errors import UnsafeArchive
 from toolkit.image import Image, ProvenImage
 from toolkit.model import Descriptor
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 
-OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 VERSION = b"1.0"
 
 Pair = tuple[V1Layer, tuple[Descriptor, Digest]]  # a v1 layer; its blob, and what that unpacks to
@@ -33,44 +35,15 @@ Chain = list[Pair]
 def members(images: Sequence[ProvenImage]) -> list[Member]:
     """List the members of a universal bundle, in order."""
     images = merged(images)
-    pictured = [(image, picture) for image in images if (picture := image.preferred())]
+    pictured = pictures(images)
     chains = {id(image): v1_chain(picture) for image, picture in pictured}
     return [
-        file("oci-layout", OCI_LAYOUT),
-        file("index.json", index(images)),
-        *([file("manifest.json", manifest_json(pictured))] if pictured else []),
+        *head(images),
+        *docker_part(pictured),
         *([file("repositories", repositories(images, chains))] if chains else []),
         *blobs(images),
         *v1_part(list(chains.values())),
     ]
-
-
-def index(images: Sequence[ProvenImage]) -> bytes:
-    """Return index.json: a descriptor for each name of each image."""
-    descriptors = [
-        image.top.annotated(name_annotations(name)) if name else image.top
-        for image in images
-        for name in tags(image.names) or [""]
-    ]
-    body = {
-        "schemaVersion": 2,
-        "mediaType": mediatype.OCI_INDEX,
-        "manifests": [descriptor.to_json() for descriptor in descriptors],
-    }
-    return gojson.encode(body)
-
-
-def manifest_json(pictured: Sequence[tuple[ProvenImage, Image]]) -> bytes:
-    """Return manifest.json: one item an image, over the same blobs (formats D.2)."""
-    items = [
-        {
-            "Config": blob_path(image.manifest.config.digest),
-            "RepoTags": tags(proven.names) or None,
-            "Layers": [blob_path(layer.digest) for layer in image.manifest.layers],
-        }
-        for proven, image in pictured
-    ]
-    return gojson.encode(items) + b"\n"
 
 
 def repositories(images: Sequence[ProvenImage], chains: dict[int, Chain]) -> bytes:
@@ -82,27 +55,6 @@ def repositories(images: Sequence[ProvenImage], chains: dict[int, Chain]) -> byt
             repository, tag = split_tag(name)
             names.setdefault(repository, {})[tag] = chain[-1][0].id if chain else ""
     return gojson.encode(names, sort_keys=True) + b"\n"
-
-
-def blobs(images: Sequence[ProvenImage]) -> list[Member]:
-    """List the blobs, each once: every document first, so that a look at a bundle reads kilobytes."""
-    documents = [document for image in images for document in image.documents.values()]
-    layers = [blob for image in images for blob in image.blobs]
-    algorithms = dict.fromkeys(
-        descriptor.digest.algorithm
-        for descriptor in (*(document.descriptor for document in documents), *layers)
-    )
-    plain = {document.descriptor.digest: document for document in documents}
-    return [
-        folder("blobs"),
-        *(folder(f"blobs/{algorithm}") for algorithm in algorithms),
-        *(file(blob_path(digest), document.raw) for digest, document in plain.items()),
-        *(
-            Member(blob_path(layer.digest), blob=layer)
-            for layer in {layer.digest: layer for layer in layers}.values()
-            if layer.digest not in plain
-        ),
-    ]
 
 
 def v1_chain(image: Image) -> Chain:
@@ -130,15 +82,10 @@ def v1_part(chains: Sequence[Chain]) -> list[Member]:
 def _v1_folder(pair: Pair, is_guest: bool) -> list[Member]:  # noqa: FBT001
     layer, (blob, _) = pair
     where = "blobs" if is_guest else layer.id
-    path = blob_path(blob.digest)
+    path = blob_name(blob.digest)
     return [
         *([] if is_guest else [folder(where)]),
         file(f"{where}/VERSION", VERSION),
         file(f"{where}/json", v1_json_for_bundle(layer)),
         link(f"{where}/layer.tar", path.removeprefix("blobs/") if is_guest else f"../{path}"),
     ]
-
-
-def blob_path(digest: Digest) -> str:
-    """Return the blob's member name."""
-    return f"blobs/{digest.algorithm}/{digest.hex}"

@@ -26,8 +26,9 @@ def header(
     mode: int | None = None,
     mtime: int = 0,
     linkname: str | bytes = "",
+    owner: str = "",
 ) -> bytes:
-    """Return the header blocks of a member of our own archives, owned by 0:0 and nobody by name.
+    """Return the header blocks of a member of our own archives, owned by 0:0, by name by `owner`.
 
     `kind` is file, directory, symlink or hardlink; directories get their final slash. Raises
     UnsafeArchive where the name cannot stand in a tar.
@@ -42,6 +43,8 @@ def header(
         mode=MODES[kind] if mode is None else mode,
         mtime=mtime,
         linkname=_encoded(linkname),
+        uname=_encoded(owner),
+        gname=_encoded(owner),
     )
 
 

@@ -1,90 +1,34 @@
-"""The bytes of a layout in a folder. No blob that is a link or anything but a regular file is opened."""
+"""The bytes of a layout in a folder."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from toolkit.bundles.modern import blob_name
 from toolkit.digest import Digest
-from toolkit.errors import Mismatch, MissingMember, NotFound, UnsafeArchive
-from toolkit.plumbing.files import read_bounded, storing
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import Extent
-
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class FolderBlobs:
     """Blobs under `folder`/blobs, as toolkit.bundles.modern.Blobs."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._files = folder, FolderFiles(folder)
 
     def path(self, digest: Digest) -> Path:
         """Return where a blob lies, or would; raises UnsafeArchive where a link leads out of the layout."""
-        path = self.folder / blob_name(digest)
-        must_be_folders(path.parent, self.folder)
-        return path
+        return self._files.path(blob_name(digest))
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a small file; None where there is none."""
-        try:
-            return read_bounded(self.folder / name, limit)
-        except NotFound:
-            return None
+        return self._files.read(name, limit)
 
     def size(self, digest: Digest) -> int | None:
         """Return a blob's size; raises UnsafeArchive where it is no regular file."""
-        path = self.path(digest)
-        try:
-            with storing(path):
-                facts = os.stat(path, follow_symlinks=False)
-        except NotFound:
-            return None
-        _must_be_file(facts.st_mode, path)
-        return facts.st_size
+        return self._files.size(blob_name(digest))
 
-    @contextmanager
-    def open(self, digest: Digest, size: int) -> Iterator[Extent]:
+    def open(self, digest: Digest, size: int) -> AbstractContextManager[Extent]:
         """Open a blob; raises MissingMember, Mismatch where it is of another size, or UnsafeArchive."""
-        path = self.path(digest)
-        handle = _opened(path)
-        try:
-            facts = os.fstat(handle)
-            _must_be_file(facts.st_mode, path)
-            if facts.st_size != size:
-                raise Mismatch(str(path), "size", "", facts.st_size, size)
-            yield Extent(handle, 0, size, str(path))
-        finally:
-            os.close(handle)
-
-
-def _opened(path: Path) -> int:
-    try:
-        with storing(path):
-            return os.open(path, READ)
-    except NotFound as error:
-        raise MissingMember(str(path), "is not there") from error
-    except Exception as error:
-        if getattr(error.__cause__, "errno", None) == errno.ELOOP:
-            _must_be_file(stat.S_IFLNK, path)
-        raise
-
-
-def must_be_folders(path: Path, top: Path) -> None:
-    """Raise UnsafeArchive where a component of `path` below `top` is there and is no folder, or a link."""
-    while path != top:
-        if path.is_symlink() or (path.exists() and not path.is_dir()):
-            what = "a link" if path.is_symlink() else "no folder"
-            raise UnsafeArchive(str(path), f"is {what}, expected a folder")
-        path = path.parent
-
-
-def _must_be_file(mode: int, path: Path) -> None:
-    if not stat.S_ISREG(mode):
-        what = "a link" if stat.S_ISLNK(mode) else "no regular file"
-        raise UnsafeArchive(str(path), f"is {what}, expected a regular file")
+        return self._files.open(blob_name(digest), size)

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.bundles.layout_members import OCI_LAYOUT
 from toolkit.bundles.names import merged
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages, check_layout
-from toolkit.bundles.universal import OCI_LAYOUT
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
 from toolkit.image import Document, Layer, Proof, ProvenImage, SourceImage
@@ -31,11 +31,12 @@ from toolkit.plumbing.files import (
     sweep,
     write_atomically,
 )
+from toolkit.plumbing.folder_files import must_be_folders
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content
-from toolkit.stores.folder_blobs import FolderBlobs, must_be_folders
+from toolkit.stores.folder_blobs import FolderBlobs
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
 

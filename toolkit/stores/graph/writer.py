@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.bundles.names import merged
-from toolkit.bundles.tarsink import placeholder
 from toolkit.errors import StoreError, Unsupported
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.plumbing.files import storing, write_atomically
 from toolkit.plumbing.space import require_space
 from toolkit.ports import Content

@@ -1,0 +1,52 @@
+"""Which engines load a bundle: by its format, and by what is in it (formats D.1, D.4-D.7, E.1; peers 3a)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from toolkit.image import ProvenImage
+
+PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
+FIRST_ZSTD = 23  # Docker reads zstd from here on
+LAST_OTHERS = 28  # from 29 on containerd reads for it, and knows neither xz nor bzip2
+FIRST_CONFIG = (1, 10)  # Docker with image configs; before it, an image is its layers
+OTHERS = frozenset({"xz", "bzip2"})
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The Dockers, first and last as (major, minor), None where none does; and the other engines."""
+
+    docker: tuple[tuple[int, int], tuple[int, int]] | None
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(self.names()) or "no engine"
+
+    def names(self) -> list[str]:
+        """Return each engine's name, Docker's with its versions: `Docker 1.10-29`."""
+        if self.docker is None:
+            return list(self.others)
+        return ["Docker " + "-".join(map(_version, self.docker)), *self.others]
+
+    def of(self, images: Sequence[ProvenImage]) -> Engines:
+        """Return those that load these images too."""
+        compressions = frozenset[str]().union(*(image.compressions for image in images))
+        pictures = [image.preferred() for image in images]
+        first, last = self.docker or ((0, 0), (0, 0))
+        others: Iterable[str] = self.others
+        if "zstd" in compressions:
+            first = max(first, (FIRST_ZSTD, 0))
+        if compressions & OTHERS:
+            last = min(last, (LAST_OTHERS, 0))
+            others = [name for name in others if name in {PODMAN, SKOPEO}]
+        if any(picture and not picture.layers for picture in pictures):
+            first = max(first, FIRST_CONFIG)
+        loads = self.docker and first <= last and all(pictures)
+        return Engines((first, last) if loads else None, tuple(others))
+
+
+def _version(version: tuple[int, int]) -> str:
+    major, minor = version
+    return f"{major}.{minor}" if major in {0, 1} else str(major)
