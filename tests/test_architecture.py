@@ -23,6 +23,7 @@ FLOORS = {
     "toolkit.gojson": 1,
     "toolkit.gotime": 1,
     "toolkit.platform": 1,
+    "toolkit.camelcase": 2,
     "toolkit.reference": 2,
     "toolkit.model": 2,
     "toolkit.settings": 2,

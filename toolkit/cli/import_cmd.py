@@ -25,6 +25,7 @@ from toolkit.settings import Settings, load_settings
 @click.option("--into", metavar="PLACE", help="Put the images here.  [default: the embedded store]")
 @options.strict_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
     output: Output,
@@ -34,6 +35,7 @@ def command(
     into: str | None,
     strict: bool,
     prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Import images from a bundle into a store, all of them if none is named.
 
@@ -44,7 +46,7 @@ def command(
     settings = load_settings()
     refuse_unsigned(settings)
     with (
-        options.opened(file, settings, prefer) as source,
+        options.opened(file, settings, prefer, docker_compatible=docker_compatible) as source,
         progress_for(output, "importing") as progress,
     ):
         sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
