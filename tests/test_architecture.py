@@ -19,6 +19,7 @@ FLOORS = {
     "toolkit.errors": 0,
     "toolkit.mediatype": 0,
     "toolkit.digest": 1,
+    "toolkit.elf": 1,
     "toolkit.document": 1,
     "toolkit.gojson": 1,
     "toolkit.gotime": 1,

@@ -28,14 +28,19 @@ docker_compatible_option = click.option(
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
 
 
-def _platform(ctx: click.Context, param: click.Parameter, value: str | None) -> Platform | None:  # noqa: ARG001
+def parsed_platform(
+    ctx: click.Context,  # noqa: ARG001 - click's shape
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> Platform | None:
+    """Read an option that is a platform; raises InvalidPlatform."""
     return Platform.parse(value) if value else None
 
 
 platform_option = click.option(
     "--platform",
     metavar="OS/ARCH[/VARIANT]",
-    callback=_platform,
+    callback=parsed_platform,
     help="Take this platform of an image that has several.",
 )
 
@@ -53,6 +58,13 @@ def opened(
     source = places.open_source(place, settings, prefer)
     if docker_compatible and isinstance(source, HoldsV1):
         source.docker_compatible = True
+    with closing(source):
+        yield source
+
+
+@contextmanager
+def closing(source: Source) -> Iterator[Source]:
+    """Let a source go afterwards, if it holds anything."""
     try:
         yield source
     finally:
