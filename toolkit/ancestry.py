@@ -9,9 +9,10 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from toolkit import camelcase
 from toolkit.digest import is_v1_id
 from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, UnsafeArchive
@@ -28,6 +29,7 @@ V1_KEYS = (
 NEGATIVE = re.compile(r"-[0-9]{1,19}")  # Docker took it for "not known" and computed it again
 PREFIX = "io.lading.v1."
 TAR_SPLIT, REBUILT = "tar-split", "rebuilt"  # what vouches for a layer's tar: its tar-split, or nothing
+IN_FULL, AS_DOCKER = "in full", "as Docker"  # how a CamelCase json is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class V1Layer:
     node: Node = field(repr=False, compare=False)
     layersize: Layersize = field(default_factory=lambda: Layersize(None), compare=False)
     proof: str = ""  # TAR_SPLIT or REBUILT; empty where a bundle did not tell
+    camelcase: str = field(
+        default="", compare=False
+    )  # IN_FULL or AS_DOCKER; empty where json is spelt as usual
 
     @classmethod
     def from_bytes(cls, raw: bytes, directory: str = "", parent: str = "") -> Self:
@@ -74,7 +79,9 @@ class V1Layer:
         Since 1.8.3 `id` may be absent: then the directory's name is the ID. `parent` is what the
         store's own file of that name said; without it the json's `parent`, else its `parent_id`.
         """
-        node = load(raw, f"v1 json of layer {directory[:64] or '?'}", JSON_LIMIT, JSON_VALUES)
+        node = _loaded(raw, directory)
+        is_camelcase = camelcase.is_camelcase(node)
+        node = camelcase.respelt(node) if is_camelcase else node
         node.only_as_written(V1_KEYS)
         own = node.optional("id", str) or directory
         below = parent or node.optional("parent", str) or _strong_parent(node)
@@ -85,7 +92,18 @@ class V1Layer:
                 )
         if not own:
             raise InvalidDocument(node.subject, "has no id")
-        return cls(own, below, raw, node)
+        return cls(own, below, raw, node, camelcase=IN_FULL if is_camelcase else "")
+
+    def as_docker_reads(self) -> Self:
+        """Return the layer with what Docker finds in its json; raises InvalidDocument where it finds none."""
+        if not self.camelcase:
+            return self
+        node = camelcase.as_docker_reads(_loaded(self.raw, self.id))
+        return replace(self, node=node, camelcase=AS_DOCKER)
+
+    def mistaken(self) -> list[str]:
+        """Return the keys of a CamelCase json whose text was taken for JSON, such as a comment of `2014`."""
+        return camelcase.mistaken(_loaded(self.raw, self.id)) if self.camelcase else []
 
     def annotations(self) -> dict[str, str]:
         """Return what a layer descriptor carries so that nothing of the legacy store is lost."""
@@ -115,7 +133,11 @@ class V1Layer:
             raise InvalidDocument(
                 f"layer {bare.id[:12]}", f"claims rule {size.rule!r} of driver {size.driver!r}"
             )
-        return cls(bare.id, parent, raw, bare.node, size, facts.get("proof", ""))
+        return replace(bare, parent=parent, layersize=size, proof=facts.get("proof", ""))
+
+
+def _loaded(raw: bytes, layer_id: str) -> Node:
+    return load(raw, f"v1 json of layer {layer_id[:64] or '?'}", JSON_LIMIT, JSON_VALUES)
 
 
 def _strong_parent(node: Node) -> str:

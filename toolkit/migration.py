@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit import gojson, mediatype, v1image
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import AS_DOCKER, V1Layer
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
 from toolkit.image import Document, Finding, Layer, Proof, ProvenImage, made_manifest
@@ -37,13 +37,33 @@ def migrated_config(chain: Sequence[V1Layer], diff_ids: Sequence[Digest]) -> byt
 
 
 def _kept(top: V1Layer, struct: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the members that go into the config: the json's own, or through the struct where it is old."""
-    if _is_old(struct.get("docker_version", "")):
+    """Return the members that go into the config: the json's own, or through the struct where it is old.
+
+    A CamelCase json is never taken as it stands: `docker inspect` has filled in what was empty.
+    """
+    if top.camelcase or _is_old(struct.get("docker_version", "")):
         members = gojson.members_of(struct)
     else:
         raw = gojson.raw_members(top.raw, top.node.subject)
         members = {key: gojson.compact(value) for key, value in raw.items()}
     return {key: value for key, value in members.items() if key not in FORGOTTEN}
+
+
+def camelcase_findings(chain: Sequence[V1Layer]) -> tuple[Finding, ...]:
+    """Say of an image that its v1 jsons are CamelCase, and how they were read; nothing where none is."""
+    camel = [layer for layer in chain if layer.camelcase]
+    if not camel:
+        return ()
+    many = f"{len(camel)} of its {len(chain)} v1 jsons are in the CamelCase of Docker 0.12 to 1.0.1"
+    if camel[0].camelcase == AS_DOCKER:
+        fate = "left out, as Docker loses them"
+    else:
+        fate = "kept, and Docker loses them: there the image has another ID"
+    problems = [f"{many}; ContainerConfig and DockerVersion are {fate}"]
+    if mistaken := sorted({key for layer in camel for key in layer.mistaken()}):
+        keys = f"{', '.join(mistaken)} of a v1 json is no text"
+        problems.append(f"{keys}: these Dockers wrote what looks like JSON as JSON; it is read as text")
+    return tuple(Finding(f"image {chain[-1].id[:12]}", problem, "note") for problem in problems)
 
 
 def _history_item(struct: Mapping[str, Any]) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import InvalidPlace, NotFound, Unsupported
+from toolkit.gotime import EPOCH
+from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
 from toolkit.settings import Settings
 
@@ -58,6 +60,15 @@ def open_source(text: str, settings: Settings, prefer: str = "") -> Source:
     """Open a place to read from; raises InvalidPlace, NotFound or Unsupported."""
     place = Place.parse(text)
     return KINDS[place.scheme].source(place, settings, prefer)
+
+
+def open_rootfs(
+    file: str, names: Sequence[str] = (), platform: Platform | None = None, created: str = EPOCH
+) -> Source:
+    """Open the tar of a root file system as an image of one layer; raises as `Rootfs`."""
+    from toolkit.bundles.rootfs import Rootfs
+
+    return Rootfs(Path(file), names, platform, created)
 
 
 def open_sink(text: str, settings: Settings) -> Sink:

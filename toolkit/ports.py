@@ -99,6 +99,13 @@ class Loses(Protocol):
 
 
 @runtime_checkable
+class HoldsV1(Protocol):
+    """A source of v1 jsons, some of which Docker reads with losses (formats A.3.1)."""
+
+    docker_compatible: bool  # lose the same, so that images get the IDs that Docker gives them
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

@@ -8,7 +8,8 @@ Source: formats B.6, B.7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ from toolkit import gojson, v1image
 from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest, chain_ids
 from toolkit.document import Node
-from toolkit.errors import UnsafeArchive
+from toolkit.errors import InvalidDocument, UnsafeArchive
 from toolkit.gotime import EPOCH, go_time
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.migration import FORGOTTEN, migrated_config
@@ -83,11 +84,12 @@ def own_chain(image: Image) -> list[V1Layer] | None:
     subject = f"image {image.config.image_id}"
     if (broken := _broken_link(chain)) is not None:
         raise UnsafeArchive(subject, f"its annotations name {broken} out of its place in the chain")
-    if migrated_config(chain, image.config.diff_ids) != image.config.raw:
-        raise UnsafeArchive(
-            subject, "its annotations tell v1 layers of another image, so that two readers would see two"
-        )
-    return chain
+    for reading in _readings(chain):
+        if migrated_config(reading, image.config.diff_ids) == image.config.raw:
+            return reading
+    raise UnsafeArchive(
+        subject, "its annotations tell v1 layers of another image, so that two readers would see two"
+    )
 
 
 def v1_json_for_bundle(layer: V1Layer) -> bytes:
@@ -98,9 +100,10 @@ def v1_json_for_bundle(layer: V1Layer) -> bytes:
     node = layer.node
     if node.value.get("id") == layer.id and (node.optional("parent", str) or "") == layer.parent:
         return layer.raw
+    keys = ("Id", "Parent") if layer.camelcase else ("id", "parent")
     members = gojson.raw_members(layer.raw, node.subject)
-    rest = {key: value for key, value in members.items() if key not in {"id", "parent"}}
-    return gojson.join({**_names(layer.id, layer.parent), **rest})
+    rest = {key: value for key, value in members.items() if key not in keys}
+    return gojson.join({**_names(layer.id, layer.parent, keys), **rest})
 
 
 def losses(image: Image, chain: Sequence[V1Layer]) -> list[Finding]:
@@ -155,8 +158,16 @@ def _linked(
     return chain
 
 
-def _names(v1_id: str, parent: str) -> dict[str, bytes]:
-    return gojson.members_of({"id": v1_id, "parent": parent} if parent else {"id": v1_id})
+def _names(v1_id: str, parent: str, keys: tuple[str, str] = ("id", "parent")) -> dict[str, bytes]:
+    return gojson.members_of(dict(zip(keys, (v1_id, parent) if parent else (v1_id,), strict=False)))
+
+
+def _readings(chain: list[V1Layer]) -> Iterator[list[V1Layer]]:
+    """Yield the chain, and where its jsons are CamelCase as Docker reads it too, if it can."""
+    yield chain
+    if any(layer.camelcase for layer in chain):
+        with suppress(InvalidDocument):
+            yield [layer.as_docker_reads() for layer in chain]
 
 
 def _broken_link(chain: Sequence[V1Layer]) -> str | None:
@@ -192,6 +203,13 @@ def _lost_members(before: bytes, after: bytes) -> list[str]:
 
 
 def losses_as_v1(proven: ProvenImage) -> list[Finding]:
-    """Return what an image loses where only v1 jsons carry it; a legacy image loses nothing."""
+    """Return what an image loses where only v1 jsons carry it; a legacy image loses what Docker misreads."""
     image = proven.preferred()
-    return [] if image is None or own_chain(image) else losses(image, told_chain(image))
+    if image is None:
+        return []
+    if (own := own_chain(image)) is None:
+        return losses(image, told_chain(image))
+    try:
+        return losses(image, [layer.as_docker_reads() for layer in own])
+    except InvalidDocument as error:
+        return [Finding(error.subject, error.problem)]

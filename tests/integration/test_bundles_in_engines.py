@@ -6,6 +6,7 @@ unpacks; podman and skopeo read each layer. Docker 0.7 to 1.9 is not among today
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -18,15 +19,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.archives import layout, written
+from tests.eras import CAMEL, ERAS, IMAGE_IDS, LOSSY_IDS, STRUCT, saved_by
 from tests.pictures import docker_saved
 from tests.stores.facts import DIFF_IDS, IDS, IMAGE_ID
+from tests.unit.test_rootfs import DIFF_ID
+from tests.unit.test_rootfs_survey import EXPORTED
 from toolkit.bundles import create_bundle, open_bundle
+from toolkit.bundles.docker_v1_reader import V1Bundle
+from toolkit.bundles.rootfs import Rootfs
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.ports import Source
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.sample import sample_store
+
+from .workplace import EngineRefused
 
 if TYPE_CHECKING:
     from toolkit.image import ProvenImage
@@ -254,3 +262,89 @@ def test_docker_gives_the_golden_image_its_id_from_docker_v1(
     layers = dockerd.inspect("ubuntu:14.04")["RootFS"]["Layers"]
     assert layers == [f"sha256:{diff_id}" for diff_id in DIFF_IDS]
     assert [layer.key for layer in open_bundle(tmp_path / "v1.tar").image("ubuntu:14.04").layers] == list(IDS)
+
+
+# ── what old Dockers saved ──
+
+
+def image_ids(path: Path, *, docker_compatible: bool = False) -> dict[str, str]:
+    """Return the image IDs that we give the images of a v1 archive, by name."""
+    source = open_bundle(path)
+    assert isinstance(source, V1Bundle)
+    source.docker_compatible = docker_compatible
+    names = [name for line in source.listings() for name in line.names]
+    return {name: image_id_of(verify(source, [name]).images[0]) for name in names}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("version", [version for version, era in ERAS.items() if era.form != CAMEL])
+def test_docker_makes_of_an_old_archive_the_images_that_we_make(
+    dockerd: Dockerd, tmp_path: Path, version: str
+) -> None:
+    path = tmp_path / "saved.tar"
+    path.write_bytes(saved_by(version))
+    dockerd.load(path)
+    assert dockerd.images() == image_ids(path)
+    assert dockerd.images()["app:1"] == IMAGE_IDS[version][0]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("version", [version for version, era in ERAS.items() if era.form == CAMEL])
+def test_docker_loses_of_camelcase_what_we_lose_when_asked_to(
+    dockerd: Dockerd, tmp_path: Path, version: str
+) -> None:
+    saved, usual, readable = (tmp_path / name for name in ("saved.tar", "usual.tar", "readable.tar"))
+    saved.write_bytes(saved_by(version))
+    with pytest.raises(EngineRefused, match="cannot unmarshal number"):
+        dockerd.load(saved)
+    usual.write_bytes(saved_by(version, form=STRUCT))
+    dockerd.load(usual)
+    assert dockerd.images() == image_ids(saved) == image_ids(usual)
+    readable.write_bytes(saved_by(version, comment="no number"))
+    dockerd.load(readable)
+    assert dockerd.images() == image_ids(readable, docker_compatible=True)
+    assert dockerd.images()["app:1"] == LOSSY_IDS[version][0]
+
+
+# ── root file systems ──
+
+
+@pytest.mark.root
+def test_docker_imports_a_root_file_system_to_the_same_layer_and_loads_our_image_of_it(
+    dockerd: Dockerd, tmp_path: Path
+) -> None:
+    dockerd.docker("import", EXPORTED, "first:1")
+    dockerd.docker("create", "--name", "one", "first:1", "/bin/sh")
+    try:
+        dockerd.docker("export", "--output", dockerd.home / "exported.tar", "one")
+    finally:
+        dockerd.docker("rm", "one")
+    path = tmp_path / "exported.tar"
+    shutil.move(dockerd.home / "exported.tar", path)
+    dockerd.docker("import", path, "docker:1")
+    theirs = dockerd.inspect("docker:1")
+
+    ours = Cargo(Rootfs(path, ["app:1"]), ["app:1"])
+    image = ours.bundle(tmp_path / "u.tar")["app:1"]
+    assert diff_ids_of(image) == theirs["RootFS"]["Layers"]
+    assert {finding.severity for finding in image.findings} == {"note"}
+    for format_ in ("universal", "docker-v1"):
+        ours.bundle(tmp_path / "b.tar", format_)
+        dockerd.forget()
+        dockerd.load(tmp_path / "b.tar")
+        assert dockerd.images() == {"app:1": image_id_of(image)}
+        found = dockerd.inspect("app:1")
+        assert found["RootFS"] == theirs["RootFS"]
+        assert (found["Architecture"], found["Os"]) == (theirs["Architecture"], theirs["Os"])
+        assert found["Config"] == theirs["Config"]
+
+
+@pytest.mark.root
+def test_docker_import_gives_a_packed_file_the_layer_that_we_give_it(
+    dockerd: Dockerd, tmp_path: Path
+) -> None:
+    packed = tmp_path / "rootfs.tar.gz"
+    packed.write_bytes(gzip.compress(EXPORTED.read_bytes()))
+    dockerd.docker("import", packed, "docker:1")
+    image = Cargo(Rootfs(packed), ["rootfs"]).bundle(tmp_path / "u.tar")["rootfs"]
+    assert diff_ids_of(image) == dockerd.inspect("docker:1")["RootFS"]["Layers"] == [DIFF_ID]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.ancestry import JSON_LIMIT, PREFIX, RULES, Layersize, V1Layer
+from toolkit.ancestry import AS_DOCKER, IN_FULL, JSON_LIMIT, PREFIX, RULES, Layersize, V1Layer
 from toolkit.errors import InvalidDocument, UnsafeArchive
 
 ID, PARENT, OTHER = "a" * 64, "b" * 64, "c" * 64
@@ -56,6 +56,51 @@ def test_an_id_that_is_none_is_refused(text: str) -> None:
 def test_a_second_spelling_is_refused() -> None:
     with pytest.raises(UnsafeArchive, match="ID is a second spelling"):
         layer(id=ID, ID=OTHER)
+
+
+@pytest.mark.parametrize(
+    "both",
+    [
+        {"Id": ID, "id": ID},
+        {"Id": ID, "container_config": {}, "ContainerConfig": {}},
+        {"Id": ID, "docker_version": "1.0.1"},
+        {"Id": ID, "custom": 1},
+        {"id": ID, "Comment": "2014"},
+        {"Comment": "2014"},
+    ],
+)
+def test_camelcase_is_taken_for_it_only_as_a_whole(both: dict[str, Any]) -> None:
+    with pytest.raises(UnsafeArchive, match="is a second spelling of a known key"):
+        layer(ID, **both)
+
+
+def test_a_camelcase_json_keeps_its_bytes_and_is_read_in_full() -> None:
+    raw = json.dumps({"Id": ID, "Parent": PARENT, "Comment": 2014, "DockerVersion": "1.0.1"}).encode()
+    found = V1Layer.from_bytes(raw)
+    assert (found.id, found.parent, found.raw, found.camelcase) == (ID, PARENT, raw, IN_FULL)
+    assert found.node.value["comment"] == "2014"
+    assert found.mistaken() == ["Comment"]
+    again = V1Layer.from_annotations(found.annotations(), PARENT)
+    assert again == found
+    assert again is not None
+    assert again.node.value == found.node.value
+
+
+def test_docker_reads_less_of_a_camelcase_json() -> None:
+    lossy = layer(
+        Id=ID, Parent=PARENT, Comment="", DockerVersion="1.0.1", ContainerConfig={}
+    ).as_docker_reads()
+    assert (lossy.id, lossy.parent, lossy.camelcase) == (ID, PARENT, AS_DOCKER)
+    assert lossy.node.value == {"id": ID, "parent": PARENT, "comment": ""}
+    usual = layer(id=ID, docker_version="1.0.1")
+    assert usual.as_docker_reads() is usual
+    assert usual.mistaken() == []
+
+
+@pytest.mark.parametrize("hostile", [{"Id": 1}, {"Id": "A" * 64}, {"Id": ID, "Parent": "../../x"}])
+def test_a_camelcase_id_that_is_none_is_refused(hostile: dict[str, Any]) -> None:
+    with pytest.raises(UnsafeArchive, match=r"expected 64 lower-case hex digits$"):
+        layer(**hostile)
 
 
 def test_an_id_of_another_kind_is_refused() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.archives import A, B, C
+from tests.eras import BASE, CAMEL, MIDDLE, v1_json
 from tests.graphs import legacy_layer, name
+from toolkit.ancestry import AS_DOCKER
 from toolkit.errors import MissingMember, NotFound, Unsupported
 from toolkit.places import open_source
 from toolkit.settings import Settings
@@ -107,3 +109,21 @@ def test_an_image_whose_layer_no_driver_holds_is_listed_and_cannot_be_read(root:
     assert "is not there" in problems["app:gone",]
     with pytest.raises(MissingMember):
         store.image("app:gone")
+
+
+def test_a_camelcase_json_that_docker_loaded_verbatim_is_read(tmp_path: Path) -> None:
+    """Docker up to 1.3 stored the bytes that an archive of 0.12 to 1.0.1 had (formats A.3.1)."""
+    root = tmp_path / "docker"
+    for layer_id, parent in ((BASE, ""), (MIDDLE, BASE)):
+        legacy_layer(root, "vfs", layer_id, {"f": layer_id.encode()}, parent=parent)
+        (root / "graph" / layer_id / "json").write_bytes(v1_json("1.0.1", layer_id, CAMEL, "no number"))
+    name(root, "vfs", latest=MIDDLE)
+    store = GraphStore(root)
+    assert store.identify("app:latest") == MIDDLE
+    told = store.outline("app:latest")
+    assert told.layers[-1].history.created_by == "/bin/sh -c echo middle > /etc/name && true"
+    assert told.findings == store.image("app:latest").findings[-1:]
+    assert "2 of its 2 v1 jsons are in the CamelCase" in told.findings[0].problem
+    store.docker_compatible = True
+    assert store.outline("app:latest").layers[-1].history.created_by == ""
+    assert [layer.camelcase for layer in store.image("app:latest").chain] == [AS_DOCKER] * 2

@@ -235,3 +235,11 @@ def own_top() -> str:
     chain = own_chain(legacy())
     assert chain is not None
     return chain[-1].id
+
+
+def test_a_camelcase_json_that_does_not_name_its_parent_gets_it_in_camelcase() -> None:
+    raw = b'{"Author": "<me>", "Id": "' + b"a" * 64 + b'", "Parent": ""}'
+    layer = V1Layer.from_bytes(raw, parent="b" * 64)
+    put = v1_json_for_bundle(layer)
+    assert put == b'{"Id":"' + b"a" * 64 + b'","Parent":"' + b"b" * 64 + b'","Author":"<me>"}'
+    assert V1Layer.from_bytes(put).parent == "b" * 64

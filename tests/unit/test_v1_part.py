@@ -56,6 +56,7 @@ def test_folders_without_a_layer_are_strays(tmp_path: Path) -> None:
     ("raw", "names"),
     [
         (encode({"a": {"1": A, "2": B}, "h:5000/b": {"1": A}}), {"a:1": A, "a:2": B, "h:5000/b:1": A}),
+        (encode({"a": {"1": A, f"sha256:{C}": B}}), {"a:1": A, f"a@sha256:{C}": B}),  # Docker 1.6 to 1.8
         (b"{}", {}),
         (encode({"a": {}}), {}),
     ],

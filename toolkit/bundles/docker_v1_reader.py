@@ -1,8 +1,8 @@
-"""`docker-v1`, read: what Docker 0.7 to 1.9 saved (formats A.10, A.11)."""
+"""`docker-v1`, read: what Docker 0.6.7 to 1.9 saved (formats A.10, A.11)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from toolkit import mediatype
@@ -12,7 +12,7 @@ from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer
-from toolkit.migration import LegacyImage
+from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -25,6 +25,7 @@ class V1Bundle:
     def __init__(self, archive: Archive, prefer: str = "") -> None:  # noqa: ARG002 - one part, no choice
         self.place, self._archive, self._part = archive.place, archive, V1Part(archive)
         self._parents: dict[str, str] = {}
+        self.docker_compatible = False
 
     def listings(self) -> list[Listing]:
         """List names, those that lead nowhere too, then images that nobody names or builds upon."""
@@ -43,12 +44,12 @@ class V1Bundle:
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of jsons."""
         names, chain = self._chain(name, platform)
-        return legacy_outline(names, chain, self._findings())
+        return legacy_outline(names, chain, self._findings(chain))
 
     def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
         """Return an image; of its layers only the first bytes are read."""
         names, chain = self._chain(name, platform)
-        return LegacyImage(names, tuple(chain), tuple(map(self._layer, chain)), self._findings())
+        return LegacyImage(names, tuple(chain), tuple(map(self._layer, chain)), self._findings(chain))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the layer IDs, base first."""
@@ -110,18 +111,20 @@ class V1Bundle:
         own = Platform.from_node(chain[-1].node)
         if platform and own.architecture and not own.matches(platform):
             raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
+        if self.docker_compatible:
+            chain = [layer.as_docker_reads() for layer in chain]
         return names, chain
 
     def _layer(self, v1: V1Layer) -> Layer:
         extent = self._archive.extent(f"{v1.id}/layer.tar")
         return Layer(v1.id, extent.size, media_type=mediatype.layer_type(extent.compression()), v1=v1)
 
-    def _findings(self) -> tuple[Finding, ...]:
+    def _findings(self, chain: Sequence[V1Layer]) -> tuple[Finding, ...]:
         strays = [
             Finding(self.place, f"folder {name[:64]!r} holds no layer; Docker up to 1.9 refuses the bundle")
             for name in self._part.strays()
         ]
-        return (*self._archive.findings, *strays)
+        return (*self._archive.findings, *strays, *camelcase_findings(chain))
 
     def _listing(self, names: tuple[str, ...], layer_id: str) -> Listing:
         try:

@@ -65,13 +65,16 @@ class V1Part:
         return chain[::-1]
 
     def names(self) -> dict[str, str]:
-        """Return name:tag → layer ID, as `repositories` has them; nothing where there is no such file."""
+        """Return name:tag → layer ID, as `repositories` has them; nothing where there is no such file.
+
+        Docker 1.6 to 1.8 wrote a digest where a tag stands (formats A.10): `name@sha256:…`.
+        """
         raw = self.archive.read(REPOSITORIES, NAMES_LIMIT)
         if raw is None:
             return {}
         top = load(raw, f"{REPOSITORIES} of {self.place}", NAMES_LIMIT)
         return {
-            f"{repository}:{tag}": layer_id
+            f"{repository}{'@' if ':' in tag else ':'}{tag}": layer_id
             for repository in top.value
             for tag, layer_id in top.text_map(repository).items()
         }

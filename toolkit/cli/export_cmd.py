@@ -47,6 +47,7 @@ COMPRESSED = (".gz", ".tgz", ".zst", ".xz", ".bz2")
 @options.platform_option
 @options.strict_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
     output: Output,
@@ -58,6 +59,7 @@ def command(
     platform: Platform | None,
     strict: bool,
     prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Export images, by name, into one bundle; shared layers go in once.
 
@@ -69,7 +71,9 @@ def command(
     settings = load_settings()
     path = target(references, file, format_, platform, settings)
     with (
-        options.opened(origin or settings.source, settings, prefer) as source,
+        options.opened(
+            origin or settings.source, settings, prefer, docker_compatible=docker_compatible
+        ) as source,
         progress_for(output, "exporting") as progress,
     ):
         images = copy(

@@ -24,12 +24,20 @@ WIDTH = 45  # characters of CREATED BY
 @click.option("--no-trunc", is_flag=True, help="Show IDs and commands in full.")
 @options.platform_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
-    output: Output, place: str, reference: str, *, no_trunc: bool, platform: Platform | None, prefer: str
+    output: Output,
+    place: str,
+    reference: str,
+    *,
+    no_trunc: bool,
+    platform: Platform | None,
+    prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Show an image's layers, the newest first, as docker history does."""
-    with options.opened(place, load_settings(), prefer) as source:
+    with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
         outline = source.outline(reference, platform)
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]

@@ -1,4 +1,4 @@
-"""`lading import FILE [REF…]`: images out of a bundle into a store."""
+"""`lading import FILE [REF…]`: images out of a bundle, or a root file system as one, into a store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, progress_for
+from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import CorruptContent, NotFound, Unsupported
 from toolkit.image import ProvenImage
+from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
 from toolkit.report import finding_json, image_json
 from toolkit.settings import Settings, load_settings
@@ -23,8 +25,27 @@ from toolkit.settings import Settings, load_settings
 @click.argument("file", metavar="FILE")
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @click.option("--into", metavar="PLACE", help="Put the images here.  [default: the embedded store]")
+@click.option(
+    "--platform",
+    metavar="OS/ARCH[/VARIANT]",
+    callback=options.parsed_platform,
+    help="Take this platform of an image that has several; with --rootfs, what the image is for.",
+)
+@click.option(
+    "--rootfs",
+    is_flag=True,
+    help="FILE is the tar of a root file system, as docker export writes it: an image of one layer.",
+)
+@click.option("--tag", "tags", metavar="NAME", multiple=True, help="With --rootfs: name the image so.")
+@click.option(
+    "--created",
+    metavar="TIME",
+    help="With --rootfs: when it was made, as 2024-01-31T12:00:00Z.  [default: SOURCE_DATE_EPOCH, else "
+    "1970-01-01T00:00:00Z, so that the same FILE gets the same image ID]",
+)
 @options.strict_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
     output: Output,
@@ -32,8 +53,13 @@ def command(
     references: tuple[str, ...],
     *,
     into: str | None,
+    platform: Platform | None,
+    rootfs: bool,
+    tags: tuple[str, ...],
+    created: str | None,
     strict: bool,
     prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Import images from a bundle into a store, all of them if none is named.
 
@@ -43,15 +69,18 @@ def command(
 
     settings = load_settings()
     refuse_unsigned(settings)
-    with (
-        options.opened(file, settings, prefer) as source,
-        progress_for(output, "importing") as progress,
-    ):
+    if rootfs:
+        origin = root_file_system(file, references, tags, platform, created)
+    else:
+        refuse_for_rootfs(tags, created)
+        origin = options.opened(file, settings, prefer, docker_compatible=docker_compatible)
+    with origin as source, progress_for(output, "importing") as progress:
         sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
         images = copy(
             Announced(source, progress),
             sink,
             references or everything(source),
+            platform=platform,
             strict=strict or settings.strict,
             progress=progress,
         )

@@ -39,6 +39,7 @@ CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "AT ITS TOP")
 @click.option("--contents", is_flag=True, help="Walk the layers too: folders, files, distribution.")
 @options.platform_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
     output: Output,
@@ -48,12 +49,13 @@ def command(
     contents: bool,
     platform: Platform | None,
     prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Show what an image is; without REF, all images of the place.
 
     Only metadata is read, so that it takes no longer for a large image than for a small one.
     """
-    with options.opened(place, load_settings(), prefer) as source:
+    with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
         listings = [] if reference else source.listings()
         names = [reference] if reference else [asked_name(item) for item in listings]
         view = _View(output, source, platform, contents)

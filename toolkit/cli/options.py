@@ -9,7 +9,7 @@ import click
 
 from toolkit import places
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Source
+from toolkit.ports import Closes, HoldsV1, Source
 from toolkit.settings import Settings
 
 place_argument = click.argument("place", metavar="PLACE")
@@ -20,17 +20,27 @@ prefer_option = click.option(
     callback=lambda ctx, param, value: value or "",  # noqa: ARG005 - click's shape
     help="Read an archive that holds both as this one, where they disagree.",
 )
+docker_compatible_option = click.option(
+    "--docker-compatible",
+    is_flag=True,
+    help="Read v1 images as Docker does, with its losses: for the image ID that Docker gives them.",
+)
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
 
 
-def _platform(ctx: click.Context, param: click.Parameter, value: str | None) -> Platform | None:  # noqa: ARG001
+def parsed_platform(
+    ctx: click.Context,  # noqa: ARG001 - click's shape
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> Platform | None:
+    """Read an option that is a platform; raises InvalidPlatform."""
     return Platform.parse(value) if value else None
 
 
 platform_option = click.option(
     "--platform",
     metavar="OS/ARCH[/VARIANT]",
-    callback=_platform,
+    callback=parsed_platform,
     help="Take this platform of an image that has several.",
 )
 
@@ -41,9 +51,20 @@ def kind_of(source: Source) -> str:
 
 
 @contextmanager
-def opened(place: str, settings: Settings, prefer: str = "") -> Iterator[Source]:
+def opened(
+    place: str, settings: Settings, prefer: str = "", *, docker_compatible: bool = False
+) -> Iterator[Source]:
     """Open a place to read from, and let it go afterwards."""
     source = places.open_source(place, settings, prefer)
+    if docker_compatible and isinstance(source, HoldsV1):
+        source.docker_compatible = True
+    with closing(source):
+        yield source
+
+
+@contextmanager
+def closing(source: Source) -> Iterator[Source]:
+    """Let a source go afterwards, if it holds anything."""
     try:
         yield source
     finally:

@@ -29,6 +29,7 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @options.platform_option
 @options.strict_option
 @options.prefer_option
+@options.docker_compatible_option
 @click.pass_obj
 def command(
     output: Output,
@@ -38,6 +39,7 @@ def command(
     platform: Platform | None,
     strict: bool,
     prefer: str,
+    docker_compatible: bool,
 ) -> None:
     """Verify images, all of the place if none is named: every digest, size and document.
 
@@ -48,7 +50,10 @@ def command(
 
     settings = load_settings()
     strict = strict or settings.strict
-    with options.opened(place, settings, prefer) as source, progress_for(output, "verifying") as progress:
+    with (
+        options.opened(place, settings, prefer, docker_compatible=docker_compatible) as source,
+        progress_for(output, "verifying") as progress,
+    ):
         announced = Announced(source, progress)
         report = verify(announced, references, platform=platform, strict=strict, progress=progress)
     if is_bundle(place):

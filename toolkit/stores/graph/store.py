@@ -12,7 +12,7 @@ from toolkit.ancestry import JSON_LIMIT, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Finding, Layer
-from toolkit.migration import LegacyImage
+from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
@@ -30,6 +30,7 @@ class GraphStore:
         self.place = place or f"graph{'+' + driver if driver else ''}:{path}"
         self.root = GraphRoot(Path(os.path.realpath(path)))  # a link may lead to a root; none leads out
         self._drivers = [driver_named(name, self.place) for name in ([driver] if driver else self._found())]
+        self.docker_compatible = False
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those that are nobody's parent and have no name."""
@@ -50,7 +51,7 @@ class GraphStore:
         found, driver, layer_id = self._find(name)
         chain = self._sized(driver, layer_id)
         self._check_platform(found, chain, platform)
-        return legacy_outline((found,) if found else (), chain)
+        return legacy_outline((found,) if found else (), chain, camelcase_findings(chain))
 
     def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
         """Return an image: its chain read, its layers measured, its layersizes weighed."""
@@ -60,10 +61,11 @@ class GraphStore:
         examined = in_parallel(
             lambda layer: examine(self.root, driver, layer), chain, lambda layer: layer.layersize.value or 0
         )
-        findings: tuple[Finding, ...] = tuple(finding for _, own in examined for finding in own)
+        findings: list[Finding] = [finding for _, own in examined for finding in own]
         layers = tuple(layer for layer, _ in examined)
         weighed = tuple(layer.v1 or whole for layer, whole in zip(layers, chain, strict=True))
-        return LegacyImage((found,) if found else (), weighed, layers, findings)
+        names = (found,) if found else ()
+        return LegacyImage(names, weighed, layers, (*findings, *camelcase_findings(chain)))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the layer IDs, base first."""
@@ -116,10 +118,10 @@ class GraphStore:
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
 
     def _sized(self, driver: Driver, layer_id: str) -> list[V1Layer]:
-        return [
-            replace(layer, layersize=self.root.layersize(layer.id, driver.name))
-            for layer in self.root.chain(layer_id)
-        ]
+        chain = self.root.chain(layer_id)
+        if self.docker_compatible:
+            chain = [layer.as_docker_reads() for layer in chain]
+        return [replace(layer, layersize=self.root.layersize(layer.id, driver.name)) for layer in chain]
 
     def _check_platform(self, name: str, chain: list[V1Layer], platform: Platform | None) -> None:
         own = Platform.from_node(chain[-1].node)
