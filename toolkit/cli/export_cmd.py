@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from toolkit import places
-from toolkit.bundles import DEFAULT, FORMATS, create_bundle
+from toolkit.bundles import DEFAULT, FORMATS, create_bundle, engines
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.figures import size_text
@@ -129,18 +129,18 @@ def _writable(file: str) -> Path:
 def tell(output: Output, path: Path, format_: str, images: Sequence[ProvenImage]) -> None:
     """Print what was written, and who reads it."""
     findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
-    size, serves = path.stat().st_size, WRITTEN[format_]
+    size, serves = path.stat().st_size, engines(format_, images)
     if output.json:
         facts: dict[str, Any] = {
             "bundle": str(path),
             "format": format_,
             "size": size,
-            "serves": serves.split(", "),
+            "serves": serves,
             "images": [image_json(image) for image in images],
             "findings": [finding_json(finding) for finding in findings],
         }
         output.document(facts)
         return
     output.table(CARRIED_HEAD, carried_rows(images))
-    output.say(f"wrote {path} ({size_text(size)}, {format_}), for {serves}")
+    output.say(f"wrote {path} ({size_text(size)}, {format_}), for {', '.join(serves) or 'no engine'}")
     output.findings(findings)

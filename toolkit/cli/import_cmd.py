@@ -13,8 +13,8 @@ from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
-from toolkit.errors import CorruptContent, NotFound, Unsupported
-from toolkit.image import ProvenImage
+from toolkit.errors import CorruptContent, Unsupported
+from toolkit.image import Finding, ProvenImage
 from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
 from toolkit.report import finding_json, image_json
@@ -76,13 +76,12 @@ def command(
         origin = options.opened(file, settings, prefer, docker_compatible=docker_compatible)
     with origin as source, progress_for(output, "importing") as progress:
         sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
+        strict = strict or settings.strict
+        if not (names := references or everything(source)):
+            tell_nothing(output, source, sink, strict=strict)
+            return
         images = copy(
-            Announced(source, progress),
-            sink,
-            references or everything(source),
-            platform=platform,
-            strict=strict or settings.strict,
-            progress=progress,
+            Announced(source, progress), sink, names, platform=platform, strict=strict, progress=progress
         )
     tell(output, source, sink, images)
 
@@ -94,10 +93,8 @@ def refuse_unsigned(settings: Settings) -> None:
 
 
 def everything(source: Source) -> list[str]:
-    """Return what to ask for all images by; raises where there is none, or one cannot be read."""
+    """Return what to ask for all images by; raises where one cannot be read."""
     listings = source.listings()
-    if not listings:
-        raise NotFound(source.place, "holds no images")
     for listing in listings:
         if listing.problem:
             raise CorruptContent(asked_name(listing), listing.problem)
@@ -108,14 +105,40 @@ def tell(output: Output, source: Source, sink: Sink, images: Sequence[ProvenImag
     """Print what was taken in, and where it is."""
     findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
     if output.json:
-        facts = {
-            "bundle": source.place,
-            "store": sink.place,
-            "images": [image_json(image) for image in images],
-            "findings": [finding_json(finding) for finding in findings],
-        }
-        output.document(facts)
+        document(output, source, sink, images, findings)
         return
     output.table(CARRIED_HEAD, carried_rows(images))
     output.say(f"imported from {source.place} into {sink.place}")
     output.findings(findings)
+
+
+def tell_nothing(output: Output, source: Source, sink: Sink, *, strict: bool) -> None:
+    """Say that a bundle lists no images; the store is left as it is. Raises CorruptContent if `strict`."""
+    from toolkit.operations.copy import refuse_warnings
+    from toolkit.operations.verify import nothing_in
+
+    findings = [nothing_in(source.place)]
+    if strict:
+        refuse_warnings(findings)
+    if output.json:
+        document(output, source, sink, [], findings)
+        return
+    output.say(f"imported nothing from {source.place}")
+    output.findings(findings)
+
+
+def document(
+    output: Output,
+    source: Source,
+    sink: Sink,
+    images: Sequence[ProvenImage],
+    findings: Sequence[Finding],
+) -> None:
+    """Print the same for machines."""
+    facts = {
+        "bundle": source.place,
+        "store": sink.place,
+        "images": [image_json(image) for image in images],
+        "findings": [finding_json(finding) for finding in findings],
+    }
+    output.document(facts)
