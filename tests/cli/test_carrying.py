@@ -133,6 +133,21 @@ def test_a_bundle_that_lists_no_image_is_a_warning(lading: Lading, tmp_path: Pat
     assert not store.exists()
 
 
+def test_import_fails_with_the_exit_code_of_verify(lading: Lading, tmp_path: Path) -> None:
+    layer, configs = {"l.tar": ONE}, {}
+    for number, unpacked in enumerate((ONE, b"other")):
+        rootfs = {"diff_ids": [sha256(unpacked)]}
+        configs[f"{number}.json"] = encode({"architecture": "amd64", "os": "linux", "rootfs": rootfs})
+    items = [{"Config": name, "RepoTags": [f"app:{name[0]}"], "Layers": ["l.tar"]} for name in configs]
+    path = str(written(tmp_path / "a.tar", {**layer, **configs, "manifest.json": encode(items)}))
+    for command in ("verify", "import"):
+        ran = lading(command, path)
+        assert ran.code == 6
+        assert "lists 'l.tar' under two diffIDs" in ran.last
+    path = str(written(tmp_path / "b.tar", {**configs, "manifest.json": encode(items[:1])}))
+    assert (lading("verify", path).code, lading("import", path).code) == (5, 5)
+
+
 def test_import_of_an_unknown_name_says_what_is_near(lading: Lading, bundle: Path, home: Path) -> None:
     ran = lading("import", str(bundle), "ubuntu:14.05")
     assert ran.code == 3

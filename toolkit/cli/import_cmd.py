@@ -13,8 +13,10 @@ from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
-from toolkit.errors import CorruptContent, Unsupported
+from toolkit.cli.verify_cmd import FAILURES
+from toolkit.errors import CorruptContent, ToolkitError, Unsupported
 from toolkit.image import Finding, ProvenImage
+from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
 from toolkit.report import finding_json, image_json
@@ -97,8 +99,17 @@ def everything(source: Source) -> list[str]:
     listings = source.listings()
     for listing in listings:
         if listing.problem:
-            raise CorruptContent(asked_name(listing), listing.problem)
+            raise failure(source, listing)
     return [name for listing in listings for name in listing.names or (listing.id,)]
+
+
+def failure(source: Source, listing: Listing) -> ToolkitError:
+    """Return the failure of an image that cannot be read: of the kind that reading it raises."""
+    try:
+        source.image(listing.names[0] if listing.names else listing.id)
+    except ToolkitError as error:
+        return FAILURES.get(error.exit_code, CorruptContent)(asked_name(listing), listing.problem)
+    return CorruptContent(asked_name(listing), listing.problem)
 
 
 def tell(output: Output, source: Source, sink: Sink, images: Sequence[ProvenImage]) -> None:
