@@ -72,7 +72,7 @@ def test_the_image_is_the_one_that_docker_import_makes(tmp_path: Path) -> None:
 def test_every_format_gives_the_same_image_back(tmp_path: Path, format_: str) -> None:
     path = tmp_path / "bundle.tar"
     (image,) = copy(Rootfs(EXPORTED, ["app:1"]), create_bundle(path, format_), ["app:1"])
-    assert [finding.severity for finding in image.findings] == ["note"]  # nothing is lost as v1
+    assert {finding.severity for finding in image.findings} == {"note"}  # v1 loses no more than the manifest
     (again,) = verify(open_bundle(path)).images
     assert (config_of(again), again.names) == (CONFIG, ("app:1",))
 
