@@ -44,6 +44,19 @@ def test_one_image_becomes_one_verified_bundle(home: Path) -> None:
     ] * 4
 
 
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_bundle_whose_name_tells_a_compression_is_verified_and_imported(home: Path, suffix: str) -> None:
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    bundle = home / f"b.tar.{suffix}"
+    assert build(ExportImage(tag=TAG, bundle=str(bundle))) == "SUCCESS"
+    report = json.loads((home / f"b.tar.{suffix}.json").read_text())
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert report["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert bundle.stat().st_size < (home / "bundles" / "ubuntu_14.04.tar").stat().st_size
+    assert build(ImportBundle(bundle=str(bundle))) == "SUCCESS"
+    assert strays(home) == []
+
+
 def test_staged_layers_are_gone_when_no_bundle_needs_them(home: Path) -> None:
     build(ExportImage(tag=TAG))
     assert list((home / "layers").iterdir()) == []

@@ -12,6 +12,7 @@ from toolkit.bundles.docker_part import MANIFEST
 from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.oci_reader import DOCKER, OCI, OciBundle
 from toolkit.bundles.ocilayout import LAYOUT
+from toolkit.bundles.packed import Told, target_for
 from toolkit.bundles.tarsink import LossesOf, MembersOf, TarSink
 from toolkit.errors import Unsupported, UsageError
 from toolkit.plumbing.archive import TarIndex
@@ -100,12 +101,15 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
         raise
 
 
-def create_bundle(path: Path, format_name: str = DEFAULT) -> Sink:
-    """Return a sink for a bundle that does not exist yet; raises Unsupported or UsageError."""
+def create_bundle(path: Path, format_name: str = DEFAULT, progress: Told | None = None) -> Sink:
+    """Return a sink for a bundle that does not exist yet; raises Unsupported or UsageError.
+
+    A name that ends in .gz, .zst, .xz or .bz2 has it compressed as a whole; `progress` is told of that.
+    """
     for format_ in FORMATS:
         if format_.name == format_name:
             if format_.members_of is None:
                 raise Unsupported(f"--format {format_name}", "is read, and not written yet by this version")
-            return TarSink(path, format_.members_of, format_.losses_of)
+            return TarSink(path, format_.members_of, format_.losses_of, target_for(path, progress))
     known = ", ".join(format_.name for format_ in FORMATS if format_.members_of)
     raise UsageError(f"--format {format_name[:50]}", "is no bundle format", f"one of {known}")

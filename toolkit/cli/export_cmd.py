@@ -11,6 +11,7 @@ import click
 
 from toolkit import places
 from toolkit.bundles import DEFAULT, FORMATS, create_bundle
+from toolkit.bundles.packed import loads_packed
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.figures import size_text
@@ -27,7 +28,6 @@ from toolkit.settings import Settings, load_settings
 
 WRITTEN = {row.name: row.serves for row in FORMATS if row.members_of}
 STORES = {*places.KINDS} - {"", places.AUTO}
-COMPRESSED = (".gz", ".tgz", ".zst", ".xz", ".bz2")
 
 
 @click.command("export", cls=Command, short_help="Put images into one bundle.")
@@ -61,7 +61,8 @@ def command(
 ) -> None:
     """Export images, by name, into one bundle; shared layers go in once.
 
-    A file that is there is replaced when the new one is whole.
+    A file that is there is replaced when the new one is whole. One whose name ends in .gz, .zst, .xz or
+    .bz2 is compressed as a whole.
     """
     from toolkit.operations.companion import companions
     from toolkit.operations.copy import copy
@@ -74,7 +75,7 @@ def command(
     ):
         images = copy(
             Announced(source, progress),
-            create_bundle(path, format_),
+            create_bundle(path, format_, progress),
             references,
             platform=platform,
             strict=strict or settings.strict,
@@ -111,8 +112,6 @@ def _writable(file: str) -> Path:
         raise Unsupported("-o -", "a bundle is not written to a pipe", "name a file: -o FILE")
     if file.partition(":")[0].partition("+")[0] in STORES:
         raise UsageError(f"-o {file}", "names a store, and a bundle is a file", "lading import fills a store")
-    if path.suffix in COMPRESSED:
-        raise Unsupported(file, "would be compressed as a whole, which this version does not do")
     if path.is_dir() or file.endswith(os.sep):
         raise UsageError(file, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
@@ -124,7 +123,8 @@ def _writable(file: str) -> Path:
 
 def tell(output: Output, path: Path, format_: str, images: Sequence[ProvenImage]) -> None:
     """Print what was written, and who reads it."""
-    findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
+    found = [*loads_packed(path), *(finding for image in images for finding in image.findings)]
+    findings = list(dict.fromkeys(found))
     size, serves = path.stat().st_size, WRITTEN[format_]
     if output.json:
         facts: dict[str, Any] = {
