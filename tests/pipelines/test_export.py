@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
+from pipelines.parameters import PlaceParameter
 from tests.pipelines.conftest import build
+from toolkit.errors import UsageError
 
 TAG = "ubuntu:14.04"
 SAMPLE_ID = (
@@ -261,3 +263,11 @@ def test_the_users_own_settings_win_over_the_packaged_defaults(tmp_path: Path) -
     )
     assert done.returncode == 0
     assert (tmp_path / "there/bundles/ubuntu_trusty.tar").is_file()
+
+
+def test_the_pipeline_reads_nothing_that_can_be_read_only_once(home: Path) -> None:
+    with pytest.raises(UsageError, match="'-': can be read only once"):
+        PlaceParameter().parse("-")
+    home.mkdir()
+    os.mkfifo(home / "pipe")
+    assert build(VerifyBundle(bundle=str(home / "pipe"))) == "FAILED"

@@ -118,7 +118,8 @@ def test_the_mode_is_that_of_any_new_file(source: Source, out: Path) -> None:
 
 def test_progress_counts_every_byte_of_the_tar(source: Source, out: Path) -> None:
     told: list[tuple[Layer, int]] = []
-    copy(source, create_bundle(out / "b.tar.gz", progress=lambda *args: told.append(args)), ["app:1"])
+    target = target_for(out / "b.tar.gz", lambda *args: told.append(args))
+    copy(source, create_bundle(out / "b.tar.gz", target=target), ["app:1"])
     ((whole, _), *_) = told
     plain = gzip.decompress((out / "b.tar.gz").read_bytes())
     assert (whole.key, whole.size) == ("b.tar.gz", len(plain))

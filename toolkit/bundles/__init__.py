@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.bundles import docker_v1, universal
-from toolkit.bundles.archive_reader import Archive, not_a_bundle
+from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST
 from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.oci_reader import DOCKER, OCI, OciBundle
 from toolkit.bundles.ocilayout import LAYOUT
-from toolkit.bundles.packed import Told, target_for
-from toolkit.bundles.tarsink import LossesOf, MembersOf, TarSink
+from toolkit.bundles.opening import not_a_bundle
+from toolkit.bundles.packed import target_for
+from toolkit.bundles.tarsink import LossesOf, MembersOf, Target, TarSink
 from toolkit.errors import Unsupported, UsageError
 from toolkit.plumbing.archive import TarIndex
 from toolkit.ports import Sink, Source
@@ -83,8 +84,8 @@ def recognise(index: TarIndex) -> BundleFormat:
     raise not_a_bundle(index.subject, "a tar archive without an image in it")
 
 
-def open_bundle(path: Path, prefer: str = "") -> Source:
-    """Open a bundle to read from, its format recognised from its content.
+def open_bundle(path: Path | None, prefer: str = "") -> Source:
+    """Open a bundle to read from, its format recognised from its content; without a path, standard input.
 
     `prefer`, docker or oci, settles an archive whose parts disagree. Raises NotFound, Unsupported,
     CorruptContent or UnsafeArchive; the source has `close`.
@@ -101,15 +102,16 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
         raise
 
 
-def create_bundle(path: Path, format_name: str = DEFAULT, progress: Told | None = None) -> Sink:
+def create_bundle(path: Path, format_name: str = DEFAULT, target: Target | None = None) -> Sink:
     """Return a sink for a bundle that does not exist yet; raises Unsupported or UsageError.
 
-    A name that ends in .gz, .zst, .xz or .bz2 has it compressed as a whole; `progress` is told of that.
+    A name that ends in .gz, .zst, .xz or .bz2 has it compressed as a whole, unless `target` says how it
+    is written.
     """
     for format_ in FORMATS:
         if format_.name == format_name:
             if format_.members_of is None:
                 raise Unsupported(f"--format {format_name}", "is read, and not written yet by this version")
-            return TarSink(path, format_.members_of, format_.losses_of, target_for(path, progress))
+            return TarSink(path, format_.members_of, format_.losses_of, target or target_for(path))
     known = ", ".join(format_.name for format_ in FORMATS if format_.members_of)
     raise UsageError(f"--format {format_name[:50]}", "is no bundle format", f"one of {known}")
