@@ -6,7 +6,7 @@ import luigi
 
 from toolkit.bundles import FORMATS
 from toolkit.errors import UsageError
-from toolkit.places import Place
+from toolkit.places import STANDARD_STREAM, Place
 from toolkit.platform import Platform
 
 
@@ -14,7 +14,9 @@ class PlaceParameter(luigi.Parameter):
     """A store's URI; raises InvalidPlace."""
 
     def parse(self, text: str) -> str:
-        """Return the text, if it names a kind of place."""
+        """Return the text, if it names a kind of place that can be opened again and again."""
+        if text == STANDARD_STREAM:
+            raise UsageError(repr(text), "can be read only once", "name a store or file, or use lading")
         return str(Place.parse(text)) if text else ""
 
 

@@ -14,7 +14,7 @@ import luigi
 from pipelines.base import STARTED, LadingTask, Meter, receipt_path
 from pipelines.receipts import Receipt, stamp_json, untouched
 from toolkit.bundles import open_bundle
-from toolkit.errors import CorruptContent, StoreError
+from toolkit.errors import CorruptContent, StoreError, Unsupported
 from toolkit.operations.companion import check_companion
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import digest_of, opened
@@ -36,6 +36,8 @@ class VerifyBundle(LadingTask):
 
     def run(self) -> None:
         """Verify, and hash the file as a whole meanwhile; a bundle that is corrupt fails the task."""
+        if self.path.exists() and not self.path.is_file():  # it is read twice, at the same time
+            raise Unsupported(str(self.path), "is no regular file", "lading verify reads pipes too")
         stamp = stamp_json(self.path)
         with ThreadPoolExecutor(1) as pool:
             whole = pool.submit(self._sha256)

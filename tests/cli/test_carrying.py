@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_a_failed_export_keeps_what_was_there(lading: Lading, tmp_path: Path) ->
     assert lading("export", "ubuntu:14.05", "--from", SAMPLE, "-o", str(path)).code == 3
     assert path.read_text() == "what was there"
     assert {entry.name for entry in tmp_path.iterdir()} == {"home", "x.tar"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "program"), [("gz", "gzip"), ("xz", "xz"), ("bz2", "bzip2"), ("zst", "zstd")]
+)
+def test_a_name_that_tells_a_compression_gets_it(
+    lading: Lading, bundle: Path, tmp_path: Path, suffix: str, program: str
+) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"needs {program}")
+    path = tmp_path / f"x.tar.{suffix}"
+    ran = lading("export", IMAGE, "--from", SAMPLE, "-o", str(path))
+    assert ran.code == 0
+    assert ran.last.startswith(f"note: {path}: is compressed as a whole: docker load unpacks ")
+    unpacked = subprocess.run([program, "-dc", str(path)], check=True, capture_output=True).stdout
+    assert unpacked == bundle.read_bytes()
+    subprocess.run([program, "-t", str(path)], check=True, capture_output=True)
+    assert lading("verify", str(path)).code == lading("import", str(path)).code == 0
 
 
 def test_import_takes_all_images_into_the_embedded_store(lading: Lading, bundle: Path, home: Path) -> None:

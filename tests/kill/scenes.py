@@ -190,6 +190,7 @@ def scenes(inputs: Inputs, folder: Path) -> list[Scene]:
     found = [
         Scene("unpack the sample", folder, lambda: unpack(folder)),
         Scene("copy to a bundle", folder, lambda: to_bundle(inputs, folder), bundle_is_whole),
+        Scene("copy to a packed bundle", folder, lambda: to_bundle(inputs, folder, "out.tar.gz")),
         Scene("export", folder, lambda: export(f"graph:{inputs.folder / 'sample'}", folder), bundle_is_whole),
         Scene("export from oci:", folder, lambda: export(f"oci:{inputs.layout}", folder), bundle_is_whole),
         Scene(
@@ -215,8 +216,8 @@ def unpack(folder: Path) -> None:
     sample_store(folder / "home")
 
 
-def to_bundle(inputs: Inputs, folder: Path) -> None:
-    copy(inputs.store, create_bundle(folder / "out.tar"), [TAG])
+def to_bundle(inputs: Inputs, folder: Path, name: str = "out.tar") -> None:
+    copy(inputs.store, create_bundle(folder / name), [TAG])
 
 
 def export(source: str, folder: Path) -> int:

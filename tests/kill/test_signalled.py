@@ -41,14 +41,21 @@ def signalled(work: Callable[[], int], number: signal.Signals, folder: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 @pytest.mark.parametrize(
-    "to", ["bundle", "oci", pytest.param("graph+aufs", marks=ROOT), pytest.param("graph+vfs", marks=ROOT)]
+    "to",
+    [
+        "bundle",
+        "packed",
+        "oci",
+        pytest.param("graph+aufs", marks=ROOT),
+        pytest.param("graph+vfs", marks=ROOT),
+    ],
 )
 def test_a_signalled_command_leaves_nothing(
     inputs: Inputs, folder: Path, number: signal.Signals, to: str
 ) -> None:
     words = ["import", str(inputs.bundle), "--into", f"{to}:{folder / 'store'}"]
-    if to == "bundle":
-        words = ["export", TAG, "--from", f"graph:{inputs.folder / 'sample'}", "-o", str(folder / "out.tar")]
+    if out := {"bundle": "out.tar", "packed": "out.tar.zst"}.get(to):
+        words = ["export", TAG, "--from", f"graph:{inputs.folder / 'sample'}", "-o", str(folder / out)]
     codes = signalled(lambda: main(words), number, folder)
     assert set(codes) <= {128 + number, 0}, codes  # 0 where all was done before
     assert codes[0] == 128 + number

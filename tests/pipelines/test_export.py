@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
+from pipelines.parameters import PlaceParameter
 from tests.pipelines.conftest import build
+from toolkit.errors import UsageError
 
 TAG = "ubuntu:14.04"
 SAMPLE_ID = (
@@ -42,6 +44,19 @@ def test_one_image_becomes_one_verified_bundle(home: Path) -> None:
     assert [layer["layersize"]["rule"] for layer in report["images"][0]["platforms"][0]["layers"]] == [
         "S3"
     ] * 4
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_bundle_whose_name_tells_a_compression_is_verified_and_imported(home: Path, suffix: str) -> None:
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    bundle = home / f"b.tar.{suffix}"
+    assert build(ExportImage(tag=TAG, bundle=str(bundle))) == "SUCCESS"
+    report = json.loads((home / f"b.tar.{suffix}.json").read_text())
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert report["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert bundle.stat().st_size < (home / "bundles" / "ubuntu_14.04.tar").stat().st_size
+    assert build(ImportBundle(bundle=str(bundle))) == "SUCCESS"
+    assert strays(home) == []
 
 
 def test_staged_layers_are_gone_when_no_bundle_needs_them(home: Path) -> None:
@@ -248,3 +263,11 @@ def test_the_users_own_settings_win_over_the_packaged_defaults(tmp_path: Path) -
     )
     assert done.returncode == 0
     assert (tmp_path / "there/bundles/ubuntu_trusty.tar").is_file()
+
+
+def test_the_pipeline_reads_nothing_that_can_be_read_only_once(home: Path) -> None:
+    with pytest.raises(UsageError, match="'-': can be read only once"):
+        PlaceParameter().parse("-")
+    home.mkdir()
+    os.mkfifo(home / "pipe")
+    assert build(VerifyBundle(bundle=str(home / "pipe"))) == "FAILED"

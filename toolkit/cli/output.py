@@ -26,13 +26,14 @@ class Output:
     quiet: bool = False  # no progress, no notes
     debug: bool = False
     has_spoken: bool = False  # something stands on stdout already
+    aside: bool = False  # stdout carries a bundle: all that is said goes to stderr
 
     def say(self, *lines: str) -> None:
         """Print lines of the result."""
         self.has_spoken = True
         with _standard_output():
             for line in lines:
-                print(line)
+                print(line, file=sys.stderr if self.aside else sys.stdout)
 
     def document(self, value: Any) -> None:  # noqa: ANN401 - JSON is anything
         """Print the result for machines; ASCII, so that no terminal can be fooled by it."""

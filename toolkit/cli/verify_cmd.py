@@ -14,7 +14,7 @@ from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding
-from toolkit.places import Place, is_bundle
+from toolkit.places import STANDARD_STREAM, Place, is_bundle
 from toolkit.platform import Platform
 from toolkit.report import Report
 from toolkit.settings import load_settings
@@ -56,8 +56,9 @@ def command(
     ):
         announced = Announced(source, progress)
         report = verify(announced, references, platform=platform, strict=strict, progress=progress)
-    if is_bundle(place):
-        report = replace(report, findings=(*report.findings, *check_companion(Path(Place.parse(place).path))))
+    path = Path(Place.parse(place).path)
+    if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
+        report = replace(report, findings=(*report.findings, *check_companion(path)))
     print_report(output, report)
     if not report.ok:
         raise verdict(report)
