@@ -164,9 +164,9 @@ def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa:
     raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
 
 
-BUNDLES = frozenset({"", "docker-archive", "oci-archive"})
+BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
 LATER = (
-    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker", "dir",
+    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
 )  # fmt: skip
 KINDS = {
     "oci": Kind(_layout, _layout_sink),

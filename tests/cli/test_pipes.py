@@ -173,7 +173,7 @@ def test_a_closed_standard_output_is_one_sentence() -> None:
     found = subprocess.run(command, stderr=subprocess.PIPE, env=environ, check=False)
     assert (found.returncode, found.stderr) == (
         2,
-        b"error: -o -: standard output is closed; name a file: -o FILE\n",
+        b"error: -: standard output is closed; name a file\n",
     )
 
 

@@ -16,8 +16,7 @@ from toolkit.stores.layout import LayoutStore
 
 LATER = (
     "docker-root:/p", "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
-    "docker-daemon:app:1", "docker://host:5000/repo:tag", "dir:/p",
-)  # fmt: skip
+    "docker-daemon:app:1", "docker://host:5000/repo:tag" )  # fmt: skip
 APP = image(ONE)
 
 

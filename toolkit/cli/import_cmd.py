@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from toolkit import places
-from toolkit.cli import options
+from toolkit.cli import options, targets
+from toolkit.cli.carrying import carry, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
-from toolkit.cli.progress import Announced, progress_for
+from toolkit.cli.progress import progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
-from toolkit.errors import CorruptContent, NotFound, Unsupported
-from toolkit.image import ProvenImage
+from toolkit.errors import Unsupported
 from toolkit.platform import Platform
-from toolkit.ports import Sink, Source
-from toolkit.report import finding_json, image_json
 from toolkit.settings import Settings, load_settings
 
 
@@ -36,7 +31,13 @@ from toolkit.settings import Settings, load_settings
     is_flag=True,
     help="FILE is the tar of a root file system, as docker export writes it: an image of one layer.",
 )
-@click.option("--tag", "tags", metavar="NAME", multiple=True, help="With --rootfs: name the image so.")
+@click.option(
+    "--tag",
+    "tags",
+    metavar="[OLD=]NEW",
+    multiple=True,
+    help="Give an image another name on the way; of one image alone, and with --rootfs, NEW will do.",
+)
 @click.option(
     "--created",
     metavar="TIME",
@@ -65,57 +66,29 @@ def command(
 
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
-    from toolkit.operations.copy import copy
-
     settings = load_settings()
     refuse_unsigned(settings)
     if rootfs:
         origin = root_file_system(file, references, tags, platform, created)
     else:
-        refuse_for_rootfs(tags, created)
+        refuse_for_rootfs(created)
         origin = options.opened(file, settings, prefer, docker_compatible=docker_compatible)
     with origin as source, progress_for(output, "importing") as progress:
-        sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
-        images = copy(
-            Announced(source, progress),
-            sink,
-            references or everything(source),
+        place = into or places.canonical(places.AUTO, settings)
+        target = targets.target(place, None, settings, output, progress)
+        images = carry(
+            source,
+            target,
+            references,
+            tags=() if rootfs else tags,
             platform=platform,
             strict=strict or settings.strict,
             progress=progress,
         )
-    tell(output, source, sink, images)
+    tell(output, source, target, images, {"bundle": source.place, "store": target.place})
 
 
 def refuse_unsigned(settings: Settings) -> None:
     """Raise where the settings ask for a signature: this version makes and checks none."""
     if settings.require_signature:
         raise Unsupported("[lading] require_signature", "is set, and signatures are not checked yet")
-
-
-def everything(source: Source) -> list[str]:
-    """Return what to ask for all images by; raises where there is none, or one cannot be read."""
-    listings = source.listings()
-    if not listings:
-        raise NotFound(source.place, "holds no images")
-    for listing in listings:
-        if listing.problem:
-            raise CorruptContent(asked_name(listing), listing.problem)
-    return [name for listing in listings for name in listing.names or (listing.id,)]
-
-
-def tell(output: Output, source: Source, sink: Sink, images: Sequence[ProvenImage]) -> None:
-    """Print what was taken in, and where it is."""
-    findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
-    if output.json:
-        facts = {
-            "bundle": source.place,
-            "store": sink.place,
-            "images": [image_json(image) for image in images],
-            "findings": [finding_json(finding) for finding in findings],
-        }
-        output.document(facts)
-        return
-    output.table(CARRIED_HEAD, carried_rows(images))
-    output.say(f"imported from {source.place} into {sink.place}")
-    output.findings(findings)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -60,6 +60,21 @@ def opened(
         source.docker_compatible = True
     with closing(source):
         yield source
+
+
+@contextmanager
+def all_opened(
+    origins: Sequence[str], settings: Settings, prefer: str = "", *, docker_compatible: bool = False
+) -> Iterator[Source]:
+    """Open one place, or several as one."""
+    from toolkit.operations.joining import Joined
+
+    with ExitStack() as stack:
+        sources = [
+            stack.enter_context(opened(origin, settings, prefer, docker_compatible=docker_compatible))
+            for origin in dict.fromkeys(origins)
+        ]
+        yield sources[0] if len(sources) == 1 else Joined(sources)
 
 
 @contextmanager
