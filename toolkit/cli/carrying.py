@@ -52,7 +52,6 @@ def carry(
     A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
-    from toolkit.operations.renaming import Renamed, Renaming
 
     asked = list(references) or everything(source)
     if not asked:
@@ -60,6 +59,8 @@ def carry(
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
     if tags:
+        from toolkit.operations.renaming import Renamed, Renaming
+
         source = Renamed(source, Renaming.of(tags, asked))
     announced = Announced(source, progress)
     return copy(announced, target.sink, asked, platform=platform, strict=strict, progress=progress)
