@@ -15,6 +15,7 @@ import pytest
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
 from pipelines.parameters import PlaceParameter
 from tests.pipelines.conftest import build
+from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
 
 TAG = "ubuntu:14.04"
@@ -44,6 +45,16 @@ def test_one_image_becomes_one_verified_bundle(home: Path) -> None:
     assert [layer["layersize"]["rule"] for layer in report["images"][0]["platforms"][0]["layers"]] == [
         "S3"
     ] * 4
+
+
+@pytest.mark.parametrize("format_name", [row.name for row in FORMATS if row.members_of])
+def test_every_format_that_is_a_file_is_made_and_its_engines_are_told(home: Path, format_name: str) -> None:
+    bundle = home / "b.tar"
+    assert build(ExportImage(tag=TAG, format=format_name, bundle=str(bundle))) == "SUCCESS"
+    report = json.loads((home / "b.tar.json").read_text())
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert ", ".join(report["serves"]) == NAMES[format_name].serves
+    assert strays(home) == []
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
@@ -236,7 +247,8 @@ def test_the_bare_command_works_without_luigid_flags_or_config(tmp_path: Path) -
         (["ExportImage", "--tag", "ubuntu:14.05", "--source", "sample:"], 35, "near it: ubuntu:14.04"),
         (["ExportImage", "--tag", "Not A Name", "--source", "sample:"], 35, "Not A Name"),
         (["ExportImage", "--tag", TAG, "--source", "nowhere:x"], 40, "names no kind of place"),
-        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is not written"),
+        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is no bundle format"),
+        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "dir"], 40, "is a folder"),
         (["VerifyBundle", "--bundle", "missing.tar"], 30, "missing.tar"),
         (["ImportBundle", "--bundle", "missing.tar", "--store", "oci:store"], 30, "missing.tar"),
     ],

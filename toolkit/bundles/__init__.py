@@ -146,6 +146,12 @@ def engines(format_name: str, images: Sequence[ProvenImage]) -> list[str]:
     return named(format_name).engines.of(images).names()
 
 
+def served(source: Source, images: Sequence[ProvenImage]) -> tuple[str, ...]:
+    """Name the engines that load these images out of an open bundle; none for a store."""
+    format_name = getattr(source, "format", "")
+    return tuple(engines(format_name, images)) if format_name in NAMES else ()
+
+
 def named(format_name: str) -> BundleFormat:
     """Return the format of that name; raises UsageError."""
     if (format_ := NAMES.get(format_name)) is None:
