@@ -64,6 +64,8 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> 
     help="; ".join(f"{name}: for {serves}" for name, serves in WRITTEN.items()) + ".",
 )
 @options.platform_option
+@options.compression_option
+@options.level_option
 @options.strict_option
 @options.prefer_option
 @click.pass_obj
@@ -75,6 +77,8 @@ def command(
     file: str | None,
     format_: str,
     platform: Platform | None,
+    compression: str | None,
+    level: int | None,
     strict: bool,
     prefer: str,
 ) -> None:
@@ -85,13 +89,15 @@ def command(
     """
     from toolkit.operations.companion import companions
     from toolkit.operations.copy import copy
+    from toolkit.operations.recompress import recompressed
 
     settings = load_settings()
     path = target(references, file, format_, platform, settings)
     sent = Streamed(sys.stdout.fileno(), "standard output") if output.aside else None
     with (
-        options.opened(origin or settings.source, settings, prefer) as source,
+        options.opened(origin or settings.source, settings, prefer) as opened,
         progress_for(output, "exporting") as progress,
+        recompressed(opened, compression, level, progress) as source,
     ):
         images = copy(
             Announced(source, progress),

@@ -23,6 +23,8 @@ from toolkit.settings import Settings, load_settings
 @click.argument("file", metavar="FILE")
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @click.option("--into", metavar="PLACE", help="Put the images here.  [default: the embedded store]")
+@options.compression_option
+@options.level_option
 @options.strict_option
 @options.prefer_option
 @click.pass_obj
@@ -32,20 +34,24 @@ def command(
     references: tuple[str, ...],
     *,
     into: str | None,
+    compression: str | None,
+    level: int | None,
     strict: bool,
     prefer: str,
 ) -> None:
-    """Import images from a bundle into a store, all of them if none is named.
+    """Import images from a bundle (- is standard input) into a store, all of them if none is named.
 
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
     from toolkit.operations.copy import copy
+    from toolkit.operations.recompress import recompressed
 
     settings = load_settings()
     refuse_unsigned(settings)
     with (
-        options.opened(file, settings, prefer) as source,
+        options.opened(file, settings, prefer) as opened,
         progress_for(output, "importing") as progress,
+        recompressed(opened, compression, level, progress) as source,
     ):
         sink = places.open_sink(into or places.canonical(places.AUTO, settings), settings)
         images = copy(
