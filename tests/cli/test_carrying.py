@@ -95,6 +95,34 @@ def test_a_name_that_tells_a_compression_gets_it(
     assert lading("verify", str(path)).code == lading("import", str(path)).code == 0
 
 
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
+def test_layers_are_packed_as_asked_for(
+    lading: Lading, bundle: Path, tmp_path: Path, compression: str
+) -> None:
+    path, store = tmp_path / "x.tar", f"oci:{tmp_path}/store"
+    ran = lading("export", IMAGE, "--from", SAMPLE, "-o", str(path), "--compression", compression, "--json")
+    (before,) = lading("verify", str(bundle), "--json").json["images"][0]["platforms"]
+    (after,) = ran.json["images"][0]["platforms"]
+    assert after["image_id"] == before["image_id"]
+    ids = [[layer["diff_id"] for layer in one["layers"]] for one in (before, after)]
+    assert ids[0] == ids[1]
+    assert (after["layers"] == before["layers"]) == (compression == "none")
+    assert lading("verify", str(path), "--strict").code == 0
+    again = lading("import", str(path), "--into", store, "--compression", "none")
+    assert again.code == 0
+    assert lading("export", IMAGE, "--from", store, "-o", str(path)).code == 0
+    assert path.read_bytes() == bundle.read_bytes()
+    told = f"note: manifest {after['manifest']}: is now {before['manifest']}, its layers unpacked"
+    assert (told in again.err) == (compression != "none")
+
+
+def test_packing_is_told_as_progress(lading: Lading, tmp_path: Path) -> None:
+    argv = ("export", IMAGE, "--from", SAMPLE, "-o", str(tmp_path / "x.tar"), "--compression", "gzip")
+    lines = lading(*argv).err.splitlines()
+    assert "1 of 4 layers, " in lines[0]  # of those to be packed anew
+    assert lines[-1].startswith("all done: 8 of 8 layers")
+
+
 def test_import_takes_all_images_into_the_embedded_store(lading: Lading, bundle: Path, home: Path) -> None:
     ran = lading("import", str(bundle))
     assert ran.code == 0

@@ -28,6 +28,7 @@ MOMENTS = 16  # of each scene, evenly spread, the first and the last among them
         "unpack the sample",
         "copy to a bundle",
         "copy to a packed bundle",
+        "copy recompressed",
         "export",
         "export from oci:",
         "import into oci:",

@@ -105,6 +105,26 @@ def test_a_disk_that_fills_up_at_any_call_leaves_nothing_of_what_was_begun(
     assert state(folder) == whole
 
 
+def test_a_temporary_folder_that_fills_up_at_any_call_leaves_nothing(inputs: Inputs, folder: Path) -> None:
+    place = folder / "out.tar"
+
+    def work() -> int:
+        tempfile.tempdir = str(folder)
+        return main([*export_words(inputs, place), "--compression", "gzip"])
+
+    calls = in_child(work, Fault()).calls
+    whole = state(folder)
+    for number in [number for number, name in enumerate(calls, 1) if name in NEEDS_SPACE]:
+        place.unlink(missing_ok=True)
+        ended = in_child(work, Fault(number, REFUSED))
+        where = f"call {number}, {calls[number - 1]}: {ended.said}"
+        assert ended.code == StoreError.exit_code, where
+        assert one_sentence(ended, os.strerror(errno.ENOSPC).lower()), where
+        assert state(folder).keys() <= whole.keys(), where
+        assert not place.exists() or state(folder) == whole, where
+    assert "write" in calls
+
+
 def nothing_begun(place: Path, to: str) -> bool:
     """Whether there is no target; of an `oci:` store there may be blobs that nobody names."""
     return not (place / "index.json" if to == "oci" else place).exists()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import CorruptContent, Unsupported, UsageError
 from toolkit.plumbing.compressing import (
+    BUDGET,
     CHUNK,
     LEVELS,
     XZ_CHUNK,
@@ -138,14 +139,17 @@ def test_an_xz_stream_has_a_checksum() -> None:
 
 def test_no_more_encoders_work_at_once_than_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
-    jobs = {
-        "gzip": _gzip(6).jobs(),
-        "zstd": _zstd(3).jobs(),
-        "zstd 19": _zstd(19).jobs(),
-        "xz": _xz(6).jobs(),
-        "bzip2": _bzip2(9).jobs(),
+    encoders = {"gzip": _gzip(6), "zstd": _zstd(3), "zstd 19": _zstd(19), "xz": _xz(6), "bzip2": _bzip2(9)}
+    for name, encoder in encoders.items():
+        chunks = 2 * encoder.chunk * (encoder.jobs() + 1)
+        assert chunks + encoder.memory * encoder.jobs() <= BUDGET or encoder.jobs() == 1, name
+    assert {name: encoders[name].jobs() for name in ("gzip", "xz", "bzip2")} == {
+        "gzip": 5,
+        "xz": 2,
+        "bzip2": 3,
     }
-    assert jobs == {"gzip": 6, "zstd": 5, "zstd 19": 1, "xz": 2, "bzip2": 3}
+    assert encoders["zstd"].jobs() >= 3
+    assert BUDGET <= 64 << 20
 
 
 def test_several_contents_share_the_threads() -> None:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import NotFound
 from toolkit.plumbing.files import sweep
-from toolkit.plumbing.nameless import nameless_file, temporary_folder
+from toolkit.plumbing.nameless import Piece, Spool, nameless_file, temporary_folder
 
 
 def test_it_has_no_name_and_is_gone_afterwards(tmp_path: Path) -> None:
@@ -45,3 +46,17 @@ def test_one_that_a_killed_run_left_where_files_need_names_is_swept(
         assert sorted(tmp_path.iterdir()) == [Path(name)]
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_keeps_contents_apart_however_they_are_added(tmp_path: Path) -> None:
+    wanted = [bytes([number]) * (number * 1000) for number in range(8)]
+    with nameless_file(tmp_path) as handle, ThreadPoolExecutor(8) as pool:
+        spool = Spool(handle)
+
+        def add(content: bytes) -> list[Piece]:
+            return [spool.add(content[at : at + 300]) for at in range(0, len(content), 300)]
+
+        found = [spool.content(pieces, "layer") for pieces in pool.map(add, wanted)]
+        assert [content.size for content in found] == list(map(len, wanted))
+        for _ in range(2):
+            assert [b"".join(map(bytes, content.blocks())) for content in found] == wanted

@@ -44,6 +44,8 @@ def carry(
     *,
     tags: Sequence[str] = (),
     platform: Platform | None,
+    compression: str | None = None,
+    level: int | None = None,
     strict: bool,
     progress: Progress,
 ) -> list[ProvenImage]:
@@ -52,6 +54,7 @@ def carry(
     A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
+    from toolkit.operations.recompress import recompressed
 
     asked = list(references) or everything(source)
     if not asked:
@@ -62,8 +65,9 @@ def carry(
         from toolkit.operations.renaming import Renamed, Renaming
 
         source = Renamed(source, Renaming.of(tags, asked))
-    announced = Announced(source, progress)
-    return copy(announced, target.sink, asked, platform=platform, strict=strict, progress=progress)
+    with recompressed(source, compression, level, progress) as packed:
+        announced = Announced(packed, progress)
+        return copy(announced, target.sink, asked, platform=platform, strict=strict, progress=progress)
 
 
 def everything(source: Source) -> list[str]:

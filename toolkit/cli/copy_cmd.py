@@ -26,6 +26,8 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, place: str) -> str:  
 @format_option
 @tag_option
 @options.platform_option
+@options.compression_option
+@options.level_option
 @options.strict_option
 @options.prefer_option
 @options.docker_compatible_option
@@ -39,6 +41,8 @@ def command(
     format_: str | None,
     tags: tuple[str, ...],
     platform: Platform | None,
+    compression: str | None,
+    level: int | None,
     strict: bool,
     prefer: str,
     docker_compatible: bool,
@@ -54,8 +58,15 @@ def command(
         progress_for(output, "copying") as progress,
     ):
         target = targets.target(place, format_, settings, output, progress)
-        strictly = strict or settings.strict
         images = carry(
-            source, target, references, tags=tags, platform=platform, strict=strictly, progress=progress
+            source,
+            target,
+            references,
+            tags=tags,
+            platform=platform,
+            compression=compression,
+            level=level,
+            strict=strict or settings.strict,
+            progress=progress,
         )
     tell(output, source, target, images, {"source": source.place, "destination": target.place})

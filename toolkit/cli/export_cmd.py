@@ -46,6 +46,8 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> 
 @format_option
 @tag_option
 @options.platform_option
+@options.compression_option
+@options.level_option
 @options.strict_option
 @options.prefer_option
 @options.docker_compatible_option
@@ -59,6 +61,8 @@ def command(
     format_: str | None,
     tags: tuple[str, ...],
     platform: Platform | None,
+    compression: str | None,
+    level: int | None,
     strict: bool,
     prefer: str,
     docker_compatible: bool,
@@ -83,9 +87,16 @@ def command(
         ) as source,
     ):
         target = targets.bundle(path, format_, output, progress)
-        strictly = strict or settings.strict
         images = carry(
-            source, target, references, tags=tags, platform=platform, strict=strictly, progress=progress
+            source,
+            target,
+            references,
+            tags=tags,
+            platform=platform,
+            compression=compression,
+            level=level,
+            strict=strict or settings.strict,
+            progress=progress,
         )
     if not images:
         raise NotFound(source.place, "holds no images")

@@ -44,6 +44,8 @@ from toolkit.settings import Settings, load_settings
     help="With --rootfs: when it was made, as 2024-01-31T12:00:00Z.  [default: SOURCE_DATE_EPOCH, else "
     "1970-01-01T00:00:00Z, so that the same FILE gets the same image ID]",
 )
+@options.compression_option
+@options.level_option
 @options.strict_option
 @options.prefer_option
 @options.docker_compatible_option
@@ -58,6 +60,8 @@ def command(
     rootfs: bool,
     tags: tuple[str, ...],
     created: str | None,
+    compression: str | None,
+    level: int | None,
     strict: bool,
     prefer: str,
     docker_compatible: bool,
@@ -82,6 +86,8 @@ def command(
             references,
             tags=() if rootfs else tags,
             platform=platform,
+            compression=compression,
+            level=level,
             strict=strict or settings.strict,
             progress=progress,
         )

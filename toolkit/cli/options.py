@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from toolkit import places
+from toolkit import mediatype, places
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Source
 from toolkit.settings import Settings
@@ -42,6 +42,16 @@ platform_option = click.option(
     metavar="OS/ARCH[/VARIANT]",
     callback=parsed_platform,
     help="Take this platform of an image that has several.",
+)
+
+
+compression_option = click.option(
+    "--compression",
+    type=click.Choice([name or "none" for name in mediatype.LAYER_SUFFIX]),
+    help="Pack layers so: other digests, the same image IDs.  [default: as they are]",
+)
+level_option = click.option(
+    "--compression-level", "level", metavar="N", type=int, help="For gzip 1 to 9, for zstd 1 to 22."
 )
 
 

@@ -26,8 +26,8 @@ from toolkit.plumbing.parallel import default_jobs
 from toolkit.ports import Block
 
 CHUNK = 4 << 20  # bytes of input
-XZ_CHUNK = 2 << 20  # bytes; its encoder needs fourteen times that
-BUDGET = 68 << 20  # bytes for chunks in flight and encoders at work, of the 128 MiB that there are
+XZ_CHUNK = 2 << 20  # bytes; its encoder needs twelve times that
+BUDGET = 60 << 20  # bytes for chunks in flight and encoders at work, of the 128 MiB that there are
 LEVELS = {"gzip": (1, 9, 6), "zstd": (1, 22, 3), "xz": (1, 9, 6), "bzip2": (1, 9, 9)}  # least, most, usual
 GZIP_FAST, GZIP_BEST = 4, 2  # what a header says of levels 1 and 9 (RFC 1952, XFL)
 XZ_WIDE = 3  # the first level whose dictionary is larger than a chunk
@@ -87,7 +87,7 @@ class Compressor(AbstractContextManager["Compressor"]):
             self.jobs + 1
         )  # one is filled or written while the others are packed
 
-    def compressed(self, blocks: Iterable[Block]) -> Iterator[bytes]:
+    def compressed(self, blocks: Iterable[Block]) -> Generator[bytes, None, None]:
         """Yield one content compressed; as it is where the compression is none."""
         if self._encoder is None:
             yield from map(bytes, blocks)
@@ -184,7 +184,7 @@ def _xz(level: int) -> Encoder:
     """Return xz streams; a dictionary larger than a chunk would be memory for nothing."""
     wide = {"dict_size": XZ_CHUNK} if level >= XZ_WIDE else {}
     filters = [{"id": lzma.FILTER_LZMA2, "preset": level, **wide}]
-    return Encoder(lambda chunk: lzma.compress(chunk, filters=filters), 14 * XZ_CHUNK, XZ_CHUNK)
+    return Encoder(lambda chunk: lzma.compress(chunk, filters=filters), 12 * XZ_CHUNK, XZ_CHUNK)
 
 
 def _bzip2(level: int) -> Encoder:
