@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
@@ -54,7 +55,6 @@ def carry(
     A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
-    from toolkit.operations.recompress import recompressed
 
     asked = list(references) or everything(source)
     if not asked:
@@ -65,9 +65,19 @@ def carry(
         from toolkit.operations.renaming import Renamed, Renaming
 
         source = Renamed(source, Renaming.of(tags, asked))
-    with recompressed(source, compression, level, progress) as packed:
+    with _packed(source, compression, level, progress) as packed:
         announced = Announced(packed, progress)
         return copy(announced, target.sink, asked, platform=platform, strict=strict, progress=progress)
+
+
+def _packed(
+    source: Source, compression: str | None, level: int | None, progress: Progress
+) -> AbstractContextManager[Source]:
+    if compression is None and level is None:
+        return nullcontext(source)
+    from toolkit.operations.recompress import recompressed
+
+    return recompressed(source, compression, level, progress)
 
 
 def everything(source: Source) -> list[str]:
