@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
 from typing import Any
 
 import click
 
 from toolkit.bundles import FORMATS, engines
+from toolkit.cli import options
 from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
@@ -19,6 +22,7 @@ from toolkit.image import Finding, ProvenImage
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.report import WARNING, finding_json, image_json
+from toolkit.settings import Settings, load_settings
 
 NO_IMAGES = "holds no images"
 SERVES = {row.name: row.serves for row in FORMATS}
@@ -29,25 +33,60 @@ format_option = click.option(
     type=click.Choice(list(SERVES)),
     help="; ".join(f"{name}: for {serves}" for name, serves in SERVES.items()) + ".  [default: universal]",
 )
-tag_option = click.option(
-    "--tag",
-    "tags",
-    metavar="[OLD=]NEW",
-    multiple=True,
-    help="Give an image another name on the way; of one image alone, NEW will do. May be repeated.",
+OPTIONS = (
+    click.option(
+        "--tag",
+        "tags",
+        metavar="[OLD=]NEW",
+        multiple=True,
+        help="Give an image another name on the way; of one image alone, NEW will do. May be repeated.",
+    ),
+    options.platform_option,
+    options.compression_option,
+    options.level_option,
+    options.strict_option,
+    options.prefer_option,
+    options.docker_compatible_option,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What all three can be asked for."""
+
+    tags: tuple[str, ...]
+    platform: Platform | None
+    compression: str | None
+    level: int | None
+    strict: bool
+    prefer: str
+    docker_compatible: bool
+
+
+def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all three have; it gets them as `wishes`."""
+
+    @functools.wraps(command)
+    def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
+        words["strict"] = words["strict"] or load_settings().strict
+        wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
+        return command(**words, wishes=wishes)
+
+    for option in reversed(OPTIONS):
+        run = option(run)
+    return run
+
+
+def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> AbstractContextManager[Source]:
+    """Open one place to read from, or several as one."""
+    return options.all_opened(places, settings, wishes.prefer, docker_compatible=wishes.docker_compatible)
 
 
 def carry(
     source: Source,
     target: Target,
     references: Sequence[str],
-    *,
-    tags: Sequence[str] = (),
-    platform: Platform | None,
-    compression: str | None = None,
-    level: int | None = None,
-    strict: bool,
+    wishes: Wishes,
     progress: Progress,
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
@@ -58,26 +97,30 @@ def carry(
 
     asked = list(references) or everything(source)
     if not asked:
-        if strict:
+        if wishes.strict:
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
-    if tags:
-        from toolkit.operations.renaming import Renamed, Renaming
-
-        source = Renamed(source, Renaming.of(tags, asked))
-    with _packed(source, compression, level, progress) as packed:
+    with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
         announced = Announced(packed, progress)
-        return copy(announced, target.sink, asked, platform=platform, strict=strict, progress=progress)
+        return copy(
+            announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
+        )
 
 
-def _packed(
-    source: Source, compression: str | None, level: int | None, progress: Progress
-) -> AbstractContextManager[Source]:
-    if compression is None and level is None:
+def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
+    if not tags:
+        return source
+    from toolkit.operations.renaming import Renamed, Renaming
+
+    return Renamed(source, Renaming.of(tags, asked))
+
+
+def _packed(source: Source, wishes: Wishes, progress: Progress) -> AbstractContextManager[Source]:
+    if wishes.compression is None and wishes.level is None:
         return nullcontext(source)
     from toolkit.operations.recompress import recompressed
 
-    return recompressed(source, compression, level, progress)
+    return recompressed(source, wishes.compression, wishes.level, progress)
 
 
 def everything(source: Source) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import click
 
-from toolkit.cli import options, targets
-from toolkit.cli.carrying import carry, format_option, tag_option, tell
+from toolkit.cli import targets
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.import_cmd import refuse_unsigned
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.platform import Platform
 from toolkit.settings import load_settings
 
 
@@ -24,13 +23,7 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, place: str) -> str:  
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @click.argument("place", metavar="DST-PLACE", callback=_to_stdout)
 @format_option
-@tag_option
-@options.platform_option
-@options.compression_option
-@options.level_option
-@options.strict_option
-@options.prefer_option
-@options.docker_compatible_option
+@carrying
 @click.pass_obj
 def command(
     output: Output,
@@ -39,13 +32,7 @@ def command(
     place: str,
     *,
     format_: str | None,
-    tags: tuple[str, ...],
-    platform: Platform | None,
-    compression: str | None,
-    level: int | None,
-    strict: bool,
-    prefer: str,
-    docker_compatible: bool,
+    wishes: Wishes,
 ) -> None:
     """Copy images from any place to any other, all of them if none is named: stores and bundles alike.
 
@@ -54,19 +41,9 @@ def command(
     settings = load_settings()
     refuse_unsigned(settings)
     with (
-        options.opened(origin, settings, prefer, docker_compatible=docker_compatible) as source,
+        opened([origin], settings, wishes) as source,
         progress_for(output, "copying") as progress,
     ):
         target = targets.target(place, format_, settings, output, progress)
-        images = carry(
-            source,
-            target,
-            references,
-            tags=tags,
-            platform=platform,
-            compression=compression,
-            level=level,
-            strict=strict or settings.strict,
-            progress=progress,
-        )
+        images = carry(source, target, references, wishes, progress)
     tell(output, source, target, images, {"source": source.place, "destination": target.place})

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from toolkit.bundles import DEFAULT
-from toolkit.cli import options, targets
-from toolkit.cli.carrying import carry, format_option, tag_option, tell
+from toolkit.cli import targets
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -44,13 +44,7 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> 
     help="Write here, - is standard output; else to HOME/bundles/NAME_TAG.tar.",
 )
 @format_option
-@tag_option
-@options.platform_option
-@options.compression_option
-@options.level_option
-@options.strict_option
-@options.prefer_option
-@options.docker_compatible_option
+@carrying
 @click.pass_obj
 def command(
     output: Output,
@@ -59,13 +53,7 @@ def command(
     origins: tuple[str, ...],
     file: str | None,
     format_: str | None,
-    tags: tuple[str, ...],
-    platform: Platform | None,
-    compression: str | None,
-    level: int | None,
-    strict: bool,
-    prefer: str,
-    docker_compatible: bool,
+    wishes: Wishes,
 ) -> None:
     """Export images into one bundle, all of the places of --from if none is named; shared layers go in once.
 
@@ -79,25 +67,13 @@ def command(
         raise UsageError(
             "lading export", "names no image", "write REF, or --from PLACE for all that is there"
         )
-    path = str(file or default_file(references, format_, platform, settings))
+    path = str(file or default_file(references, format_, wishes.platform, settings))
     with (
         progress_for(output, "exporting") as progress,
-        options.all_opened(
-            origins or (settings.source,), settings, prefer, docker_compatible=docker_compatible
-        ) as source,
+        opened(origins or (settings.source,), settings, wishes) as source,
     ):
         target = targets.bundle(path, format_, output, progress)
-        images = carry(
-            source,
-            target,
-            references,
-            tags=tags,
-            platform=platform,
-            compression=compression,
-            level=level,
-            strict=strict or settings.strict,
-            progress=progress,
-        )
+        images = carry(source, target, references, wishes, progress)
     if not images:
         raise NotFound(source.place, "holds no images")
     if file is None:

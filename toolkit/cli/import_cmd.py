@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
 import click
 
 from toolkit import places
-from toolkit.cli import options, targets
-from toolkit.cli.carrying import carry, tell
+from toolkit.cli import targets
+from toolkit.cli.carrying import Wishes, carry, carrying, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import Unsupported
-from toolkit.platform import Platform
+from toolkit.ports import Source
 from toolkit.settings import Settings, load_settings
 
 
@@ -21,22 +24,9 @@ from toolkit.settings import Settings, load_settings
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @click.option("--into", metavar="PLACE", help="Put the images here.  [default: the embedded store]")
 @click.option(
-    "--platform",
-    metavar="OS/ARCH[/VARIANT]",
-    callback=options.parsed_platform,
-    help="Take this platform of an image that has several; with --rootfs, what the image is for.",
-)
-@click.option(
     "--rootfs",
     is_flag=True,
     help="FILE is the tar of a root file system, as docker export writes it: an image of one layer.",
-)
-@click.option(
-    "--tag",
-    "tags",
-    metavar="[OLD=]NEW",
-    multiple=True,
-    help="Give an image another name on the way; of one image alone, and with --rootfs, NEW will do.",
 )
 @click.option(
     "--created",
@@ -44,11 +34,7 @@ from toolkit.settings import Settings, load_settings
     help="With --rootfs: when it was made, as 2024-01-31T12:00:00Z.  [default: SOURCE_DATE_EPOCH, else "
     "1970-01-01T00:00:00Z, so that the same FILE gets the same image ID]",
 )
-@options.compression_option
-@options.level_option
-@options.strict_option
-@options.prefer_option
-@options.docker_compatible_option
+@carrying
 @click.pass_obj
 def command(
     output: Output,
@@ -56,15 +42,9 @@ def command(
     references: tuple[str, ...],
     *,
     into: str | None,
-    platform: Platform | None,
     rootfs: bool,
-    tags: tuple[str, ...],
     created: str | None,
-    compression: str | None,
-    level: int | None,
-    strict: bool,
-    prefer: str,
-    docker_compatible: bool,
+    wishes: Wishes,
 ) -> None:
     """Import images from a bundle into a store, all of them if none is named.
 
@@ -72,25 +52,17 @@ def command(
     """
     settings = load_settings()
     refuse_unsigned(settings)
+    origin: AbstractContextManager[Source]
     if rootfs:
-        origin = root_file_system(file, references, tags, platform, created)
+        origin = root_file_system(file, references, wishes.tags, wishes.platform, created)
+        wishes = replace(wishes, tags=())  # it is called so from the start
     else:
         refuse_for_rootfs(created)
-        origin = options.opened(file, settings, prefer, docker_compatible=docker_compatible)
+        origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
         place = into or places.canonical(places.AUTO, settings)
         target = targets.target(place, None, settings, output, progress)
-        images = carry(
-            source,
-            target,
-            references,
-            tags=() if rootfs else tags,
-            platform=platform,
-            compression=compression,
-            level=level,
-            strict=strict or settings.strict,
-            progress=progress,
-        )
+        images = carry(source, target, references, wishes, progress)
     tell(output, source, target, images, {"bundle": source.place, "store": target.place})
 
 
