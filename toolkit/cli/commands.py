@@ -11,7 +11,7 @@ import click
 from toolkit.cli.output import Output
 from toolkit.errors import UsageError
 
-COMMANDS = ("ls", "inspect", "history", "export", "import", "verify", "sample")
+COMMANDS = ("ls", "inspect", "history", "export", "import", "verify", "diff", "sample")
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
