@@ -12,6 +12,7 @@ from tests.archives import (
     A,
     B,
     C,
+    Link,
     Picture,
     encode,
     image,
@@ -22,6 +23,7 @@ from tests.archives import (
     v1_json,
     written,
 )
+from tests.graphs import legacy_layer, name
 from tests.layers import file, layer
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import NotFound
@@ -29,24 +31,25 @@ from toolkit.model import HistoryItem
 from toolkit.operations.copy import copy
 from toolkit.operations.diff import Asked, Change, Difference, LayerLine, Split, diff, split, told
 from toolkit.platform import Platform
+from toolkit.stores.graph.store import GraphStore
 
 THREE = layer(file("three", b"333"))
 DATE = "2020-01-02T03:04:05Z"
 
 
-def modern(folder: Path, picture: Picture, name: str = "in") -> Asked:
-    path = written(folder / f"{name}.tar", layout(("app:1", picture)))
+def modern(folder: Path, picture: Picture, stem: str = "in") -> Asked:
+    path = written(folder / f"{stem}.tar", layout(("app:1", picture)))
     return Asked(open_bundle(path), "app:1")
 
 
 def legacy(
-    folder: Path, ids: Sequence[str], name: str = "old", jsons: Mapping[str, bytes] | None = None
+    folder: Path, ids: Sequence[str], stem: str = "old", jsons: Mapping[str, bytes] | None = None
 ) -> Asked:
     members: dict[str, Any] = {}
     for own, parent in zip(ids, ("", *ids), strict=False):
         members |= v1_folder(own, parent, ONE, (jsons or {}).get(own, b""))
     members["repositories"] = encode({"app": {"1": ids[-1]}})
-    return Asked(open_bundle(written(folder / f"{name}.tar", members)), "app:1")
+    return Asked(open_bundle(written(folder / f"{stem}.tar", members)), "app:1")
 
 
 def compared(left: Asked, right: Asked) -> Difference:
@@ -56,7 +59,7 @@ def compared(left: Asked, right: Asked) -> Difference:
 def configs(folder: Path, left: dict[str, Any], right: dict[str, Any]) -> list[Change]:
     """What differs in config members, of two images that have nothing else."""
     pictures = image(ONE, **left), image(ONE, **right)
-    sides = [modern(folder, picture, name) for picture, name in zip(pictures, "ab", strict=True)]
+    sides = [modern(folder, picture, stem) for picture, stem in zip(pictures, "ab", strict=True)]
     return [change for change in compared(*sides).changes if change.fact not in {"image_id", "manifest"}]
 
 
@@ -255,6 +258,19 @@ def test_sizes_that_are_counted_in_two_ways_are_not_compared(tmp_path: Path) -> 
         "size: one is the sum of the layersizes a legacy store recorded, the other that of blobs",
     )
     assert compared(old, carried).not_compared == ("size: only one of the two records a size for each layer",)
+
+
+def test_layersizes_that_drivers_counted_in_their_own_ways_are_no_difference(tmp_path: Path) -> None:
+    """By rule S3 aufs counts a link's target, by rule S5 vfs does not."""
+    roots = [tmp_path / driver for driver in ("aufs", "vfs")]
+    for root, size in zip(roots, ("13", "5"), strict=True):
+        legacy_layer(root, root.name, A, {"a": b"12345", "link": Link("12345678")}, size=size)
+        legacy_layer(root, root.name, B, {"b": b"1"}, parent=A, size="1")
+        name(root, root.name, one=A, two=B)
+    aufs, vfs = (GraphStore(root) for root in roots)
+    found = compared(Asked(aufs, "app:one"), Asked(vfs, "app:one"))
+    assert (found.same, found.left.outline.size, found.right.outline.size) == (True, 13, 5)
+    assert compared(Asked(aufs, "app:one"), Asked(vfs, "app:two")).changes == (Change("size", "", 13, 6),)
 
 
 # ── sequences ──

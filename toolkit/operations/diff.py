@@ -115,7 +115,7 @@ def diff(left: Told, right: Told) -> Difference:
     ours, theirs = _layer_lines(left.outline, by), _layer_lines(right.outline, by)
     layers = split(ours, theirs, [line.id for line in ours], [line.id for line in theirs])
     history = _history(left, right)
-    changes = tuple(_changes(left, right, by))
+    changes = tuple(_changes(left, right, by, layers_are_same=layers.is_whole))
     return Difference(left, right, changes, layers, by, history, tuple(_not_compared(left, right, by)))
 
 
@@ -170,7 +170,7 @@ def _time(text: str | None, left: Told, right: Told) -> str | None:
         return text
 
 
-def _changes(left: Told, right: Told, by: str) -> Iterator[Change]:
+def _changes(left: Told, right: Told, by: str, *, layers_are_same: bool) -> Iterator[Change]:
     """Yield the facts that differ, but for layers and history."""
     ours, theirs = left.outline, right.outline
     if by == DIFF_ID:
@@ -185,7 +185,8 @@ def _changes(left: Told, right: Told, by: str) -> Iterator[Change]:
     times = _time(ours.created, left, right), _time(theirs.created, left, right)
     yield from _change("created", ours.created, theirs.created, times)
     yield from _change("author", ours.author, theirs.author)
-    if _sizes_are_alike(ours, theirs) and None not in {ours.size, theirs.size}:
+    only_counted = bool(ours.v1_ids) and layers_are_same  # by drivers that count a layer in their own ways
+    if _sizes_are_alike(ours, theirs) and None not in {ours.size, theirs.size} and not only_counted:
         yield from _change("size", ours.size, theirs.size)
     yield from _member_changes("config.", ours.config, theirs.config)
     yield from _member_changes("", ours.others, theirs.others)
