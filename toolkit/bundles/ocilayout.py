@@ -160,12 +160,13 @@ def outline(image: ModernImage) -> Outline:
         raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
     platforms = [str(each.config.platform) for each in offered.images()]
     told = modern_outline(image.names, picture, platforms, image.findings)
-    sizes = iter([layer.layersize.value for layer in own_chain(picture) or []])
+    chain = own_chain(picture) or []
+    sizes = iter([layer.layersize.value for layer in chain])
     layers = [
         replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
         for line in told.layers
     ]
-    return replace(told, layers=tuple(layers))
+    return replace(told, layers=tuple(layers), v1_ids=tuple(layer.id for layer in chain))
 
 
 def check_layout(blobs: Blobs, place: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,20 @@ class Output:
         import json
 
         self.say(json.dumps(value, indent=2))
+
+    def long_document(self, value: Mapping[str, Any], member: str, items: Iterable[Any]) -> None:
+        """Print a document whose last member is a list that may be too long for memory, an item a line."""
+        import json
+
+        head = json.dumps({**value, member: []}, indent=2).removesuffix("]\n}")
+        end = ""
+        with _standard_output():
+            self.has_spoken = True
+            print(head, end="")
+            for item in items:
+                print(end, json.dumps(item), sep="\n    ", end="")
+                end = ","
+            print("\n  ]\n}" if end else "]\n}")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows under a head, columns aligned, untrusted text escaped."""
