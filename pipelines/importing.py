@@ -47,10 +47,10 @@ class ImportBundle(LadingTask):
     def run(self) -> None:
         """Copy every image of the bundle into the store."""
         source = open_bundle(self.path)
-        names = [line.names[0] if line.names else line.id for line in source.listings()]
-        total = sum(layer.size for name in names for layer in source.image(name).layers)
+        names = [name for line in source.listings() for name in line.names or (line.id,)]
+        sizes = {layer.key: layer.size for name in names for layer in source.image(name).layers}
         sink = open_sink(self.place, self.settings)
-        meter = Meter(self, total, "writing")
+        meter = Meter(self, sum(sizes.values()), "writing")
         proven = copy(source, sink, names, strict=self.settings.strict, progress=meter)
         store = open_source(self.place, self.settings)
         here = {name: store.identify(name) for image in proven for name in image.names}

@@ -131,6 +131,8 @@ class Index:
         """Parse; raises InvalidDocument, or UnsafeArchive where it could pass for a manifest."""
         top = load(raw, f"index {Digest.of(raw)}")
         _expect_kind(top, media_type, foreign=("config", "layers", "fsLayers", "history"))
+        if "manifests" not in top.value:  # null is how Go writes an empty list
+            top.fail("manifests", "is missing, expected a list")
         manifests = tuple(map(Descriptor.from_node, top.children("manifests")))
         return cls(raw, media_type, manifests, top.text_map("annotations"))
 

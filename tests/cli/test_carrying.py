@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import zstandard
 
+from tests.archives import ONE, encode, sha256, written
 from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from toolkit.bundles import FORMATS, BundleFormat
 
@@ -46,6 +48,17 @@ def test_export_tells_machines_what_it_wrote(lading: Lading, tmp_path: Path, row
     )
     assert ", ".join(ran.json["serves"]) == row.serves
     assert ran.json["images"][0]["names"] == [IMAGE]
+
+
+def test_export_names_the_engines_that_load_what_is_in_it(lading: Lading, tmp_path: Path) -> None:
+    config = encode({"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": [sha256(ONE)]}})
+    item = {"Config": "c.json", "RepoTags": ["app:1"], "Layers": ["l.tar"]}
+    members = {"c.json": config, "l.tar": zstandard.compress(ONE), "manifest.json": encode([item])}
+    source = str(written(tmp_path / "a.tar", members))
+    ran = lading("export", "app:1", "--from", source, "-o", str(tmp_path / "x.tar"))
+    assert ran.out.endswith("universal), for Docker 23-29, podman, containerd, skopeo, crane\n")
+    argv = ("export", "app:1", "--from", source, "-o", str(tmp_path / "x.tar"), "--format", "docker-v1")
+    assert lading(*argv, "--json").json["serves"] == ["Docker 23-28"]
 
 
 def test_several_names_go_into_one_bundle(lading: Lading, tmp_path: Path) -> None:
@@ -147,6 +160,39 @@ def test_import_takes_an_image_without_a_name(lading: Lading, tmp_path: Path) ->
     assert lading("export", top, "--from", SAMPLE, "-o", path).code == 0
     assert lading("import", path, "--into", store).code == 0
     assert [image["names"] for image in lading("ls", store, "--json").json["images"]] == [[]]
+
+
+def test_a_bundle_that_lists_no_image_is_a_warning(lading: Lading, tmp_path: Path) -> None:
+    path, store = str(written(tmp_path / "none.tar", {"manifest.json": b"[]"})), tmp_path / "store"
+    warning = f"warning: {path}: holds no images"
+    ran = lading("import", path, "--into", f"oci:{store}")
+    assert (ran.code, ran.out, ran.last) == (0, f"imported nothing from {path}\n", warning)
+    assert lading("import", path, "--into", f"oci:{store}", "--json").json["findings"] == [
+        {"severity": "warning", "subject": path, "problem": "holds no images"}
+    ]
+    ran = lading("verify", path)
+    assert (ran.code, ran.out, ran.last) == (0, f"verified {path}\n", warning)
+    error = f"error: {path}: holds no images"
+    ran = lading("import", path, "--into", f"oci:{store}", "--strict")
+    assert (ran.code, ran.last) == (5, f"{error}; --strict makes warnings errors")
+    ran = lading("verify", path, "--strict")
+    assert (ran.code, ran.last) == (5, error)
+    assert not store.exists()
+
+
+def test_import_fails_with_the_exit_code_of_verify(lading: Lading, tmp_path: Path) -> None:
+    layer, configs = {"l.tar": ONE}, {}
+    for number, unpacked in enumerate((ONE, b"other")):
+        rootfs = {"diff_ids": [sha256(unpacked)]}
+        configs[f"{number}.json"] = encode({"architecture": "amd64", "os": "linux", "rootfs": rootfs})
+    items = [{"Config": name, "RepoTags": [f"app:{name[0]}"], "Layers": ["l.tar"]} for name in configs]
+    path = str(written(tmp_path / "a.tar", {**layer, **configs, "manifest.json": encode(items)}))
+    for command in ("verify", "import"):
+        ran = lading(command, path)
+        assert ran.code == 6
+        assert "lists 'l.tar' under two diffIDs" in ran.last
+    path = str(written(tmp_path / "b.tar", {**configs, "manifest.json": encode(items[:1])}))
+    assert (lading("verify", path).code, lading("import", path).code) == (5, 5)
 
 
 def test_import_of_an_unknown_name_says_what_is_near(lading: Lading, bundle: Path, home: Path) -> None:

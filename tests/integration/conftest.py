@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from tests.stores.facts import IMAGE_ID
+from toolkit.stores.graph.store import GraphStore
+
+from .cargo import Cargo, repeated, several
 from .engines import Containerd, Dockerd, Podman, Skopeo, Umoci
 from .workplace import EngineMissing, Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 Engine = TypeVar("Engine", bound=Workplace)
 
@@ -50,8 +56,7 @@ def overlay2_dockerd() -> Iterator[Dockerd]:
 @pytest.fixture
 def containerd(running_containerd: Containerd) -> Containerd:
     """A containerd without images."""
-    if names := list(running_containerd.images()):
-        running_containerd.ctr("images", "remove", "--sync", *names)
+    running_containerd.forget()
     return running_containerd
 
 
@@ -68,3 +73,24 @@ def skopeo() -> Iterator[Skopeo]:
 @pytest.fixture
 def umoci() -> Iterator[Umoci]:
     yield from started(Umoci)
+
+
+@pytest.fixture
+def golden(docker_1_9_1: Path) -> Cargo:
+    """The image of four layers that Docker 1.9.1 wrote, under two names."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: layers have owners and devices")
+    names = ["ubuntu:14.04", "ubuntu:trusty"]
+    return Cargo(GraphStore(docker_1_9_1 / "docker-1.9.1-overlay"), names, dict.fromkeys(names, IMAGE_ID))
+
+
+@pytest.fixture(name="several")
+def several_images(tmp_path: Path) -> Cargo:
+    """Two images under five names, and one beside them."""
+    return several(tmp_path)
+
+
+@pytest.fixture
+def modern(tmp_path: Path) -> Cargo:
+    """An image that Docker 20.10.24 made, with one layer twice."""
+    return repeated(tmp_path)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from .workplace import Daemon, EngineRefused, Workplace, as_file, run
@@ -41,6 +43,11 @@ class Dockerd(Daemon):
     def docker(self, *words: str | Path) -> str:
         return run(["docker", "-H", self.host, *words], self.home)
 
+    def version(self) -> tuple[int, int]:
+        """The major and minor number of the daemon."""
+        major, minor, *_ = self.docker("version", "--format", "{{.Server.Version}}").split(".")
+        return int(major), int(minor)
+
     def load(self, archive: Path | bytes) -> list[str]:
         """What `docker load` says: `Loaded image: NAME` or `Loaded image ID: sha256:…`."""
         with as_file(archive, self.home) as path:
@@ -57,7 +64,10 @@ class Dockerd(Daemon):
         return {name: id_ for name, id_ in pairs if "<none>" not in name}
 
     def inspect(self, reference: str) -> dict[str, Any]:
-        return first(self.docker("image", "inspect", reference))
+        return self.inspect_all([reference])[0]
+
+    def inspect_all(self, references: Sequence[str]) -> list[dict[str, Any]]:
+        return listed(self.docker("image", "inspect", *references)) if references else []
 
     def save(self, reference: str | Sequence[str], out: Path) -> None:
         names = [reference] if isinstance(reference, str) else reference
@@ -95,10 +105,19 @@ address = "{home}/s"
     def ctr(self, *words: str | Path) -> str:
         return run(["ctr", "--address", self.home / "s", *words], self.home)
 
-    def load(self, archive: Path | bytes) -> None:
+    def load(self, archive: Path | bytes, *words: str) -> None:
         """Import and unpack, which proves every diffID; `ctr` itself has nothing to say."""
         with as_file(archive, self.home) as path:
-            self.ctr("images", "import", "--snapshotter", "native", path)
+            self.ctr("images", "import", "--snapshotter", "native", *words, path)
+
+    def forget(self) -> None:
+        """Remove every image, and wait until its content is gone."""
+        if names := list(self.images()):
+            self.ctr("images", "remove", "--sync", *names)
+
+    def content(self, digest: str) -> bytes:
+        """The exact bytes of a document in its store."""
+        return self.ctr("content", "get", digest).encode()
 
     def images(self) -> dict[str, str]:
         """Reference → digest of its manifest or index."""
@@ -133,7 +152,10 @@ class Podman(Workplace):
         return {name: f"sha256:{row['Id']}" for row in rows for name in row.get("Names") or []}
 
     def inspect(self, reference: str) -> dict[str, Any]:
-        return first(self.podman("image", "inspect", reference))
+        return self.inspect_all([reference])[0]
+
+    def inspect_all(self, references: Sequence[str]) -> list[dict[str, Any]]:
+        return listed(self.podman("image", "inspect", *references)) if references else []
 
 
 class Skopeo(Workplace):
@@ -171,8 +193,19 @@ class Umoci(Workplace):
     def tags(self, layout: Path) -> list[str]:
         return run(["umoci", "ls", "--layout", layout], self.home).split()
 
+    def unpack(self, layout: Path, tag: str) -> str:
+        """Unpack a tag's layers, which proves their diffIDs; return the digest of its manifest."""
+        rootless = [] if os.geteuid() == 0 else ["--rootless"]
+        bundle = self.home / "unpacked"
+        try:
+            run(["umoci", "unpack", *rootless, "--image", f"{layout}:{tag}", bundle], self.home)
+            walk = json.loads((bundle / "umoci.json").read_text())["from_descriptor_path"]["descriptor_walk"]
+        finally:
+            shutil.rmtree(bundle, ignore_errors=True)
+        return str(walk[-1]["digest"])
 
-def first(answer: str) -> dict[str, Any]:
-    """The one object that an inspecting command prints in a list."""
+
+def listed(answer: str) -> list[dict[str, Any]]:
+    """The objects that an inspecting command prints in a list."""
     found: list[dict[str, Any]] = json.loads(answer)
-    return found[0]
+    return found

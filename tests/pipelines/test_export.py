@@ -14,11 +14,14 @@ import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
 from pipelines.parameters import PlaceParameter
+from tests.archives import written
 from tests.pipelines.conftest import build
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
+from toolkit.stores.layout import LayoutStore
 
 TAG = "ubuntu:14.04"
+TWO_NAMES = Path(__file__).parents[1] / "data/vectors/docker2010-save-duplayer.tar"
 SAMPLE_ID = (
     "sha256:192ecff0be21839de44a855480f6306150b7fb833f9071f6653900c8d5e415f0"  # dockerd 20.10 gives it
 )
@@ -200,6 +203,25 @@ def test_import_puts_every_name_into_the_store(home: Path, tmp_path: Path) -> No
     first = bundle.read_bytes()
     assert build(ExportImage(tag=TAG, source=store)) == "SUCCESS"
     assert bundle.read_bytes() == first
+
+
+def test_import_keeps_both_names_of_one_image(home: Path, tmp_path: Path) -> None:
+    del home
+    task = ImportBundle(bundle=str(TWO_NAMES), store=f"oci:{tmp_path / 'store'}")
+    assert build(task) == "SUCCESS"
+    (line,) = LayoutStore(tmp_path / "store").listings()
+    assert (line.names, task.complete()) == (("v1id:x", "v1id:y"), True)
+
+
+def test_a_bundle_without_images_is_imported_and_its_report_says_so(home: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "none.tar", {"manifest.json": b"[]"})
+    verified = VerifyBundle(bundle=str(path))
+    assert build(ImportBundle(bundle=str(path), store=f"oci:{tmp_path / 'store'}")) == "SUCCESS"
+    (finding,) = verified.output().read()["findings"]
+    assert (finding["severity"], finding["problem"]) == ("warning", "holds no images")
+    (tmp_path / "luigi.cfg").write_text("[lading]\nstrict = true\n")
+    shutil.rmtree(home)
+    assert build(ImportBundle(bundle=str(path), store=f"oci:{tmp_path / 'store'}")) == "FAILED"
 
 
 def test_import_into_a_store_that_lost_the_name_runs_again(home: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import ONE, A, Body, Link, docker_item, encode, image, layout, v1_folder, written
-from toolkit.bundles import DEFAULT, FORMATS, create_bundle, open_bundle, recognise
+from toolkit.bundles import DEFAULT, FORMATS, create_bundle, engines, open_bundle, recognise
 from toolkit.bundles.archive_reader import Archive
 from toolkit.errors import MissingMember, NotFound, Unsupported, UsageError
 from toolkit.operations.copy import copy
@@ -13,6 +13,7 @@ from toolkit.stores.sample import sample_store
 
 APP = image(ONE)
 LAYOUT: dict[str, Body] = dict(layout(("app:1", APP)))
+NAMES = (["app:1"], ["app:1", "app:2"])
 MANIFEST: dict[str, Body] = {"manifest.json": encode([docker_item(APP, "app:1")])}
 
 
@@ -45,6 +46,14 @@ def test_a_format_recognises_its_own_bundle(tmp_path: Path, format_: object) -> 
     copy(sample_store(tmp_path), create_bundle(path, name), ["ubuntu:14.04"])
     with Archive(path) as archive:
         assert recognise(archive.index) is format_
+
+
+def test_who_loads_a_bundle_depends_on_what_is_in_it(tmp_path: Path) -> None:
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", APP), ("app:2", APP))))
+    one, two = (copy(source, create_bundle(tmp_path / "b", "oci"), names) for names in NAMES)
+    assert engines("oci", one) == ["podman", "containerd", "skopeo"]
+    assert engines("oci", two) == ["containerd", "skopeo"]  # podman load takes no second name
+    assert engines("universal", two) == engines("universal", one)
 
 
 def test_the_default_is_written() -> None:

@@ -226,3 +226,11 @@ def test_a_wrong_field_of_a_config_is_named(change: dict[str, Any], problem: str
 def test_a_config_in_a_second_spelling_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(UnsafeArchive, match="second spelling"):
         Config.from_bytes(raw({"rootfs": {"diff_ids": []}, **document}))
+
+
+def test_an_index_that_lists_nothing_says_so() -> None:
+    assert Index.from_bytes(raw({**INDEX, "manifests": []})).manifests == ()
+    assert Index.from_bytes(raw({**INDEX, "manifests": None})).manifests == ()  # as Go writes an empty list
+    bare = {key: value for key, value in INDEX.items() if key != "manifests"}
+    with pytest.raises(InvalidDocument, match="manifests: is missing, expected a list"):
+        Index.from_bytes(raw({**bare, "nanifests": []}))

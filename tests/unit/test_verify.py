@@ -97,6 +97,29 @@ def test_the_named_images_alone_are_verified(store: LayoutStore) -> None:
     assert not verify(store, ["app:1", "other:1"]).ok
 
 
+def test_a_place_without_images_is_a_warning_and_under_strict_an_error(tmp_path: Path) -> None:
+    archive = written(tmp_path / "a.tar", {"manifest.json": b"[]"})
+    store = unpacked(tmp_path / "store", layout())
+    for place in (open_bundle(archive), LayoutStore(store)):
+        report = verify(place)
+        assert (report.ok, told(report)) == (True, {place.place: "warning"})
+        assert [finding.problem for finding in report.findings] == ["holds no images"]
+        assert [finding.severity for finding in verify(place, strict=True).findings] == ["error"]
+
+
+def test_only_docker_v1_holds_nothing_to_compare_its_layers_with(tmp_path: Path) -> None:
+    packed = [gzip.compress(each) for each in (ONE, TWO)]
+    types = [f"{LAYER}+gzip"] * 2
+    picture = image(*packed, diff_ids=[sha256(ONE), sha256(TWO)], media_types=types)
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", picture))))
+    problems = {}
+    for format_ in ("universal", "docker", "oci", "docker-v1.2", "docker-v1"):
+        copy(source, create_bundle(tmp_path / format_, format_), ["app:1"])
+        findings = verify(open_bundle(tmp_path / format_)).findings
+        problems[format_] = any("records no digest" in finding.problem for finding in findings)
+    assert [format_ for format_, found in problems.items() if found] == ["docker-v1"]
+
+
 def test_where_there_is_nothing_to_report_on_it_fails(tmp_path: Path, store: LayoutStore) -> None:
     with pytest.raises(NotFound, match="nothing:1"):
         verify(store, ["nothing:1"])

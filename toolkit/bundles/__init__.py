@@ -24,7 +24,6 @@ from toolkit.image import ProvenImage
 from toolkit.plumbing.archive import TarIndex
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Sink, Source
-from toolkit.synthesis import losses_as_v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,11 @@ FORMATS = (  # the most specific first
         Engines(((1, 10), (29, 0)), ALL),
     ),
     BundleFormat(
-        "oci", _has_layout, open_archive, layout_members.members, Engines(None, (PODMAN, CONTAINERD, SKOPEO))
+        "oci",
+        _has_layout,
+        open_archive,
+        layout_members.members,
+        Engines(None, (PODMAN, CONTAINERD, SKOPEO), one_name=frozenset({PODMAN})),
     ),
     BundleFormat("dir", _has_version, DirBundle.of_archive, None, Engines(None, (PODMAN, SKOPEO))),
     BundleFormat(
@@ -94,7 +97,7 @@ FORMATS = (  # the most specific first
         V1Bundle,
         docker_v1.members,
         Engines(((0, 7), (28, 0))),
-        losses_as_v1,
+        docker_v1.losses,
     ),
 )
 DEFAULT = "universal"

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolkit import gojson
+from toolkit.bundles.losses import lost_as_v1, lost_layersizes
 from toolkit.bundles.members import Member, file, folder
 from toolkit.bundles.names import merged, split_tag, tags
 from toolkit.bundles.universal import VERSION
 from toolkit.errors import Unsupported
-from toolkit.image import Image, ProvenImage
+from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, told_chain, v1_json_for_bundle
+
+NAME = "docker-v1"
 
 
 def members(images: Sequence[ProvenImage]) -> list[Member]:
@@ -32,6 +35,11 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
             repository, tag = split_tag(name)
             names.setdefault(repository, {})[tag] = chain[-1].id
     return [*listed, file("repositories", gojson.encode(names, sort_keys=True) + b"\n")]
+
+
+def losses(proven: ProvenImage) -> list[Finding]:
+    """Return what the format cannot carry."""
+    return [*lost_as_v1(proven, NAME), *lost_layersizes(proven, NAME)]
 
 
 def _carried(proven: ProvenImage) -> Image:

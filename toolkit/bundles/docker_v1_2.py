@@ -14,6 +14,7 @@ from dataclasses import replace
 from toolkit import gojson
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.docker_members import Pictured, pictures
+from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms
 from toolkit.bundles.members import Member, file, folder, link
 from toolkit.bundles.names import loadable, merged, split_tag, tags
 from toolkit.bundles.universal import VERSION
@@ -23,6 +24,7 @@ from toolkit.gotime import seconds
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 
+NAME = "docker-v1.2"
 OWNER = "root"
 MODES = {"file": 0o100644, "directory": 0o040755, "symlink": 0o120777}  # Docker before 24 writes type bits
 
@@ -51,19 +53,11 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
 
 def losses(proven: ProvenImage) -> list[Finding]:
     """Return what the format cannot carry: other platforms, manifests, and what a legacy store recorded."""
-    image, every = proven.preferred(), proven.images()
-    if image is None:
-        return []
-    subject = f"image {image.config.image_id}"
-    lost = []
-    if len(every) > 1:
-        others = ", ".join(str(each.config.platform) for each in every if each is not image)
-        lost.append(Finding(subject, f"loses its other platforms in docker-v1.2: {others}"))
-    if any(layer.layersize.text is not None for layer in own_chain(image) or []):
-        lost.append(
-            Finding(subject, "loses its recorded layersizes: docker-v1.2 has no place for them", "note")
-        )
-    return lost
+    return [
+        *lost_platforms(proven, NAME),
+        *lost_manifest(proven, NAME),
+        *lost_layersizes(proven, NAME),
+    ]
 
 
 def _members(image: Image, chain: Sequence[V1Layer], stored: dict[Digest, str]) -> Iterator[Member]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from toolkit.bundles.names import merged, tags
 from toolkit.image import ProvenImage
 
 PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
@@ -20,6 +21,7 @@ class Engines:
 
     docker: tuple[tuple[int, int], tuple[int, int]] | None
     others: tuple[str, ...] = ()
+    one_name: frozenset[str] = frozenset()  # of the others, those that load no file with several names
 
     def __str__(self) -> str:
         return ", ".join(self.names()) or "no engine"
@@ -41,6 +43,8 @@ class Engines:
         if compressions & OTHERS:
             last = min(last, (LAST_OTHERS, 0))
             others = [name for name in others if name in {PODMAN, SKOPEO}]
+        if sum(len(tags(image.names)) or 1 for image in merged(images)) > 1:
+            others = [name for name in others if name not in self.one_name]
         if any(picture and not picture.layers for picture in pictures):
             first = max(first, FIRST_CONFIG)
         loads = self.docker and first <= last and all(pictures)

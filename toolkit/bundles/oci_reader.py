@@ -13,7 +13,7 @@ from toolkit.bundles.docker_reader import DockerArchive
 from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, OciImages
-from toolkit.document import LIMIT, load
+from toolkit.document import LIMIT
 from toolkit.errors import MissingMember, ToolkitError, Unsupported
 from toolkit.image import Finding
 from toolkit.model import Config, Index, Manifest
@@ -76,9 +76,7 @@ class OciBundle(OciImages):
 
 
 def _lists_nothing(archive: Archive) -> bool:
-    """Tell an index that says that it is empty from one that a changed byte made so."""
-    raw = archive.read(INDEX, LIMIT) or b""
-    return not Index.from_bytes(raw).manifests and "manifests" in load(raw, INDEX).value
+    return not Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests
 
 
 def _pairs(archive: Archive) -> Iterator[tuple[Manifest, Config]]:

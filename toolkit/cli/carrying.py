@@ -17,8 +17,10 @@ from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target
-from toolkit.errors import CorruptContent
+from toolkit.cli.verify_cmd import FAILURES
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Finding, ProvenImage
+from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.report import WARNING, finding_json, image_json
@@ -128,8 +130,17 @@ def everything(source: Source) -> list[str]:
     listings = source.listings()
     for listing in listings:
         if listing.problem:
-            raise CorruptContent(asked_name(listing), listing.problem)
+            raise _failure(source, listing)
     return [name for listing in listings for name in listing.names or (listing.id,)]
+
+
+def _failure(source: Source, listing: Listing) -> ToolkitError:
+    """Return the failure of an image that cannot be read: of the kind that reading it raises."""
+    try:
+        source.image(asked_name(listing))
+    except ToolkitError as error:
+        return FAILURES.get(error.exit_code, CorruptContent)(asked_name(listing), listing.problem)
+    return CorruptContent(asked_name(listing), listing.problem)
 
 
 def tell(
@@ -149,6 +160,8 @@ def tell(
     if images:
         output.table(CARRIED_HEAD, carried_rows(images))
         output.say(_sentence(source, target, serves))
+    else:
+        output.say(f"imported nothing from {source.place}")
     output.findings(found)
 
 

@@ -59,6 +59,11 @@ def verify(
     return Report.of(source.place, proven, findings)
 
 
+def nothing_in(place: str) -> Finding:
+    """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
+    return Finding(place, "holds no images", WARNING)
+
+
 def as_finding(error: ToolkitError) -> Finding:
     """Return a failure as a finding."""
     sentence = str(error).removeprefix(f"{error.subject}: ")
@@ -74,7 +79,10 @@ def _gather(
             images.append(source.image(name, platform))
         except CorruptContent as error:
             findings.append(as_finding(error))
-    for listing in source.listings() if not names else ():
+    listings = [] if names else source.listings()
+    if not names and not listings:
+        findings.append(nothing_in(source.place))
+    for listing in listings:
         try:
             images += [source.image(name, platform) for name in listing.names or (listing.id,)]
         except ToolkitError as error:
@@ -98,7 +106,7 @@ def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Findi
 
 def _unproven(source: Source, layers: Sequence[Layer]) -> list[Finding]:
     """Say of a bundle that holds nothing to compare its layers with; docker-v1 is the one."""
-    if all(layer.digest or (layer.v1 and layer.v1.proof) for layer in layers):
+    if all(layer.digest or layer.diff_id or (layer.v1 and layer.v1.proof) for layer in layers):
         return []
     problem = "records no digest of its layers: whether their bytes were changed cannot be known from it"
     return [Finding(source.place, problem, NOTE)]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.bundles.losses import lost_as_v1
 from toolkit.bundles.names import merged
 from toolkit.errors import StoreError, Unsupported
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
@@ -23,7 +24,6 @@ from toolkit.stores.graph.names import with_names
 from toolkit.stores.graph.placing import Placer
 from toolkit.stores.graph.root import NAMES_LIMIT, GraphRoot
 from toolkit.stores.graph.stage import AufsStage, Stage, VfsStage, only_proven
-from toolkit.synthesis import losses_as_v1
 
 WRITTEN = ("aufs", "vfs")
 ROOT = 0  # the user who may own files for others, and make devices
@@ -43,7 +43,7 @@ class GraphSink:
 
     def losses(self, image: ProvenImage) -> list[Finding]:
         """Return what a legacy store cannot hold of an image."""
-        return losses_as_v1(image)
+        return lost_as_v1(image, "a legacy root")
 
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[GraphReceiver]:
