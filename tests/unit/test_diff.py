@@ -90,6 +90,12 @@ def test_each_fact_that_differs_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_an_image_without_layers_has_a_size(tmp_path: Path) -> None:
+    found = compared(modern(tmp_path, image(), "none"), modern(tmp_path, image(ONE), "one"))
+    assert found.changes[2:] == (Change("size", "", 0, len(ONE)),)
+    assert found.layers == Split(0, (), (LayerLine(sha256(ONE), len(ONE)),))
+
+
 def test_layers_are_the_same_from_the_base_up(tmp_path: Path) -> None:
     sides = modern(tmp_path, image(ONE, TWO, THREE), "a"), modern(tmp_path, image(ONE, THREE), "b")
     assert compared(*sides).layers == Split(1, (LayerLine(sha256(TWO), len(TWO)),), (), 1)

@@ -201,7 +201,12 @@ def _change(
 ) -> Iterator[Change]:
     """Yield a change where the two differ, by what `seen` says of them if it is given."""
     if not _same(*(seen or (left, right))):
-        yield Change(fact, "", left or None, right or None)
+        yield Change(fact, "", _told_of(left), _told_of(right))
+
+
+def _told_of(value: object) -> object:
+    """Return a value, or None of what Go reads as nothing; a number is one even if it is 0."""
+    return value if value or type(value) is int else None
 
 
 def _member_changes(prefix: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Change]:
