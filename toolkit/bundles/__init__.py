@@ -152,7 +152,7 @@ def engines(format_name: str, images: Sequence[ProvenImage]) -> list[str]:
 def served(source: Source, images: Sequence[ProvenImage]) -> tuple[str, ...]:
     """Name the engines that load these images out of an open bundle; none for a store."""
     format_name = getattr(source, "format", "")
-    return tuple(engines(format_name, images)) if format_name in NAMES else ()
+    return tuple(engines(format_name, images)) if images and format_name in NAMES else ()
 
 
 def named(format_name: str) -> BundleFormat:

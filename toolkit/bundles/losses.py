@@ -28,9 +28,10 @@ def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
 def lost_manifest(proven: ProvenImage, where: str) -> list[Finding]:
     """Return the digest that nobody will find the image by any more, where no reader makes it again."""
     image = proven.preferred()
-    if image is None or all(map(_is_made_again, proven.images())):
+    is_index = proven.top.media_type in mediatype.INDEXES
+    if image is None or (not is_index and _is_made_again(image)):
         return []
-    kind = "index" if proven.top.media_type in mediatype.INDEXES else "manifest"
+    kind = "index" if is_index else "manifest"
     return [Finding(_subject(image), f"loses its {kind} {proven.top.digest}: {where} keeps none", "note")]
 
 
