@@ -46,8 +46,14 @@ def lost_layersizes(proven: ProvenImage, where: str) -> list[Finding]:
 
 def _is_made_again(image: Image) -> bool:
     """Tell whether a reader that makes a manifest makes this very one; a legacy image's is always made."""
-    made = made_manifest(Descriptor.of(mediatype.OCI_CONFIG, image.config.raw), image.manifest.layers)
-    return own_chain(image) is not None or made.raw == image.manifest.raw
+    config = Descriptor.of(mediatype.OCI_CONFIG, image.config.raw)
+    blobs = [
+        Descriptor(
+            mediatype.layer_type(mediatype.compression_of(blob.media_type) or ""), blob.digest, blob.size
+        )
+        for blob in image.manifest.layers
+    ]
+    return own_chain(image) is not None or made_manifest(config, blobs).raw == image.manifest.raw
 
 
 def _artifacts(proven: ProvenImage) -> int:
