@@ -23,10 +23,16 @@ TAG, TRUSTY = "ubuntu:14.04", "ubuntu:trusty"
 
 ENGINES = {  # file → names, image IDs
     "docker-1.9.1": ({TAG}, [IMAGE_ID]),
+    "docker-20.10": ({TAG, TRUSTY}, [IMAGE_ID]),
     "docker-29-containerd": ({TAG, TRUSTY}, [IMAGE_ID]),
     "docker-29-overlay2": ({TAG, TRUSTY}, [IMAGE_ID]),
     "skopeo-oci-archive": ({TAG}, [OCI_ID]),
     "podman-oci-archive": ({f"localhost/{TAG}"}, [OCI_ID]),
+    "skopeo-docker-archive": ({TAG}, [IMAGE_ID]),
+    "skopeo-dir": (set(), [IMAGE_ID]),
+    "podman-docker-archive": ({f"localhost/{TAG}"}, [IMAGE_ID]),
+    "crane": ({f"127.0.0.1:5055/library/{TAG}"}, [IMAGE_ID]),
+    "crane-legacy": ({f"127.0.0.1:5055/library/{TAG}"}, [IMAGE_ID]),
     "crane-oci-layout-multiarch": (set(), [IMAGE_ID, ARM_ID]),
 }
 

@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
-from tests.archives import LAYER, ONE, TWO, Picture, encode, image, index, layout, sha256, written
+from tests.archives import (
+    CONFIG,
+    LAYER,
+    MANIFEST,
+    ONE,
+    TWO,
+    Picture,
+    encode,
+    image,
+    index,
+    layout,
+    sha256,
+    written,
+)
 from tests.pictures import docker_saved
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.operations.copy import copy
@@ -34,6 +47,11 @@ SAVED_ID = "sha256:eeafda41c7f4b5c15f5d9f6d3bc0ce8db290cb30d63c712070ecafe91bb97
 SAMPLE_ID = "sha256:192ecff0be21839de44a855480f6306150b7fb833f9071f6653900c8d5e415f0"
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {"zstd": zstandard.compress, "xz": lzma.compress}
+DOCKER_TYPES = {
+    MANIFEST: "application/vnd.docker.distribution.manifest.v2+json",
+    CONFIG: "application/vnd.docker.container.image.v1+json",
+    LAYER: "application/vnd.docker.image.rootfs.diff.tar",
+}
 HISTORY = [{"created": "2024-01-02T03:04:05Z", "created_by": f"RUN {number}"} for number in range(3)]
 
 
@@ -118,6 +136,16 @@ def platforms(folder: Path) -> Cargo:
     return in_layout(folder, index(image(TWO, architecture="arm64"), here), "app:1")
 
 
+def schema2(folder: Path, *names: str) -> Cargo:
+    """An image whose documents are of Docker's own types, as a containerd keeps what a registry sent."""
+    picture = image(ONE, TWO, history=HISTORY[:2])
+    raw = picture.raw
+    for oci, docker in DOCKER_TYPES.items():
+        raw = raw.replace(oci.encode(), docker.encode())
+    blobs = {**picture.blobs, sha256(raw): raw}
+    return in_layout(folder, Picture(raw, DOCKER_TYPES[MANIFEST], blobs), *(names or ("app:1", "app:2")))
+
+
 def nameless(folder: Path) -> Cargo:
     """An image without a name."""
     return in_layout(folder, image(ONE, TWO, history=HISTORY[:2]), NAMELESS)
@@ -157,6 +185,8 @@ CARGOES: dict[str, Callable[[Path], Cargo]] = {
     "several": several,
     "repeated": repeated,
     "platforms": platforms,
+    "schema2": schema2,
+    "schema2-once": lambda folder: schema2(folder, "app:1"),
     "nameless": nameless,
     "empty": empty,
     "zstd": partial(packed, compression="zstd"),

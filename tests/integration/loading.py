@@ -108,7 +108,10 @@ def _skopeo(engine: Skopeo, bundle: Path, names: Sequence[str]) -> dict[str, Hel
     found, refused = {}, []
     for transport in TRANSPORTS[bundle.is_dir()]:
         try:
-            found[transport] = {name: _copied(engine, transport, bundle, name) for name in names}
+            found[transport] = {
+                name: _copied(engine, transport, bundle, references(transport, name, only=len(names) == 1))
+                for name in names
+            }
         except EngineRefused as refusal:
             refused.append(str(refusal))
     if not found:
@@ -119,10 +122,10 @@ def _skopeo(engine: Skopeo, bundle: Path, names: Sequence[str]) -> dict[str, Hel
     return first
 
 
-def _copied(engine: Skopeo, transport: str, bundle: Path, name: str) -> Held:
+def _copied(engine: Skopeo, transport: str, bundle: Path, references: Sequence[str]) -> Held:
     """Copy an image into a folder, which proves its layers, and look there which config it has."""
     refusals = []
-    for reference in references(transport, name):
+    for reference in references:
         copy = engine.home / "copy"
         try:
             engine.copy(f"{transport}:{bundle}{reference}", f"dir:{copy}")
@@ -135,11 +138,12 @@ def _copied(engine: Skopeo, transport: str, bundle: Path, name: str) -> Held:
     raise EngineRefused("\n".join(refusals))
 
 
-def references(transport: str, name: str) -> list[str]:
-    """Return how skopeo asks for an image; Docker gives it the bare tag in an OCI layout."""
+def references(transport: str, name: str, *, only: bool) -> list[str]:
+    """Return how skopeo may ask for an image: Docker gives it the bare tag in a layout; one has no need of it."""
     if transport == "dir" or not name:
         return [""]
-    return [f":{name}", *([f":{name.rpartition(':')[2]}"] if transport == "oci-archive" else [])]
+    tag = name.rpartition(":")[2]
+    return [f":{name}", *([f":{tag}"] if transport == "oci-archive" else []), *([""] if only else [])]
 
 
 @held.register(Umoci)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tests.archives import ONE, A, Body, Link, docker_item, encode, image, layou
 from toolkit.bundles import DEFAULT, FORMATS, create_bundle, engines, open_bundle, recognise
 from toolkit.bundles.archive_reader import Archive
 from toolkit.errors import MissingMember, NotFound, Unsupported, UsageError
+from toolkit.mediatype import DOCKER_MANIFEST
 from toolkit.operations.copy import copy
 from toolkit.stores.sample import sample_store
 
@@ -54,6 +56,10 @@ def test_who_loads_a_bundle_depends_on_what_is_in_it(tmp_path: Path) -> None:
     assert engines("oci", one) == ["podman", "containerd", "skopeo"]
     assert engines("oci", two) == ["containerd", "skopeo"]  # podman load takes no second name
     assert engines("universal", two) == engines("universal", one)
+    docker_types = [replace(each, top=replace(each.top, media_type=DOCKER_MANIFEST)) for each in two]
+    assert engines("oci", docker_types) == ["containerd"]  # skopeo finds those by no name
+    assert engines("oci", docker_types[:1]) == engines("oci", one)
+    assert engines("docker", docker_types) == engines("docker", one)
 
 
 def test_the_default_is_written() -> None:

@@ -80,7 +80,7 @@ FORMATS = (  # the most specific first
         _has_layout,
         open_archive,
         layout_members.members,
-        Engines(None, (PODMAN, CONTAINERD, SKOPEO), one_name=frozenset({PODMAN})),
+        Engines(None, (PODMAN, CONTAINERD, SKOPEO), layout_only=True),
     ),
     BundleFormat("dir", _has_version, DirBundle.of_archive, None, Engines(None, (PODMAN, SKOPEO))),
     BundleFormat(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from toolkit.bundles.names import merged, tags
 from toolkit.image import ProvenImage
+from toolkit.mediatype import OCI_INDEX, OCI_MANIFEST
 
 PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
 FIRST_ZSTD = 23  # Docker reads zstd from here on
@@ -21,7 +22,7 @@ class Engines:
 
     docker: tuple[tuple[int, int], tuple[int, int]] | None
     others: tuple[str, ...] = ()
-    one_name: frozenset[str] = frozenset()  # of the others, those that load no file with several names
+    layout_only: bool = False  # the others read it as an OCI layout, for there is no manifest.json
 
     def __str__(self) -> str:
         return ", ".join(self.names()) or "no engine"
@@ -43,12 +44,23 @@ class Engines:
         if compressions & OTHERS:
             last = min(last, (LAST_OTHERS, 0))
             others = [name for name in others if name in {PODMAN, SKOPEO}]
-        if sum(len(tags(image.names)) or 1 for image in merged(images)) > 1:
-            others = [name for name in others if name not in self.one_name]
+        if self.layout_only:
+            others = [name for name in others if name not in _blind(images)]
         if any(picture and not picture.layers for picture in pictures):
             first = max(first, FIRST_CONFIG)
         loads = self.docker and first <= last and all(pictures)
         return Engines((first, last) if loads else None, tuple(others))
+
+
+def _blind(images: Sequence[ProvenImage]) -> frozenset[str]:
+    """Name the engines that find nothing in a layout with several entries: containers/image has no default.
+
+    podman load asks by no name; skopeo asks by name, and passes over entries that are not of OCI's own types.
+    """
+    if sum(len(tags(image.names)) or 1 for image in merged(images)) <= 1:
+        return frozenset()
+    types = {image.top.media_type for image in images}
+    return frozenset({PODMAN} if types <= {OCI_MANIFEST, OCI_INDEX} else {PODMAN, SKOPEO})
 
 
 def _version(version: tuple[int, int]) -> str:
