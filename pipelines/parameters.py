@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import luigi
 
-from toolkit.bundles import FORMATS
+from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
-from toolkit.places import Place
+from toolkit.places import STANDARD_STREAM, Place
 from toolkit.platform import Platform
 
 
@@ -14,18 +14,21 @@ class PlaceParameter(luigi.Parameter):
     """A store's URI; raises InvalidPlace."""
 
     def parse(self, text: str) -> str:
-        """Return the text, if it names a kind of place."""
+        """Return the text, if it names a kind of place that can be opened again and again."""
+        if text == STANDARD_STREAM:
+            raise UsageError(repr(text), "can be read only once", "name a store or file, or use lading")
         return str(Place.parse(text)) if text else ""
 
 
 class FormatParameter(luigi.Parameter):
-    """A bundle format that can be written; raises UsageError with their names."""
+    """A bundle format that is one file, as a target is; raises UsageError with their names."""
 
     def parse(self, text: str) -> str:
         """Return the name."""
-        written = [format_.name for format_ in FORMATS if format_.members_of]
-        if text not in written:
-            raise UsageError(f"format {text!r}", "is not written", f"choose one of {', '.join(written)}")
+        files = [format_.name for format_ in FORMATS if format_.members_of]
+        if text not in files:
+            problem = "is a folder" if text in NAMES else "is no bundle format"
+            raise UsageError(f"format {text!r}", problem, f"choose one of {', '.join(files)}")
         return text
 
 

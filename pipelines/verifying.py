@@ -13,8 +13,8 @@ import luigi
 
 from pipelines.base import STARTED, LadingTask, Meter, receipt_path
 from pipelines.receipts import Receipt, stamp_json, untouched
-from toolkit.bundles import open_bundle
-from toolkit.errors import CorruptContent, StoreError
+from toolkit.bundles import open_bundle, served
+from toolkit.errors import CorruptContent, StoreError, Unsupported
 from toolkit.operations.companion import check_companion
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import digest_of, opened
@@ -36,16 +36,20 @@ class VerifyBundle(LadingTask):
 
     def run(self) -> None:
         """Verify, and hash the file as a whole meanwhile; a bundle that is corrupt fails the task."""
+        if self.path.exists() and not self.path.is_file():  # it is read twice, at the same time
+            raise Unsupported(str(self.path), "is no regular file", "lading verify reads pipes too")
         stamp = stamp_json(self.path)
+        bundle = open_bundle(self.path)
         with ThreadPoolExecutor(1) as pool:
             whole = pool.submit(self._sha256)
             report = verify(
-                open_bundle(self.path),
+                bundle,
                 strict=self.settings.strict,
                 progress=Meter(self, os.path.getsize(self.path), "verifying"),
             )
             sha256 = whole.result()
-        report = replace(report, findings=(*report.findings, *check_companion(self.path, sha256)))
+        findings = (*report.findings, *check_companion(self.path, sha256))
+        report = replace(report, findings=findings, serves=served(bundle, report.images))
         if not report.ok:
             first, more = report.errors[0], len(report.errors) - 1
             raise CorruptContent(

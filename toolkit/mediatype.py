@@ -14,6 +14,7 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+OCI_FAMILY = "application/vnd.oci."
 LAYER_SUFFIX = {"": "", "gzip": "+gzip", "zstd": "+zstd"}
 LAYER_PREFIXES = (
     OCI_LAYER,
@@ -41,3 +42,13 @@ def compression_of(media_type: str) -> str | None:
 def layer_type(compression: str) -> str:
     """Return the OCI layer type for `""`, `gzip` or `zstd`; others have none and go as plain tar."""
     return OCI_LAYER + LAYER_SUFFIX.get(compression, "")
+
+
+def with_compression(media_type: str, compression: str) -> str:
+    """Return the type that a layer of this type has in another compression: `""`, `gzip` or `zstd`.
+
+    Docker's stay Docker's, those not to be distributed stay so (OCI media-types.md; formats D.9).
+    """
+    prefix = next(prefix for prefix in LAYER_PREFIXES if media_type.startswith(prefix))
+    mark = "+" if prefix.startswith(OCI_FAMILY) else "."
+    return f"{prefix}{mark}{compression}" if compression else prefix

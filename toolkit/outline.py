@@ -9,7 +9,8 @@ from typing import Any
 from toolkit.ancestry import V1Layer
 from toolkit.document import Node
 from toolkit.image import Finding, Image
-from toolkit.model import HistoryItem
+from toolkit.migration import FORGOTTEN
+from toolkit.model import CONFIG_KEYS, HistoryItem
 from toolkit.platform import Platform
 
 
@@ -49,6 +50,8 @@ class Outline:
     diff_ids: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     platforms: tuple[str, ...] = field(default=())  # of an index, all of them
+    v1_ids: tuple[str, ...] = ()  # base first; those an image has that is, or was, a legacy one
+    others: Mapping[str, Any] = field(default_factory=dict)  # what else the config says: docker_version, …
 
     @property
     def size(self) -> int | None:
@@ -85,6 +88,8 @@ def legacy_outline(
         _object(top.node, "config").value,
         tuple(OutlineLayer(layer.id, v1_history(layer), layer.layersize.value) for layer in chain),
         findings=tuple(findings),
+        v1_ids=tuple(layer.id for layer in chain),
+        others=_others(top.node.value),
     )
 
 
@@ -105,7 +110,13 @@ def modern_outline(
         tuple(map(str, config.diff_ids)),
         tuple(findings),
         tuple(platforms),
+        others=_others(config.value),
     )
+
+
+def _others(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a config that an outline has no place for; a v1 json's own are not of it."""
+    return {key: value for key, value in config.items() if key not in FORGOTTEN.union(CONFIG_KEYS)}
 
 
 def _history_lines(image: Image) -> tuple[OutlineLayer, ...]:

@@ -18,6 +18,7 @@ SCHEME = re.compile(
     r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
 )
 AUTO = "auto"
+STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def canonical(text: str, settings: Settings) -> str:
     place = Place.parse(text)
     if place.scheme == AUTO:
         return f"oci:{settings.home.absolute() / 'store'}"
-    if place.scheme in {"docker", "docker-daemon", "sample"}:
+    if place.scheme in {"docker", "docker-daemon", "sample"} or str(place) == STANDARD_STREAM:
         return str(place)
     return str(Place(place.scheme, str(Path(place.path).absolute()), place.option))
 
@@ -103,7 +104,7 @@ class Kind:
 def _bundle(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001 - one shape for all
     from toolkit.bundles import open_bundle
 
-    return open_bundle(Path(place.path), prefer)
+    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), prefer)
 
 
 def _graph(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
@@ -163,9 +164,9 @@ def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa:
     raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
 
 
-BUNDLES = frozenset({"", "docker-archive", "oci-archive"})
+BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
 LATER = (
-    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker", "dir",
+    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
 )  # fmt: skip
 KINDS = {
     "oci": Kind(_layout, _layout_sink),

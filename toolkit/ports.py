@@ -106,6 +106,14 @@ class HoldsV1(Protocol):
 
 
 @runtime_checkable
+class Proves(Protocol):
+    """A source whose layers may have been proven before."""
+
+    def proof(self, layer: Layer) -> Proof | None:
+        """Return what reading a layer will prove, if that is known; it is proven again all the same."""
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

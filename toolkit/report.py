@@ -22,6 +22,7 @@ class Report:
     subject: str
     images: tuple[ProvenImage, ...]
     findings: tuple[Finding, ...]
+    serves: tuple[str, ...] = ()  # the engines that load a bundle; a store has none
 
     @classmethod
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
@@ -45,6 +46,7 @@ class Report:
             "schema": SCHEMA,
             "subject": self.subject,
             "verdict": "verified" if self.ok else "corrupt",
+            **({"serves": list(self.serves)} if self.serves else {}),
             "images": [image_json(proven) for proven in self.images],
             "findings": [finding_json(finding) for finding in self.findings],
         }

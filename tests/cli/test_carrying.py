@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -87,6 +88,52 @@ def test_a_failed_export_keeps_what_was_there(lading: Lading, tmp_path: Path) ->
     assert lading("export", "ubuntu:14.05", "--from", SAMPLE, "-o", str(path)).code == 3
     assert path.read_text() == "what was there"
     assert {entry.name for entry in tmp_path.iterdir()} == {"home", "x.tar"}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "program"), [("gz", "gzip"), ("xz", "xz"), ("bz2", "bzip2"), ("zst", "zstd")]
+)
+def test_a_name_that_tells_a_compression_gets_it(
+    lading: Lading, bundle: Path, tmp_path: Path, suffix: str, program: str
+) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"needs {program}")
+    path = tmp_path / f"x.tar.{suffix}"
+    ran = lading("export", IMAGE, "--from", SAMPLE, "-o", str(path))
+    assert ran.code == 0
+    assert ran.last.startswith(f"note: {path}: is compressed as a whole: docker load unpacks ")
+    unpacked = subprocess.run([program, "-dc", str(path)], check=True, capture_output=True).stdout
+    assert unpacked == bundle.read_bytes()
+    subprocess.run([program, "-t", str(path)], check=True, capture_output=True)
+    assert lading("verify", str(path)).code == lading("import", str(path)).code == 0
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
+def test_layers_are_packed_as_asked_for(
+    lading: Lading, bundle: Path, tmp_path: Path, compression: str
+) -> None:
+    path, store = tmp_path / "x.tar", f"oci:{tmp_path}/store"
+    ran = lading("export", IMAGE, "--from", SAMPLE, "-o", str(path), "--compression", compression, "--json")
+    (before,) = lading("verify", str(bundle), "--json").json["images"][0]["platforms"]
+    (after,) = ran.json["images"][0]["platforms"]
+    assert after["image_id"] == before["image_id"]
+    ids = [[layer["diff_id"] for layer in one["layers"]] for one in (before, after)]
+    assert ids[0] == ids[1]
+    assert (after["layers"] == before["layers"]) == (compression == "none")
+    assert lading("verify", str(path), "--strict").code == 0
+    again = lading("import", str(path), "--into", store, "--compression", "none")
+    assert again.code == 0
+    assert lading("export", IMAGE, "--from", store, "-o", str(path)).code == 0
+    assert path.read_bytes() == bundle.read_bytes()
+    told = f"note: manifest {after['manifest']}: is now {before['manifest']}, its layers unpacked"
+    assert (told in again.err) == (compression != "none")
+
+
+def test_packing_is_told_as_progress(lading: Lading, tmp_path: Path) -> None:
+    argv = ("export", IMAGE, "--from", SAMPLE, "-o", str(tmp_path / "x.tar"), "--compression", "gzip")
+    lines = lading(*argv).err.splitlines()
+    assert "1 of 4 layers, " in lines[0]  # of those to be packed anew
+    assert lines[-1].startswith("all done: 8 of 8 layers")
 
 
 def test_import_takes_all_images_into_the_embedded_store(lading: Lading, bundle: Path, home: Path) -> None:

@@ -37,3 +37,18 @@ def test_a_document_is_ascii_and_brings_its_findings_itself(capsys: pytest.Captu
     output.findings([WARNING])
     out, err = capsys.readouterr()
     assert (out.isascii(), json.loads(out), err) == (True, {"name": "é\u202e\x1b"}, "")
+
+
+@pytest.mark.parametrize("items", [[], [1], [{"a": "é"}, [2]]])
+def test_a_long_document_is_the_same_to_machines(
+    items: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Output(json=True).long_document({"first": {"x": []}}, "last", iter(items))
+    out, _ = capsys.readouterr()
+    assert json.loads(out) == {"first": {"x": []}, "last": items}
+    assert out.endswith("]\n}\n")
+
+
+def test_a_long_document_has_a_line_for_each_item(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(json=True).long_document({}, "last", iter([{"a": [1, 2]}, "x"]))
+    assert capsys.readouterr().out == '{\n  "last": [\n    {"a": [1, 2]},\n    "x"\n  ]\n}\n'

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from tests.kill.faults import Ended, Fault, in_child
 from tests.treecompare import Facts, facts
 from toolkit.bundles import create_bundle
 from toolkit.operations.copy import copy
+from toolkit.operations.recompress import recompressed
 from toolkit.operations.verify import verify
 from toolkit.ports import Source
 from toolkit.stores.graph.store import GraphStore
@@ -190,6 +192,8 @@ def scenes(inputs: Inputs, folder: Path) -> list[Scene]:
     found = [
         Scene("unpack the sample", folder, lambda: unpack(folder)),
         Scene("copy to a bundle", folder, lambda: to_bundle(inputs, folder), bundle_is_whole),
+        Scene("copy to a packed bundle", folder, lambda: to_bundle(inputs, folder, "out.tar.gz")),
+        Scene("copy recompressed", folder, lambda: recompress(inputs, folder), bundle_is_whole),
         Scene("export", folder, lambda: export(f"graph:{inputs.folder / 'sample'}", folder), bundle_is_whole),
         Scene("export from oci:", folder, lambda: export(f"oci:{inputs.layout}", folder), bundle_is_whole),
         Scene(
@@ -215,8 +219,14 @@ def unpack(folder: Path) -> None:
     sample_store(folder / "home")
 
 
-def to_bundle(inputs: Inputs, folder: Path) -> None:
-    copy(inputs.store, create_bundle(folder / "out.tar"), [TAG])
+def to_bundle(inputs: Inputs, folder: Path, name: str = "out.tar") -> None:
+    copy(inputs.store, create_bundle(folder / name), [TAG])
+
+
+def recompress(inputs: Inputs, folder: Path) -> None:
+    tempfile.tempdir = str(folder)
+    with recompressed(inputs.store, "zstd") as source:
+        copy(source, create_bundle(folder / "out.tar"), [TAG])
 
 
 def export(source: str, folder: Path) -> int:

@@ -38,6 +38,7 @@ NEEDS_SPACE = {
     "replace",
     "rename",
 }
+BUNDLES = {"bundle": ".tar", "packed": ".tar.gz"}
 MOMENTS = 16
 NOBODY = 65534
 TASK_FAILED, SCHEDULING_FAILED = 30, 35  # pipelines/defaults.cfg
@@ -73,14 +74,20 @@ def one_sentence(ended: Ended, about: str) -> bool:
 
 @pytest.mark.parametrize(
     "to",
-    ["bundle", "oci", pytest.param("graph+aufs", marks=ROOT), pytest.param("graph+vfs", marks=ROOT)],
+    [
+        "bundle",
+        "packed",
+        "oci",
+        pytest.param("graph+aufs", marks=ROOT),
+        pytest.param("graph+vfs", marks=ROOT),
+    ],
 )
 def test_a_disk_that_fills_up_at_any_call_leaves_nothing_of_what_was_begun(
     inputs: Inputs, folder: Path, to: str
 ) -> None:
-    place = folder / "new" / "place"
+    place = folder / "new" / f"place{BUNDLES.get(to, '')}"
     place.parent.mkdir()
-    words = export_words(inputs, place) if to == "bundle" else import_words(inputs, f"{to}:{place}")
+    words = export_words(inputs, place) if to in BUNDLES else import_words(inputs, f"{to}:{place}")
     calls = in_child(lambda: main(words), Fault()).calls
     whole = state(folder)
     places = [number for number, name in enumerate(calls, 1) if name in NEEDS_SPACE]
@@ -96,6 +103,26 @@ def test_a_disk_that_fills_up_at_any_call_leaves_nothing_of_what_was_begun(
         assert nothing_begun(place, to) or state(folder) == whole, where
     assert in_child(lambda: main(words)).code == 0
     assert state(folder) == whole
+
+
+def test_a_temporary_folder_that_fills_up_at_any_call_leaves_nothing(inputs: Inputs, folder: Path) -> None:
+    place = folder / "out.tar"
+
+    def work() -> int:
+        tempfile.tempdir = str(folder)
+        return main([*export_words(inputs, place), "--compression", "gzip"])
+
+    calls = in_child(work, Fault()).calls
+    whole = state(folder)
+    for number in [number for number, name in enumerate(calls, 1) if name in NEEDS_SPACE]:
+        place.unlink(missing_ok=True)
+        ended = in_child(work, Fault(number, REFUSED))
+        where = f"call {number}, {calls[number - 1]}: {ended.said}"
+        assert ended.code == StoreError.exit_code, where
+        assert one_sentence(ended, os.strerror(errno.ENOSPC).lower()), where
+        assert state(folder).keys() <= whole.keys(), where
+        assert not place.exists() or state(folder) == whole, where
+    assert calls[:4] == ("pwrite",) * 4  # the layers, into the temporary file
 
 
 def nothing_begun(place: Path, to: str) -> bool:
@@ -122,15 +149,15 @@ def mounted(folder: Path) -> Iterator[Callable[[int], Path]]:
 
 
 @pytest.mark.parametrize("kib", [4, 64, 160, 240])
-@pytest.mark.parametrize("to", ["bundle", "oci", "graph", "graph+vfs"])
+@pytest.mark.parametrize("to", [*BUNDLES, "oci", "graph", "graph+vfs"])
 @pytest.mark.root
 @pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
 def test_a_command_tells_a_full_disk_in_one_sentence(
     inputs: Inputs, mounted: Callable[[int], Path], to: str, kib: int
 ) -> None:
     folder = mounted(kib)
-    place = folder / "new"
-    words = export_words(inputs, place) if to == "bundle" else import_words(inputs, f"{to}:{place}")
+    place = folder / f"new{BUNDLES.get(to, '')}"
+    words = export_words(inputs, place) if to in BUNDLES else import_words(inputs, f"{to}:{place}")
     ended = in_child(lambda: main(words))
     if ended.code == 0:
         pytest.fail(f"it fits: {sorted(folder.iterdir())}") if kib < 160 else None

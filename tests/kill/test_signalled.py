@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,17 +42,49 @@ def signalled(work: Callable[[], int], number: signal.Signals, folder: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 @pytest.mark.parametrize(
-    "to", ["bundle", "oci", pytest.param("graph+aufs", marks=ROOT), pytest.param("graph+vfs", marks=ROOT)]
+    "to",
+    [
+        "bundle",
+        "packed",
+        "oci",
+        pytest.param("graph+aufs", marks=ROOT),
+        pytest.param("graph+vfs", marks=ROOT),
+    ],
 )
 def test_a_signalled_command_leaves_nothing(
     inputs: Inputs, folder: Path, number: signal.Signals, to: str
 ) -> None:
     words = ["import", str(inputs.bundle), "--into", f"{to}:{folder / 'store'}"]
-    if to == "bundle":
-        words = ["export", TAG, "--from", f"graph:{inputs.folder / 'sample'}", "-o", str(folder / "out.tar")]
+    if out := {"bundle": "out.tar", "packed": "out.tar.zst"}.get(to):
+        words = ["export", TAG, "--from", f"graph:{inputs.folder / 'sample'}", "-o", str(folder / out)]
     codes = signalled(lambda: main(words), number, folder)
     assert set(codes) <= {128 + number, 0}, codes  # 0 where all was done before
     assert codes[0] == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signalled_recompression_leaves_nothing(
+    inputs: Inputs, folder: Path, number: signal.Signals
+) -> None:
+    words = [
+        "export",
+        TAG,
+        "--from",
+        str(inputs.bundle),
+        "-o",
+        str(folder / "out.tar"),
+        "--compression",
+        "zstd",
+    ]
+
+    def work() -> int:
+        tempfile.tempdir = str(folder)
+        return main(words)
+
+    codes = signalled(work, number, folder)
+    assert set(codes) <= {128 + number, 0}, codes
+    assert codes[0] == 128 + number
+    assert {path.name for path in folder.iterdir()} <= {"out.tar"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
+from pipelines.parameters import PlaceParameter
 from tests.archives import written
 from tests.pipelines.conftest import build
+from toolkit.bundles import FORMATS, NAMES
+from toolkit.errors import UsageError
 from toolkit.stores.layout import LayoutStore
 
 TAG = "ubuntu:14.04"
@@ -45,6 +48,29 @@ def test_one_image_becomes_one_verified_bundle(home: Path) -> None:
     assert [layer["layersize"]["rule"] for layer in report["images"][0]["platforms"][0]["layers"]] == [
         "S3"
     ] * 4
+
+
+@pytest.mark.parametrize("format_name", [row.name for row in FORMATS if row.members_of])
+def test_every_format_that_is_a_file_is_made_and_its_engines_are_told(home: Path, format_name: str) -> None:
+    bundle = home / "b.tar"
+    assert build(ExportImage(tag=TAG, format=format_name, bundle=str(bundle))) == "SUCCESS"
+    report = json.loads((home / "b.tar.json").read_text())
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert ", ".join(report["serves"]) == NAMES[format_name].serves
+    assert strays(home) == []
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_bundle_whose_name_tells_a_compression_is_verified_and_imported(home: Path, suffix: str) -> None:
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    bundle = home / f"b.tar.{suffix}"
+    assert build(ExportImage(tag=TAG, bundle=str(bundle))) == "SUCCESS"
+    report = json.loads((home / f"b.tar.{suffix}.json").read_text())
+    assert report["images"][0]["platforms"][0]["image_id"] == SAMPLE_ID
+    assert report["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert bundle.stat().st_size < (home / "bundles" / "ubuntu_14.04.tar").stat().st_size
+    assert build(ImportBundle(bundle=str(bundle))) == "SUCCESS"
+    assert strays(home) == []
 
 
 def test_staged_layers_are_gone_when_no_bundle_needs_them(home: Path) -> None:
@@ -243,7 +269,8 @@ def test_the_bare_command_works_without_luigid_flags_or_config(tmp_path: Path) -
         (["ExportImage", "--tag", "ubuntu:14.05", "--source", "sample:"], 35, "near it: ubuntu:14.04"),
         (["ExportImage", "--tag", "Not A Name", "--source", "sample:"], 35, "Not A Name"),
         (["ExportImage", "--tag", TAG, "--source", "nowhere:x"], 40, "names no kind of place"),
-        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is not written"),
+        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is no bundle format"),
+        (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "dir"], 40, "is a folder"),
         (["VerifyBundle", "--bundle", "missing.tar"], 30, "missing.tar"),
         (["ImportBundle", "--bundle", "missing.tar", "--store", "oci:store"], 30, "missing.tar"),
     ],
@@ -270,3 +297,11 @@ def test_the_users_own_settings_win_over_the_packaged_defaults(tmp_path: Path) -
     )
     assert done.returncode == 0
     assert (tmp_path / "there/bundles/ubuntu_trusty.tar").is_file()
+
+
+def test_the_pipeline_reads_nothing_that_can_be_read_only_once(home: Path) -> None:
+    with pytest.raises(UsageError, match="'-': can be read only once"):
+        PlaceParameter().parse("-")
+    home.mkdir()
+    os.mkfifo(home / "pipe")
+    assert build(VerifyBundle(bundle=str(home / "pipe"))) == "FAILED"

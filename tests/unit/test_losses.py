@@ -55,9 +55,11 @@ def test_what_an_index_lists_besides_images_is_counted() -> None:
 
 def test_the_digest_that_nobody_finds_any_more_is_told() -> None:
     both = index(AMD, ARM)
-    assert told(lost_manifest(modern(AMD, "app:1"), "x")) == [
-        ("note", f"loses its manifest {AMD.digest}: x keeps none")
+    docker = image(ONE, media_types=["application/vnd.docker.image.rootfs.diff.tar"])
+    assert told(lost_manifest(modern(docker, "app:1"), "x")) == [
+        ("note", f"loses its manifest {docker.digest}: x keeps none")
     ]
+    assert told(lost_manifest(modern(AMD, "app:1"), "x")) == []  # whoever makes one makes the same
     assert told(lost_manifest(modern(both, "app:1"), "x")) == [
         ("note", f"loses its index {both.digest}: x keeps none")
     ]

@@ -47,3 +47,19 @@ def test_a_compression_without_a_type_goes_as_plain_tar() -> None:
 def test_the_kinds_do_not_overlap() -> None:
     kinds = (mediatype.INDEXES, mediatype.MANIFESTS, mediatype.CONFIGS)
     assert len(frozenset.union(*kinds)) == sum(map(len, kinds)) == 6
+
+
+@pytest.mark.parametrize("before", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("after", ["", "gzip", "zstd"])
+@pytest.mark.parametrize(
+    ("family", "mark"),
+    [
+        ("application/vnd.oci.image.layer.v1.tar", "+"),
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar", "+"),
+        ("application/vnd.docker.image.rootfs.diff.tar", "."),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar", "."),
+    ],
+)
+def test_another_compression_keeps_the_family(family: str, mark: str, before: str, after: str) -> None:
+    old, new = (f"{family}{mark}{name}" if name else family for name in (before, after))
+    assert mediatype.with_compression(old, after) == new

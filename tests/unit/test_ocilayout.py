@@ -18,7 +18,8 @@ from tests.archives import (
     sha256,
     unpacked,
 )
-from toolkit.bundles.ocilayout import OciImages, entry_names
+from toolkit.bundles.entries import entry_names
+from toolkit.bundles.ocilayout import OciImages
 from toolkit.errors import InvalidDocument, MissingMember, NotFound, UnsafeArchive, Unsupported
 from toolkit.image import Layer
 from toolkit.stores.folder_blobs import FolderBlobs

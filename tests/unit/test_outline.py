@@ -111,3 +111,18 @@ def test_history_items_without_a_layer_left_are_told_without_one() -> None:
     assert modern_outline((), modern(ONE, history=history)).layers[1:] == (
         OutlineLayer("", HistoryItem(created_by="more"), 0),
     )
+
+
+# ── what an image is compared by ──
+
+
+def test_a_legacy_image_tells_its_v1_ids() -> None:
+    assert legacy_outline((), [v1(A), v1(B, A)]).v1_ids == (A, B)
+    assert modern_outline((), modern(ONE)).v1_ids == ()
+
+
+def test_members_that_have_no_place_are_told_as_they_stand() -> None:
+    outline = legacy_outline((), [v1(docker_version="1.9.1", container="c", Size=5, throwaway=True)])
+    assert outline.others == {"docker_version": "1.9.1", "container": "c"}
+    outline = modern_outline((), modern(ONE, author="me", config={"Cmd": ["x"]}, **{"os.version": "10"}))
+    assert outline.others == {"os.version": "10"}

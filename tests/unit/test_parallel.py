@@ -50,6 +50,19 @@ def test_the_first_failure_is_raised_and_what_had_not_begun_never_does() -> None
     assert len(begun) < 100
 
 
+def test_long_work_is_told_when_another_fails() -> None:
+    given_up = threading.Event()
+
+    def work(item: int) -> bool:
+        if item == 1:
+            raise Mismatch("x", "size", "", item, 0)
+        return given_up.wait(30)  # false, after half a minute, if nobody tells
+
+    with pytest.raises(Mismatch):
+        in_parallel(work, [1, 2], largest, 2, given_up.set)
+    assert given_up.is_set()
+
+
 def test_one_job_stops_at_the_first_failure() -> None:
     begun: list[int] = []
 

@@ -16,8 +16,7 @@ from toolkit.stores.layout import LayoutStore
 
 LATER = (
     "docker-root:/p", "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
-    "docker-daemon:app:1", "docker://host:5000/repo:tag", "dir:/p",
-)  # fmt: skip
+    "docker-daemon:app:1", "docker://host:5000/repo:tag" )  # fmt: skip
 APP = image(ONE)
 
 
@@ -185,3 +184,10 @@ def test_the_same_place_has_one_canonical_name(
 )
 def test_a_store_is_no_file_to_carry(text: str) -> None:
     assert not is_bundle(text)
+
+
+def test_standard_input_is_a_bundle_and_stays_what_it_is(settings: Settings) -> None:
+    assert Place.parse("-") == Place("", "-")
+    assert is_bundle("-")
+    assert canonical("-", settings) == "-"
+    assert canonical("./-", settings) == str(Path("-").absolute())

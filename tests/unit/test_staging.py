@@ -37,7 +37,7 @@ from toolkit.operations.staging import CLAIMS, StagedSource, Staging
 from toolkit.operations.through import Through
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import ProvenExtent
-from toolkit.ports import Content, Source
+from toolkit.ports import Content, Proves, Source
 from toolkit.stores.layout import LayoutStore
 
 APP = image(ONE, TWO)
@@ -310,6 +310,14 @@ def test_claims_made_while_others_look_for_dead_ones_are_kept(staging: Staging, 
     finally:
         stop.set()
         looking.join()
+
+
+def test_what_staging_proved_is_known_before_it_is_carried(staging: Staging, bundle: Source) -> None:
+    stage_all(staging, bundle)
+    source = StagedSource(bundle, staging)
+    assert isinstance(source, Proves)
+    proofs = [source.proof(layer) for layer in bundle.image("app:1").layers]
+    assert [str(proof.digest) for proof in proofs if proof] == [sha256(ONE), sha256(TWO)]
 
 
 def test_sweeping_removes_what_is_half_written(staging: Staging, bundle: Source) -> None:

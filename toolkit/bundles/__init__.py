@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.bundles import docker_members, docker_v1, docker_v1_2, layout_members, universal
-from toolkit.bundles.archive_reader import Archive, not_a_bundle
+from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, DirBundle, is_dir
 from toolkit.bundles.dir_sink import DirSink
 from toolkit.bundles.docker_part import MANIFEST
@@ -16,7 +16,9 @@ from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.engines import CONTAINERD, CRANE, PODMAN, SKOPEO, Engines
 from toolkit.bundles.oci_reader import DOCKER, OCI, open_archive
 from toolkit.bundles.ocilayout import INDEX, LAYOUT
-from toolkit.bundles.tarsink import LossesOf, MembersOf, TarSink
+from toolkit.bundles.opening import not_a_bundle
+from toolkit.bundles.packed import target_for
+from toolkit.bundles.tarsink import LossesOf, MembersOf, Target, TarSink
 from toolkit.errors import UsageError
 from toolkit.image import ProvenImage
 from toolkit.plumbing.archive import TarIndex
@@ -110,15 +112,15 @@ def recognise(index: TarIndex) -> BundleFormat:
     raise not_a_bundle(index.subject, "a tar archive without an image in it")
 
 
-def open_bundle(path: Path, prefer: str = "") -> Source:
-    """Open a bundle to read from, its format recognised from its content.
+def open_bundle(path: Path | None, prefer: str = "") -> Source:
+    """Open a bundle to read from, its format recognised from its content; without a path, standard input.
 
     `prefer`, docker or oci, settles an archive whose parts disagree. Raises NotFound, Unsupported,
     CorruptContent or UnsafeArchive; the source has `close`.
     """
     if prefer not in {"", DOCKER, OCI}:
         raise UsageError(f"--prefer {prefer[:50]}", "is no part of a bundle", f"write {DOCKER} or {OCI}")
-    if path.is_dir() and is_dir(FolderFiles(path).read(VERSION, VERSION_LIMIT)):
+    if path is not None and path.is_dir() and is_dir(FolderFiles(path).read(VERSION, VERSION_LIMIT)):
         return DirBundle(FolderFiles(path), str(path))
     archive = Archive(path)
     try:
@@ -130,17 +132,27 @@ def open_bundle(path: Path, prefer: str = "") -> Source:
         raise
 
 
-def create_bundle(path: Path, format_name: str = DEFAULT) -> Sink:
-    """Return a sink for a bundle that does not exist yet; raises UsageError."""
+def create_bundle(path: Path, format_name: str = DEFAULT, target: Target | None = None) -> Sink:
+    """Return a sink for a bundle that does not exist yet; raises UsageError.
+
+    A name that ends in .gz, .zst, .xz or .bz2 has it compressed as a whole, unless `target` says how it
+    is written.
+    """
     format_ = named(format_name)
     if format_.members_of is None:
         return DirSink(path)
-    return TarSink(path, format_.members_of, format_.losses_of)
+    return TarSink(path, format_.members_of, format_.losses_of, target or target_for(path))
 
 
 def engines(format_name: str, images: Sequence[ProvenImage]) -> list[str]:
     """Name the engines that load these images out of a bundle of this format."""
     return named(format_name).engines.of(images).names()
+
+
+def served(source: Source, images: Sequence[ProvenImage]) -> tuple[str, ...]:
+    """Name the engines that load these images out of an open bundle; none for a store."""
+    format_name = getattr(source, "format", "")
+    return tuple(engines(format_name, images)) if images and format_name in NAMES else ()
 
 
 def named(format_name: str) -> BundleFormat:

@@ -43,6 +43,7 @@ class Told:
 
 
 ByName = Mapping[tuple[str, ...], Told]
+ById = Mapping[Digest, Sequence[Image]]
 
 
 def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, ...]:
@@ -52,7 +53,10 @@ def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, 
     index.json (formats D.3.2).
     """
     named = {meaning(name): one for one in reversed(told) for name in one.names}
-    found = [_compare_item(archive, item, told, named) for item in items(archive)]
+    by_id: dict[Digest, list[Image]] = {}
+    for image in (image for one in told for image in one.images):
+        by_id.setdefault(image.config.image_id, []).append(image)
+    found = [_compare_item(archive, item, named, by_id) for item in items(archive)]
     part = V1Part(archive)
     if part.folders():
         _compare_layers(archive, part, told, named)
@@ -60,7 +64,7 @@ def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, 
     return tuple(finding for finding in found if finding)
 
 
-def _compare_item(archive: Archive, item: Item, told: Sequence[Told], by_name: ByName) -> Finding | None:
+def _compare_item(archive: Archive, item: Item, by_name: ByName, by_id: ById) -> Finding | None:
     for name in item.names:
         named = by_name.get(meaning(name))
         if named is None:
@@ -68,7 +72,7 @@ def _compare_item(archive: Archive, item: Item, told: Sequence[Told], by_name: B
         if all(image.config.image_id != item.image_id for image in named.images):
             problem = f"has {named.ids()} as {name!r} in its OCI part, and {item.image_id} in {MANIFEST}"
             raise UnsafeArchive(archive.place, problem, ADVICE)
-    same_id = [image for one in told for image in one.images if image.config.image_id == item.image_id]
+    same_id = by_id.get(item.image_id)
     if not same_id:
         problem = f"has {item.image_id}, without a name, in {MANIFEST} only; --prefer docker reads it"
         return Finding(archive.place, problem)

@@ -1,14 +1,8 @@
-"""A bundle file, opened once: its members by name, and each one's bytes from any thread.
-
-A bundle that is compressed as a whole is unpacked to a nameless temporary file first (TMPDIR), since its
-members are read in any order.
-"""
+"""A bundle file, opened once: its members by name, and each one's bytes from any thread."""
 
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,25 +10,26 @@ from types import TracebackType
 from typing import Self
 
 from toolkit.bundles.modern import blob_name
+from toolkit.bundles.opening import STANDARD_INPUT, opened
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, ToolkitError, Unsupported
+from toolkit.errors import CorruptContent
 from toolkit.image import Finding
 from toolkit.plumbing.archive import TarIndex
-from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.files import storing, write_all
-from toolkit.plumbing.streams import SNIFF, Extent
-from toolkit.plumbing.tarheader import BLOCK, is_whole
+from toolkit.plumbing.streams import Extent
 
 
 class Archive:
     """An open bundle; `close` it, or use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open and index the file; raises NotFound, Unsupported, CorruptContent or UnsafeArchive."""
-        self.place = str(path)
+    def __init__(self, path: Path | None) -> None:
+        """Open and index the file, standard input where there is no path.
+
+        Raises NotFound, Unsupported, CorruptContent or UnsafeArchive.
+        """
+        self.place = str(path) if path else STANDARD_INPUT
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
-        self._handle = _opened(path)
+        self._handle = opened(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:
@@ -90,61 +85,3 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:
-    """Return the error that says what a file is instead of a bundle."""
-    from toolkit.plumbing.filetype import describe_file
-
-    phrase = phrase or describe_file(place)
-    if "tar archive" in phrase and "POSIX" in phrase:  # libmagic looks at less than the checksum
-        return CorruptContent(place, "begins with a damaged tar header", "the file was changed on its way")
-    return Unsupported(place, f"is {phrase}, not an image bundle", _hint(place))
-
-
-def _hint(place: str) -> str:
-    """Return what to write instead for a folder that is a store."""
-    path = Path(place)
-    if (path / "oci-layout").is_file():
-        return f"it is an OCI layout: oci:{place}"
-    return f"it is a legacy Docker root: graph:{place}" if (path / "graph").is_dir() else ""
-
-
-def _opened(path: Path) -> int:
-    """Open a tar file, unpacked where it is compressed; the caller closes it."""
-    with storing(path):
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        first = _first_block(handle, str(path))
-        if not (compression := sniff(first[:SNIFF])):
-            _must_be_tar(first, str(path))
-            return handle
-        unpacked = _unpacked(Extent(handle, 0, os.fstat(handle).st_size, str(path)), compression)
-    except BaseException:
-        os.close(handle)
-        raise
-    os.close(handle)
-    return unpacked
-
-
-def _first_block(handle: int, place: str) -> bytes:
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        raise not_a_bundle(place)
-    with storing(place):
-        return os.pread(handle, BLOCK, 0)
-
-
-def _unpacked(packed: Extent, compression: str) -> int:
-    with storing(f"temporary file for {packed.subject}"), tempfile.TemporaryFile(buffering=0) as spool:
-        for number, block in enumerate(decompressed(packed.blocks(), compression, packed.subject)):
-            if number == 0 and len(block) >= BLOCK:
-                _must_be_tar(block, packed.subject, f"{compression}-compressed data that is no tar")
-            write_all(spool.fileno(), block)
-        return os.dup(spool.fileno())
-
-
-def _must_be_tar(first: bytes, place: str, phrase: str = "") -> None:
-    """Raise Unsupported for what does not begin as a tar does; a cut or empty one is for the scan."""
-    if len(first) >= BLOCK and (is_whole(first[:BLOCK]) or not any(first[:BLOCK])):
-        return
-    raise not_a_bundle(place, phrase)

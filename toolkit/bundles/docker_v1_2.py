@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from toolkit import gojson, mediatype
+from toolkit import gojson
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.docker_members import Pictured, pictures
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms
@@ -21,8 +21,7 @@ from toolkit.bundles.universal import VERSION
 from toolkit.digest import Digest
 from toolkit.errors import UnsafeArchive, Unsupported
 from toolkit.gotime import seconds
-from toolkit.image import Finding, Image, ProvenImage, made_manifest
-from toolkit.model import Descriptor
+from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 
 NAME = "docker-v1.2"
@@ -54,18 +53,11 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
 
 def losses(proven: ProvenImage) -> list[Finding]:
     """Return what the format cannot carry: other platforms, manifests, and what a legacy store recorded."""
-    kept = all(map(_is_made_again, proven.images()))
     return [
         *lost_platforms(proven, NAME),
-        *([] if kept else lost_manifest(proven, NAME)),
+        *lost_manifest(proven, NAME),
         *lost_layersizes(proven, NAME),
     ]
-
-
-def _is_made_again(image: Image) -> bool:
-    """Tell whether a reader that makes a manifest makes this very one; a legacy image's is always made."""
-    made = made_manifest(Descriptor.of(mediatype.OCI_CONFIG, image.config.raw), image.manifest.layers)
-    return own_chain(image) is not None or made.raw == image.manifest.raw
 
 
 def _members(image: Image, chain: Sequence[V1Layer], stored: dict[Digest, str]) -> Iterator[Member]:

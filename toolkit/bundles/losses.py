@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from toolkit import mediatype
-from toolkit.image import Finding, Image, ProvenImage
-from toolkit.model import Manifest
+from toolkit.image import Finding, Image, ProvenImage, made_manifest
+from toolkit.model import Descriptor, Manifest
 from toolkit.synthesis import losses_as_v1, own_chain
 
 
 def lost_as_v1(proven: ProvenImage, where: str) -> list[Finding]:
     """Return what v1 layers cannot carry: what rule R does not give back, and all that is no layer."""
-    image = proven.preferred()
-    was_legacy = image is not None and own_chain(image) is not None  # its manifest is made of its v1 jsons
-    return [
-        *losses_as_v1(proven),
-        *lost_platforms(proven, where),
-        *([] if was_legacy else lost_manifest(proven, where)),
-    ]
+    return [*losses_as_v1(proven), *lost_platforms(proven, where), *lost_manifest(proven, where)]
 
 
 def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
@@ -32,11 +26,12 @@ def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
 
 
 def lost_manifest(proven: ProvenImage, where: str) -> list[Finding]:
-    """Return the digest that nobody will find the image by any more."""
+    """Return the digest that nobody will find the image by any more, where no reader makes it again."""
     image = proven.preferred()
-    if image is None:
+    is_index = proven.top.media_type in mediatype.INDEXES
+    if image is None or (not is_index and _is_made_again(image)):
         return []
-    kind = "index" if proven.top.media_type in mediatype.INDEXES else "manifest"
+    kind = "index" if is_index else "manifest"
     return [Finding(_subject(image), f"loses its {kind} {proven.top.digest}: {where} keeps none", "note")]
 
 
@@ -47,6 +42,18 @@ def lost_layersizes(proven: ProvenImage, where: str) -> list[Finding]:
         return []
     problem = f"loses its recorded layersizes: {where} has no place for them"
     return [Finding(_subject(image), problem, "note")]
+
+
+def _is_made_again(image: Image) -> bool:
+    """Tell whether a reader that makes a manifest makes this very one; a legacy image's is always made."""
+    config = Descriptor.of(mediatype.OCI_CONFIG, image.config.raw)
+    blobs = [
+        Descriptor(
+            mediatype.layer_type(mediatype.compression_of(blob.media_type) or ""), blob.digest, blob.size
+        )
+        for blob in image.manifest.layers
+    ]
+    return own_chain(image) is not None or made_manifest(config, blobs).raw == image.manifest.raw
 
 
 def _artifacts(proven: ProvenImage) -> int:

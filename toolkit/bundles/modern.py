@@ -14,7 +14,7 @@ from typing import Protocol
 
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
-from toolkit.bundles.names import IMAGE_NAME, REF_NAME
+from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive, Unsupported
@@ -109,12 +109,6 @@ def gather(
     return ModernImage(
         names, bare(found.top), found.documents, tuple(found.layers.values()), tuple(found.findings)
     )
-
-
-def bare(top: Descriptor) -> Descriptor:
-    """Return a descriptor without the names that an index.json gave it."""
-    kept = {key: text for key, text in top.annotations.items() if key not in {REF_NAME, IMAGE_NAME}}
-    return replace(top, annotations=kept)
 
 
 class _Gathering:

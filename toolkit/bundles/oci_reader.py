@@ -10,8 +10,9 @@ from toolkit.bundles.agreement import Told, refuse_two_images
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, items
 from toolkit.bundles.docker_reader import DockerArchive
+from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import ModernImage, blob_name, gather
-from toolkit.bundles.ocilayout import INDEX, Entry, OciImages
+from toolkit.bundles.ocilayout import INDEX, OciImages
 from toolkit.document import LIMIT
 from toolkit.errors import MissingMember, ToolkitError, Unsupported
 from toolkit.image import Finding
@@ -46,7 +47,7 @@ class OciBundle(OciImages):
         super().__init__(archive, archive.place)
         self._noted: tuple[Finding, ...] | None = () if prefer else None
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> Entries:
         """Return what the archive lists; raises UnsafeArchive where its parts disagree."""
         entries = super().entries()
         if self._noted is None:

@@ -10,22 +10,22 @@ Other files may lie beside them, and blobs that nothing refers to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from toolkit import mediatype
-from toolkit.bundles.modern import Blobs, ModernImage, bare, gather
-from toolkit.bundles.names import IMAGE_NAME, REF_NAME
+from toolkit.bundles.entries import Entries, Entry
+from toolkit.bundles.modern import Blobs, ModernImage, gather
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image, Layer
-from toolkit.model import Descriptor, Index
+from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
-from toolkit.reference import Reference, near, same
+from toolkit.reference import near
 from toolkit.synthesis import own_chain
 
 LAYOUT, INDEX = "oci-layout", "index.json"
@@ -33,19 +33,13 @@ LAYOUT_LIMIT = 64 << 10  # bytes
 VERSION = "1.0.0"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What index.json points at, and all the names it gives to it."""
-
-    names: tuple[str, ...]
-    top: Descriptor
-
-
 class OciImages:
     """The images of a layout; a Source."""
 
     def __init__(self, blobs: Blobs, place: str) -> None:
         self.place, self.blobs = place, blobs
+        self._entries = Entries(b"")
+        self._ids: dict[Digest, Descriptor] | None = None  # image ID or manifest digest → manifest
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
@@ -94,51 +88,44 @@ class OciImages:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         return self.blobs.open(layer.digest, layer.size)
 
-    def entries(self) -> list[Entry]:
-        """Return what index.json lists, each digest once; raises Unsupported for no layout of ours."""
+    def entries(self) -> Entries:
+        """Return what index.json lists; raises Unsupported for no layout of ours."""
         check_layout(self.blobs, self.place)
         raw = self.blobs.read(INDEX, LIMIT)
         if raw is None:
             raise MissingMember(self.place, f"has no {INDEX}")
-        tops: dict[Digest, Descriptor] = {}
-        named: dict[Digest, dict[str, None]] = {}
-        for top in Index.from_bytes(raw).manifests:
-            names = entry_names(top.annotations)
-            if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
-                tops.setdefault(top.digest, bare(top))
-                named.setdefault(top.digest, {}).update(dict.fromkeys(names))
-        return [Entry(tuple(named[digest]), top) for digest, top in tops.items()]
+        if raw != self._entries.raw:  # somebody may have written to it since
+            self._entries, self._ids = Entries.of(raw), None
+        return self._entries
 
     def _find(self, name: str) -> Entry:
         """Return the one entry of a name, digest or image ID, with that name alone."""
         entries = self.entries()
-        found = {
-            entry.top.digest: Entry((stored,), entry.top)
-            for entry in entries
-            for stored in reversed(entry.names)
-            if same(stored, name)
-        }
+        found = entries.called(name)
         if len(found) > 1:
-            both = " and ".join(map(str, found))
+            both = " and ".join(str(entry.top.digest) for entry in found)
             raise UnsafeArchive(self.place, f"has {name} twice, as {both}", "ask for one by its digest")
         if found:
-            return next(iter(found.values()))
+            return found[0]
         if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
             return Entry((name,) if "@" in name else (), top)
-        close = ", ".join(near(name, [stored for entry in entries for stored in entry.names]))
+        close = ", ".join(near(name, entries.names()))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
 
-    def _by_digest(self, entries: Sequence[Entry], wanted: Digest) -> Descriptor | None:
+    def _by_digest(self, entries: Entries, wanted: Digest) -> Descriptor | None:
+        """Return a top by its digest, else a manifest by its own or its config's."""
         for entry in entries:
             if entry.top.digest == wanted:
                 return entry.top
-        for entry in entries:
-            for digest, image in self._pictures(entry):
-                if wanted in {digest, image.manifest.config.digest}:
-                    manifest = image.manifest
-                    return Descriptor(manifest.media_type, digest, len(manifest.raw))
-        return None
+        if self._ids is None:
+            self._ids = {}
+            for digest, image in (pair for entry in entries for pair in self._pictures(entry)):
+                manifest = image.manifest
+                found = Descriptor(manifest.media_type, digest, len(manifest.raw))
+                self._ids.setdefault(digest, found)
+                self._ids.setdefault(manifest.config.digest, found)
+        return self._ids.get(wanted)
 
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""
@@ -173,12 +160,13 @@ def outline(image: ModernImage) -> Outline:
         raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
     platforms = [str(each.config.platform) for each in offered.images()]
     told = modern_outline(image.names, picture, platforms, image.findings)
-    sizes = iter([layer.layersize.value for layer in own_chain(picture) or []])
+    chain = own_chain(picture) or []
+    sizes = iter([layer.layersize.value for layer in chain])
     layers = [
         replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
         for line in told.layers
     ]
-    return replace(told, layers=tuple(layers))
+    return replace(told, layers=tuple(layers), v1_ids=tuple(layer.id for layer in chain))
 
 
 def check_layout(blobs: Blobs, place: str) -> None:
@@ -191,27 +179,6 @@ def check_layout(blobs: Blobs, place: str) -> None:
     version = load(raw, f"{LAYOUT} of {place}").get("imageLayoutVersion", str)
     if version != VERSION:
         raise Unsupported(place, f"is an OCI image layout of version {version[:50]}, expected {VERSION}")
-
-
-def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names an entry of index.json has, as they are printed.
-
-    Docker 25 and later write the bare tag as `ref.name` and the whole name for containerd: one name.
-    """
-    plain, full = annotations.get(REF_NAME, ""), annotations.get(IMAGE_NAME, "")
-    if not full:
-        return (plain,) if plain else ()
-    name = _familiar(full)
-    if not plain or same(plain, full) or full.endswith(f":{plain}"):
-        return (plain,) if plain and same(plain, full) else (name,)
-    return (name, plain)
-
-
-def _familiar(name: str) -> str:
-    try:
-        return Reference.parse(name).familiar
-    except ToolkitError:
-        return name
 
 
 def _digest_of(name: str) -> Digest | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import gojson, mediatype, v1image
-from toolkit.bundles.archive_reader import _opened as open_tar
+from toolkit.bundles.opening import opened as open_tar
 from toolkit.bundles.rootfs_survey import Survey
 from toolkit.digest import Digest
 from toolkit.document import Node

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from toolkit.bundles.members import Layout, Member, once
@@ -26,13 +26,21 @@ from toolkit.ports import Block, Content
 
 MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
 LossesOf = Callable[[ProvenImage], Sequence[Finding]]
+Target = Callable[[Path], AbstractContextManager[int]]  # yields what to write to; whole when it ends well
 
 
 class TarSink:
     """A bundle file that does not exist yet."""
 
-    def __init__(self, path: Path, members_of: MembersOf, losses_of: LossesOf | None = None) -> None:
-        self.path, self.place, self._members_of, self._losses_of = path, str(path), members_of, losses_of
+    def __init__(
+        self,
+        path: Path,
+        members_of: MembersOf,
+        losses_of: LossesOf | None = None,
+        target: Target = atomic_file,
+    ) -> None:
+        self.path, self.place, self._target = path, str(path), target
+        self._members_of, self._losses_of = members_of, losses_of
 
     def losses(self, image: ProvenImage) -> Sequence[Finding]:
         """Return what the format cannot carry of an image."""
@@ -45,7 +53,7 @@ class TarSink:
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[TarReceiver]:
         """Begin the bundle; it has its name when the block ends after `finish`."""
-        with atomic_file(self.path) as handle:
+        with self._target(self.path) as handle:
             receiver = TarReceiver(handle, self._members_of, images, known, self.place)
             yield receiver
             receiver.must_be_finished()

@@ -11,7 +11,7 @@ import click
 from toolkit.cli.output import Output
 from toolkit.errors import UsageError
 
-COMMANDS = ("ls", "inspect", "history", "export", "import", "verify", "sample")
+COMMANDS = ("ls", "inspect", "history", "export", "import", "copy", "diff", "verify", "sample")
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -64,7 +64,8 @@ class Commands(click.Group):
 
         formatter.write_paragraph()
         formatter.write_text(
-            f"A PLACE is a store or bundle: a bundle's path, or {kinds_of_places()} followed by its path."
+            f"A PLACE is a store or bundle: a bundle's path, - for standard input, or {kinds_of_places()} "
+            "followed by its path."
         )
 
     def resolve_command(

@@ -1,146 +1,94 @@
-"""`lading export REF…`: images out of a store into one bundle."""
+"""`lading export REF…`: images out of stores or bundles into one bundle."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from toolkit import places
-from toolkit.bundles import DEFAULT, FORMATS, create_bundle, engines
-from toolkit.cli import options
+from toolkit.bundles import DEFAULT
+from toolkit.cli import targets
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
-from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
-from toolkit.cli.progress import Announced, progress_for
-from toolkit.errors import NotFound, Unsupported, UsageError
-from toolkit.image import ProvenImage
+from toolkit.cli.progress import progress_for
+from toolkit.errors import NotFound, UsageError
 from toolkit.platform import Platform
-from toolkit.plumbing.files import make_folder, storing
+from toolkit.plumbing.files import make_folder
 from toolkit.reference import file_name
-from toolkit.report import finding_json, image_json
 from toolkit.settings import Settings, load_settings
 
-WRITTEN = {row.name: row.serves for row in FORMATS if row.members_of}
-STORES = {*places.KINDS} - {"", places.AUTO}
-COMPRESSED = (".gz", ".tgz", ".zst", ".xz", ".bz2")
+
+def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> str | None:  # noqa: ARG001 - click's shape
+    targets.keep_stdout_clear(file, ctx.ensure_object(Output))
+    return file
 
 
 @click.command("export", cls=Command, short_help="Put images into one bundle.")
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="[REF]...", nargs=-1)
 @click.option(
-    "--from", "origin", metavar="PLACE", help="Take images from here; else from `source` in [lading]."
+    "--from",
+    "origins",
+    metavar="PLACE",
+    multiple=True,
+    help="Take images from here; of several places, from each what it has. Else from `source` in [lading].",
 )
-@click.option("-o", "--output", "file", metavar="FILE", help="Write here; else to HOME/bundles/NAME_TAG.tar.")
 @click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(WRITTEN)),
-    default=DEFAULT,
-    show_default=True,
-    help="; ".join(f"{name}: for {serves}" for name, serves in WRITTEN.items()) + ".",
+    "-o",
+    "--output",
+    "file",
+    metavar="FILE",
+    is_eager=True,  # before anything is said
+    callback=_to_stdout,
+    help="Write here, - is standard output; else to HOME/bundles/NAME_TAG.tar.",
 )
-@options.platform_option
-@options.strict_option
-@options.prefer_option
-@options.docker_compatible_option
+@format_option
+@carrying
 @click.pass_obj
 def command(
     output: Output,
     references: tuple[str, ...],
     *,
-    origin: str | None,
+    origins: tuple[str, ...],
     file: str | None,
-    format_: str,
-    platform: Platform | None,
-    strict: bool,
-    prefer: str,
-    docker_compatible: bool,
+    format_: str | None,
+    wishes: Wishes,
 ) -> None:
-    """Export images, by name, into one bundle; shared layers go in once.
+    """Export images into one bundle, all of the places of --from if none is named; shared layers go in once.
 
-    A file that is there is replaced when the new one is whole.
+    A file that is there is replaced when the new one is whole. One whose name ends in .gz, .zst, .xz or
+    .bz2 is compressed as a whole.
     """
     from toolkit.operations.companion import companions
-    from toolkit.operations.copy import copy
 
     settings = load_settings()
-    path = target(references, file, format_, platform, settings)
-    with (
-        options.opened(
-            origin or settings.source, settings, prefer, docker_compatible=docker_compatible
-        ) as source,
-        progress_for(output, "exporting") as progress,
-    ):
-        images = copy(
-            Announced(source, progress),
-            create_bundle(path, format_),
-            references,
-            platform=platform,
-            strict=strict or settings.strict,
-            progress=progress,
+    if not references and not origins:
+        raise UsageError(
+            "lading export", "names no image", "write REF, or --from PLACE for all that is there"
         )
+    path = str(file or default_file(references, format_, wishes.platform, settings))
+    with (
+        progress_for(output, "exporting") as progress,
+        opened(origins or (settings.source,), settings, wishes) as source,
+    ):
+        target = targets.bundle(path, format_, output, progress)
+        images = carry(source, target, references, wishes, progress)
+    if not images:
+        raise NotFound(source.place, "holds no images")
     if file is None:
-        for companion in companions(path):  # the pipeline's, about the bundle that was replaced
+        for companion in companions(Path(path)):  # the pipeline's, about the bundle that was replaced
             companion.unlink(missing_ok=True)
-    tell(output, path, format_, images)
+    tell(output, source, target, images, {"bundle": target.place})
 
 
-def target(
-    references: Sequence[str], file: str | None, format_: str, platform: Platform | None, settings: Settings
+def default_file(
+    references: Sequence[str], format_: str | None, platform: Platform | None, settings: Settings
 ) -> Path:
-    """Return the file to write: the one named, else the one that the pipeline would write."""
-    if file is not None:
-        return writable(file)
-    if len(set(references)) > 1:
+    """Return the file that the pipeline would write; raises UsageError where there is no one name for it."""
+    if len(set(references)) != 1:
         raise UsageError("lading export", "several images have no one file name", "name a file: -o FILE")
-    path = settings.home / "bundles" / file_name(references[0], format_, platform)
+    name = file_name(references[0], format_ or DEFAULT, platform)
+    path = settings.home / "bundles" / (name.removesuffix(".tar") if format_ == "dir" else name)
     make_folder(path.parent)
     return path
-
-
-def writable(file: str) -> Path:
-    """Return the path of a file that may be written or replaced; raises UsageError, NotFound."""
-    with storing(file):
-        return _writable(file)
-
-
-def _writable(file: str) -> Path:
-    path = Path(file)
-    if file == "-":
-        raise Unsupported("-o -", "a bundle is not written to a pipe", "name a file: -o FILE")
-    if file.partition(":")[0].partition("+")[0] in STORES:
-        raise UsageError(f"-o {file}", "names a store, and a bundle is a file", "lading import fills a store")
-    if path.suffix in COMPRESSED:
-        raise Unsupported(file, "would be compressed as a whole, which this version does not do")
-    if path.is_dir() or file.endswith(os.sep):
-        raise UsageError(file, "is a folder", "name a file in it")
-    if path.exists() and not path.is_file():
-        raise UsageError(file, "is no regular file, and would be replaced by one")
-    if not path.parent.is_dir():
-        raise NotFound(str(path.parent), "is not there", f"make it: mkdir -p {path.parent}")
-    return path
-
-
-def tell(output: Output, path: Path, format_: str, images: Sequence[ProvenImage]) -> None:
-    """Print what was written, and who reads it."""
-    findings = list(dict.fromkeys(finding for image in images for finding in image.findings))
-    size, serves = path.stat().st_size, engines(format_, images)
-    if output.json:
-        facts: dict[str, Any] = {
-            "bundle": str(path),
-            "format": format_,
-            "size": size,
-            "serves": serves,
-            "images": [image_json(image) for image in images],
-            "findings": [finding_json(finding) for finding in findings],
-        }
-        output.document(facts)
-        return
-    output.table(CARRIED_HEAD, carried_rows(images))
-    output.say(f"wrote {path} ({size_text(size)}, {format_}), for {', '.join(serves) or 'no engine'}")
-    output.findings(findings)

@@ -24,7 +24,7 @@ AGES = (  # from so many seconds on, counted in, said as
     (2, 1, "{} seconds"),
     (1, 1, "1 second"),
 )
-ID = re.compile(r"(?:[a-z0-9]+:)?([0-9a-f]{64,})")
+ID = re.compile(r"(?:[a-z0-9]+:)?([0-9a-f]{64,})(?:[#-][0-9]+)?")  # `#1`: of the second place
 
 
 def size_text(size: int | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import click
 
-from toolkit import places
+from toolkit import mediatype, places
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Source
 from toolkit.settings import Settings
@@ -45,6 +45,16 @@ platform_option = click.option(
 )
 
 
+compression_option = click.option(
+    "--compression",
+    type=click.Choice([name or "none" for name in mediatype.LAYER_SUFFIX]),
+    help="Pack layers so: other digests, the same image IDs.  [default: as they are]",
+)
+level_option = click.option(
+    "--compression-level", "level", metavar="N", type=int, help="For gzip 1 to 9, for zstd 1 to 22."
+)
+
+
 def kind_of(source: Source) -> str:
     """Name the format of a bundle, or the kind of a store."""
     return getattr(source, "format", "") or places.Place.parse(source.place).scheme or "bundle"
@@ -60,6 +70,21 @@ def opened(
         source.docker_compatible = True
     with closing(source):
         yield source
+
+
+@contextmanager
+def all_opened(
+    origins: Sequence[str], settings: Settings, prefer: str = "", *, docker_compatible: bool = False
+) -> Iterator[Source]:
+    """Open one place, or several as one."""
+    from toolkit.operations.joining import Joined
+
+    with ExitStack() as stack:
+        sources = [
+            stack.enter_context(opened(origin, settings, prefer, docker_compatible=docker_compatible))
+            for origin in dict.fromkeys(origins)
+        ]
+        yield sources[0] if len(sources) == 1 else Joined(sources)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,19 +26,34 @@ class Output:
     quiet: bool = False  # no progress, no notes
     debug: bool = False
     has_spoken: bool = False  # something stands on stdout already
+    aside: bool = False  # stdout carries a bundle: all that is said goes to stderr
 
     def say(self, *lines: str) -> None:
         """Print lines of the result."""
         self.has_spoken = True
         with _standard_output():
             for line in lines:
-                print(line)
+                print(line, file=sys.stderr if self.aside else sys.stdout)
 
     def document(self, value: Any) -> None:  # noqa: ANN401 - JSON is anything
         """Print the result for machines; ASCII, so that no terminal can be fooled by it."""
         import json
 
         self.say(json.dumps(value, indent=2))
+
+    def long_document(self, value: Mapping[str, Any], member: str, items: Iterable[Any]) -> None:
+        """Print a document whose last member is a list that may be too long for memory, an item a line."""
+        import json
+
+        head = json.dumps({**value, member: []}, indent=2).removesuffix("]\n}")
+        end = ""
+        with _standard_output():
+            self.has_spoken = True
+            print(head, end="")
+            for item in items:
+                print(end, json.dumps(item), sep="\n    ", end="")
+                end = ","
+            print("\n  ]\n}" if end else "]\n}")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows under a head, columns aligned, untrusted text escaped."""

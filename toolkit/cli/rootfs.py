@@ -35,11 +35,10 @@ def root_file_system(
         yield source
 
 
-def refuse_for_rootfs(tags: Sequence[str], created: str | None) -> None:
+def refuse_for_rootfs(created: str | None) -> None:
     """Raise UsageError where something is asked of a bundle that only a root file system takes."""
-    for option, value in (("--tag", tags), ("--created", created)):
-        if value:
-            raise UsageError(option, "goes with --rootfs: a bundle's images have their own")
+    if created:
+        raise UsageError("--created", "goes with --rootfs: a bundle's images have their own")
 
 
 def image_name(tag: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.bundles import served
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
@@ -14,7 +15,7 @@ from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding
-from toolkit.places import Place, is_bundle
+from toolkit.places import STANDARD_STREAM, Place, is_bundle
 from toolkit.platform import Platform
 from toolkit.report import Report
 from toolkit.settings import load_settings
@@ -56,8 +57,10 @@ def command(
     ):
         announced = Announced(source, progress)
         report = verify(announced, references, platform=platform, strict=strict, progress=progress)
-    if is_bundle(place):
-        report = replace(report, findings=(*report.findings, *check_companion(Path(Place.parse(place).path))))
+        report = replace(report, serves=served(source, report.images))
+    path = Path(Place.parse(place).path)
+    if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
+        report = replace(report, findings=(*report.findings, *check_companion(path)))
     print_report(output, report)
     if not report.ok:
         raise verdict(report)
@@ -70,7 +73,8 @@ def print_report(output: Output, report: Report) -> None:
         return
     if rows := carried_rows(report.images):
         output.table(CARRIED_HEAD, rows)
-    output.say(f"{'verified' if report.ok else 'CORRUPT'} {report.subject}")
+    loads = f", for {', '.join(report.serves)}" if report.serves and report.ok else ""
+    output.say(f"{'verified' if report.ok else 'CORRUPT'} {report.subject}{loads}")
     last = None if report.ok else worst(report)
     output.findings(finding for finding in report.findings if finding is not last)
 

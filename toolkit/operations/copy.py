@@ -10,7 +10,7 @@ from toolkit.image import Finding, Layer, Proof, ProvenImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
-from toolkit.ports import Block, Content, Loses, Sink, Source
+from toolkit.ports import Block, Content, Loses, Proves, Sink, Source
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
@@ -34,7 +34,7 @@ def copy(
     if strict:
         refuse_warnings([finding for image in images for finding in image.findings])
     layers = list({layer.key: layer for image in images for layer in image.layers}.values())
-    known = _read_small(source, layers)
+    known = _known(source, layers)
     with sink.receive(images, known) as receiver:
 
         def carry(layer: Layer) -> Proof:
@@ -65,13 +65,18 @@ def _with_losses(image: ProvenImage, sink: Sink) -> ProvenImage:
     return replace(image, findings=tuple(dict.fromkeys((*image.findings, *sink.losses(image)))))
 
 
-def _read_small(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:
-    """Prove the small layers whose digest is unknown: a legacy image has many that are the same."""
-    small = [layer for layer in layers if layer.digest is None and layer.size <= SMALL]
+def _known(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:
+    """Return proofs of layers whose digest is unknown, where they are cheap: proven before, or small.
+
+    A legacy image has many small ones that are the same. So a bundle is laid out once, as it will be.
+    """
     known = {}
-    for layer in small:
-        with source.open(layer) as content:
-            known[layer.key] = transfer(content, layer, nowhere)
+    for layer in (layer for layer in layers if layer.digest is None):
+        if isinstance(source, Proves) and (proof := source.proof(layer)) is not None:
+            known[layer.key] = proof
+        elif layer.size <= SMALL:
+            with source.open(layer) as content:
+                known[layer.key] = transfer(content, layer, nowhere)
     return known
 
 

@@ -201,3 +201,7 @@ class StagedSource(Through):
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open the staged bytes."""
         return self._staging.open(self.place, layer)
+
+    def proof(self, layer: Layer) -> Proof | None:
+        """Return what staging the layer proved."""
+        return self._staging.proof(self.place, layer.key)

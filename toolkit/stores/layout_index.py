@@ -6,8 +6,9 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from toolkit import gojson, mediatype
+from toolkit.bundles.entries import entry_names
 from toolkit.bundles.names import IMAGE_NAME, REF_NAME, name_annotations, tags
-from toolkit.bundles.ocilayout import INDEX, entry_names
+from toolkit.bundles.ocilayout import INDEX
 from toolkit.document import load
 from toolkit.image import ProvenImage
 from toolkit.model import Descriptor, Index

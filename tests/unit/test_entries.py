@@ -1,0 +1,91 @@
+"""index.json of many images: each is found by what its name means, and none by walking over the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, Picture, encode, image, layout, sha256, tar, unpacked
+from toolkit.bundles.entries import Entries
+from toolkit.bundles.ocilayout import OciImages
+from toolkit.digest import Digest
+from toolkit.errors import InvalidDocument, UnsafeArchive
+from toolkit.ports import Content
+from toolkit.stores.folder_blobs import FolderBlobs
+
+APP, OTHER = image(ONE), image(ONE, ONE)
+
+
+def raw(*named: tuple[str, Picture]) -> bytes:
+    index = layout(*named)["index.json"]
+    assert isinstance(index, bytes)
+    return index
+
+
+def test_an_image_stands_once_with_all_its_names() -> None:
+    found = Entries.of(raw(("app:1", APP), ("other:1", OTHER), ("app:2", APP)))
+    assert [(entry.names, str(entry.top.digest)) for entry in found] == [
+        (("app:1", "app:2"), APP.digest),
+        (("other:1",), OTHER.digest),
+    ]
+    assert found.names() == ["app:1", "app:2", "other:1"]
+
+
+@pytest.mark.parametrize("name", ["app:1", "docker.io/library/app:1", "index.docker.io/app:1"])
+def test_a_name_is_found_by_what_it_means_and_printed_as_it_stands(name: str) -> None:
+    (entry,) = Entries.of(raw(("app:1", APP), ("other:1", OTHER))).called(name)
+    assert (entry.names, str(entry.top.digest)) == (("app:1",), APP.digest)
+
+
+def test_a_name_of_two_images_is_both() -> None:
+    found = Entries.of(raw(("app:1", APP), ("app:1", OTHER))).called("app:1")
+    assert {str(entry.top.digest) for entry in found} == {APP.digest, OTHER.digest}
+
+
+def test_what_is_not_there_is_nothing() -> None:
+    assert Entries.of(raw(("app:1", APP))).called("app:2") == ()
+    assert len(Entries.of(encode({"schemaVersion": 2, "manifests": None}))) == 0
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", encode({"schemaVersion": 2, "manifests": [{}]})])
+def test_a_broken_index_is_refused(broken: bytes) -> None:
+    with pytest.raises((InvalidDocument, UnsafeArchive)):
+        Entries.of(broken)
+
+
+class Counted:
+    """Blobs of a folder that count how often each name is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inner, self.reads = FolderBlobs(folder), Counter[str]()
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        self.reads["index" if name == "index.json" else "document"] += 1
+        return self.inner.read(name, limit)
+
+    def size(self, digest: Digest) -> int | None:
+        return self.inner.size(digest)
+
+    def open(self, digest: Digest, size: int) -> AbstractContextManager[Content]:
+        return self.inner.open(digest, size)
+
+
+def test_images_without_a_name_are_found_by_their_ids_in_one_walk_over_all(tmp_path: Path) -> None:
+    pictures = [image(tar({f"f{number}": b""})) for number in range(30)]
+    blobs = Counted(unpacked(tmp_path / "store", layout(*(("", picture) for picture in pictures))))
+    images = OciImages(blobs, "x")
+    for picture in pictures:
+        assert str(images.image(sha256(picture.config)).top.digest) == picture.digest
+    # A manifest and a config for each image, once for all and once when it is asked for; oci-layout twice.
+    assert blobs.reads["document"] <= 2 * 2 * len(pictures) + 2 * len(pictures)
+
+
+def test_an_index_that_somebody_wrote_to_is_read_anew(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "store", layout(("app:1", APP)))
+    images = OciImages(FolderBlobs(folder), "x")
+    assert images.identify("app:1") == APP.digest
+    unpacked(folder, layout(("app:1", OTHER)))
+    assert images.identify("app:1") == OTHER.digest

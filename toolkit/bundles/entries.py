@@ -1,0 +1,95 @@
+"""What an index.json lists: each image once, with all its names; looked up by what a name means.
+
+A layout may list thousands of images, so nothing here is looked for by walking over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from toolkit import mediatype
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME
+from toolkit.digest import Digest
+from toolkit.errors import ToolkitError
+from toolkit.model import Descriptor, Index
+from toolkit.reference import Reference, meaning, same
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What index.json points at, and all the names it gives to it."""
+
+    names: tuple[str, ...]
+    top: Descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of one index.json, in its order."""
+
+    raw: bytes = field(repr=False)
+    listed: tuple[Entry, ...] = ()
+    named: Mapping[tuple[str, ...], tuple[Entry, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, raw: bytes) -> Entries:
+        """Read an index.json; raises as Index.from_bytes."""
+        tops: dict[Digest, Descriptor] = {}
+        names: dict[Digest, dict[str, None]] = {}
+        for top in Index.from_bytes(raw).manifests:
+            found = entry_names(top.annotations)
+            if found or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
+                tops.setdefault(top.digest, bare(top))
+                names.setdefault(top.digest, {}).update(dict.fromkeys(found))
+        listed = tuple(Entry(tuple(names[digest]), top) for digest, top in tops.items())
+        return cls(raw, listed, _by_meaning(listed))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def called(self, name: str) -> tuple[Entry, ...]:
+        """Return the entry of a name, with that name alone; several where it is ambiguous."""
+        return self.named.get(meaning(name), ())
+
+    def names(self) -> list[str]:
+        """Return every name."""
+        return [name for entry in self.listed for name in entry.names]
+
+
+def _by_meaning(listed: tuple[Entry, ...]) -> dict[tuple[str, ...], tuple[Entry, ...]]:
+    found: dict[tuple[str, ...], dict[Digest, Entry]] = {}
+    for entry in listed:
+        for name in reversed(entry.names):
+            found.setdefault(meaning(name), {})[entry.top.digest] = Entry((name,), entry.top)
+    return {key: tuple(entries.values()) for key, entries in found.items()}
+
+
+def bare(top: Descriptor) -> Descriptor:
+    """Return a descriptor without the names that an index.json gave it."""
+    kept = {key: text for key, text in top.annotations.items() if key not in {REF_NAME, IMAGE_NAME}}
+    return replace(top, annotations=kept)
+
+
+def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names an entry of index.json has, as they are printed.
+
+    Docker 25 and later write the bare tag as `ref.name` and the whole name for containerd: one name.
+    """
+    plain, full = annotations.get(REF_NAME, ""), annotations.get(IMAGE_NAME, "")
+    if not full:
+        return (plain,) if plain else ()
+    name = _familiar(full)
+    if not plain or same(plain, full) or full.endswith(f":{plain}"):
+        return (plain,) if plain and same(plain, full) else (name,)
+    return (name, plain)
+
+
+def _familiar(name: str) -> str:
+    try:
+        return Reference.parse(name).familiar
+    except ToolkitError:
+        return name

@@ -1,0 +1,172 @@
+"""What export, import and copy have in common: images asked for, carried, and told about."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
+from typing import Any
+
+import click
+
+from toolkit.bundles import FORMATS, engines
+from toolkit.cli import options
+from toolkit.cli.figures import size_text
+from toolkit.cli.output import Output
+from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
+from toolkit.cli.progress import Announced, Progress
+from toolkit.cli.targets import Target
+from toolkit.cli.verify_cmd import FAILURES
+from toolkit.errors import CorruptContent, ToolkitError
+from toolkit.image import Finding, ProvenImage
+from toolkit.outline import Listing
+from toolkit.platform import Platform
+from toolkit.ports import Source
+from toolkit.report import WARNING, finding_json, image_json
+from toolkit.settings import Settings, load_settings
+
+NO_IMAGES = "holds no images"
+SERVES = {row.name: row.serves for row in FORMATS}
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(SERVES)),
+    help="; ".join(f"{name}: for {serves}" for name, serves in SERVES.items()) + ".  [default: universal]",
+)
+OPTIONS = (
+    click.option(
+        "--tag",
+        "tags",
+        metavar="[OLD=]NEW",
+        multiple=True,
+        help="Give an image another name on the way; of one image alone, NEW will do. May be repeated.",
+    ),
+    options.platform_option,
+    options.compression_option,
+    options.level_option,
+    options.strict_option,
+    options.prefer_option,
+    options.docker_compatible_option,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What all three can be asked for."""
+
+    tags: tuple[str, ...]
+    platform: Platform | None
+    compression: str | None
+    level: int | None
+    strict: bool
+    prefer: str
+    docker_compatible: bool
+
+
+def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all three have; it gets them as `wishes`."""
+
+    @functools.wraps(command)
+    def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
+        words["strict"] = words["strict"] or load_settings().strict
+        wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
+        return command(**words, wishes=wishes)
+
+    for option in reversed(OPTIONS):
+        run = option(run)
+    return run
+
+
+def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> AbstractContextManager[Source]:
+    """Open one place to read from, or several as one."""
+    return options.all_opened(places, settings, wishes.prefer, docker_compatible=wishes.docker_compatible)
+
+
+def carry(
+    source: Source,
+    target: Target,
+    references: Sequence[str],
+    wishes: Wishes,
+    progress: Progress,
+) -> list[ProvenImage]:
+    """Copy images, all of the source if none is named; raises what `copy` raises.
+
+    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
+    """
+    from toolkit.operations.copy import copy
+
+    asked = list(references) or everything(source)
+    if not asked:
+        if wishes.strict:
+            raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
+        return []
+    with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
+        announced = Announced(packed, progress)
+        return copy(
+            announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
+        )
+
+
+def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
+    if not tags:
+        return source
+    from toolkit.operations.renaming import Renamed, Renaming
+
+    return Renamed(source, Renaming.of(tags, asked))
+
+
+def _packed(source: Source, wishes: Wishes, progress: Progress) -> AbstractContextManager[Source]:
+    if wishes.compression is None and wishes.level is None:
+        return nullcontext(source)
+    from toolkit.operations.recompress import recompressed
+
+    return recompressed(source, wishes.compression, wishes.level, progress)
+
+
+def everything(source: Source) -> list[str]:
+    """Return what to ask for all images by; raises where one cannot be read."""
+    listings = source.listings()
+    for listing in listings:
+        if listing.problem:
+            raise _failure(source, listing)
+    return [name for listing in listings for name in listing.names or (listing.id,)]
+
+
+def _failure(source: Source, listing: Listing) -> ToolkitError:
+    """Return the failure of an image that cannot be read: of the kind that reading it raises."""
+    try:
+        source.image(asked_name(listing))
+    except ToolkitError as error:
+        return FAILURES.get(error.exit_code, CorruptContent)(asked_name(listing), listing.problem)
+    return CorruptContent(asked_name(listing), listing.problem)
+
+
+def tell(
+    output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
+) -> None:
+    """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
+    found = [] if images else [Finding(source.place, NO_IMAGES, WARNING)]
+    found += [*target.findings(), *(finding for image in images for finding in image.findings)]
+    serves = engines(target.format, images) if target.format else []
+    if output.json:
+        if target.format:
+            facts |= {"format": target.format, "size": target.size if images else 0, "serves": serves}
+        facts["images"] = [image_json(image) for image in images]
+        facts["findings"] = [finding_json(finding) for finding in dict.fromkeys(found)]
+        output.document(facts)
+        return
+    if images:
+        output.table(CARRIED_HEAD, carried_rows(images))
+        output.say(_sentence(source, target, serves))
+    else:
+        output.say(f"imported nothing from {source.place}")
+    output.findings(found)
+
+
+def _sentence(source: Source, target: Target, serves: Sequence[str]) -> str:
+    if not target.format:
+        return f"imported from {source.place} into {target.place}"
+    size = f"{size_text(target.size)}, {target.format}"
+    return f"wrote {target.place} ({size}), for {', '.join(serves) or 'no engine'}"

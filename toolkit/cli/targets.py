@@ -1,0 +1,124 @@
+"""Where a command writes to: a store, or a bundle in a file, a folder or standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit import places
+from toolkit.bundles import DEFAULT, create_bundle, named
+from toolkit.bundles.packed import loads_packed, target_for
+from toolkit.bundles.streamed import Streamed
+from toolkit.cli.output import Output
+from toolkit.errors import NotFound, UsageError
+from toolkit.image import Finding, Layer
+from toolkit.places import STANDARD_STREAM, Place
+from toolkit.plumbing.files import storing
+from toolkit.plumbing.nameless import temporary_folder
+from toolkit.ports import Sink
+from toolkit.settings import Settings
+
+FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
+STORES = {*places.KINDS} - {*FORMAT_OF, places.AUTO}
+
+Told = Callable[[Layer, int], object]  # as `copy` tells its progress
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A sink, and what is to be said of it."""
+
+    sink: Sink
+    place: str
+    format: str = ""  # of a bundle; empty for a store
+    written: Path | Streamed | None = None  # the bundle
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of a bundle that was written."""
+        if isinstance(self.written, Streamed):
+            return self.written.size
+        if self.written is None:
+            return 0
+        files = self.written.iterdir() if self.written.is_dir() else [self.written]
+        return sum(file.stat().st_size for file in files)
+
+    def findings(self) -> list[Finding]:
+        """Return what there is to say of the bundle as a whole."""
+        return loads_packed(self.written) if isinstance(self.written, Path) else []
+
+
+def target(text: str, format_: str | None, settings: Settings, output: Output, progress: Told) -> Target:
+    """Return any place to write to; raises UsageError, InvalidPlace, NotFound or Unsupported."""
+    if places.is_bundle(text):
+        return bundle(text, format_, output, progress)
+    if format_:
+        raise UsageError(f"--format {format_}", f"is for bundles, and {text} is a store")
+    sink = places.open_sink(text, settings)
+    return Target(sink, sink.place)
+
+
+def bundle(text: str, format_: str | None, output: Output, progress: Told) -> Target:
+    """Return a bundle to write; its format is the one named, else the one of its kind of place."""
+    if text == STANDARD_STREAM:
+        return _streamed(format_ or DEFAULT, output)
+    place = _place(text)
+    name = format_ or FORMAT_OF[place.scheme]
+    if place.scheme and name != FORMAT_OF[place.scheme]:
+        problem = f"is a {FORMAT_OF[place.scheme]} bundle, and --format says {name}"
+        raise UsageError(text, problem, "write its path alone")
+    is_folder = named(name).members_of is None
+    with storing(place.path):
+        path = _folder(place.path) if is_folder else _file(place.path)
+    sink = create_bundle(path, name, None if is_folder else target_for(path, progress))
+    return Target(sink, str(path), name, path)
+
+
+def keep_stdout_clear(text: str | None, output: Output) -> None:
+    """Send all that is said to stderr, where stdout is to carry a bundle."""
+    output.aside = output.aside or text == STANDARD_STREAM
+
+
+def _place(text: str) -> Place:
+    scheme = text.partition(":")[0].partition("+")[0]
+    if ":" in text and scheme in STORES:
+        raise UsageError(f"-o {text}", "names a store, and a bundle is a file", "lading import fills a store")
+    return Place.parse(text)
+
+
+def _streamed(format_: str, output: Output) -> Target:
+    """Return a bundle for standard output; raises UsageError."""
+    if sys.__stdout__ is None:
+        raise UsageError(STANDARD_STREAM, "standard output is closed", "name a file")
+    if sys.stdout.isatty():
+        raise UsageError(
+            STANDARD_STREAM, "standard output is a terminal", "name a file, or send it into a pipe"
+        )
+    if named(format_).members_of is None:
+        raise UsageError(f"--format {format_}", "is a folder, which no pipe carries", "name a folder: -o DIR")
+    keep_stdout_clear(STANDARD_STREAM, output)
+    sent = Streamed(sys.stdout.fileno(), "standard output")
+    sink = create_bundle(temporary_folder() / "standard output", format_, sent)
+    return Target(sink, STANDARD_STREAM, format_, sent)
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or text.endswith(os.sep):
+        raise UsageError(text, "is a folder", "name a file in it, or say --format dir")
+    if path.exists() and not path.is_file():
+        raise UsageError(text, "is no regular file, and would be replaced by one")
+    return _in_a_folder(path)
+
+
+def _folder(text: str) -> Path:
+    return _in_a_folder(Path(text.rstrip(os.sep) or os.sep))
+
+
+def _in_a_folder(path: Path) -> Path:
+    if not path.parent.is_dir():
+        raise NotFound(str(path.parent), "is not there", f"make it: mkdir -p {path.parent}")
+    return path

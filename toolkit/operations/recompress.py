@@ -1,0 +1,191 @@
+"""recompress: a source seen through another, its layers in one compression.
+
+Digests and sizes are known before a bundle is laid out: so each layer that is not packed as wanted is
+transcoded when its image is asked for. Configs and diffIDs, and with them image IDs, stay what they are;
+an image with nothing to do passes through untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+
+from toolkit import mediatype
+from toolkit.digest import Digest
+from toolkit.document import LIMIT
+from toolkit.errors import UsageError
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.model import Descriptor
+from toolkit.operations.copy import Progress
+from toolkit.operations.rewrite import named_by, rewritten
+from toolkit.operations.through import Through
+from toolkit.operations.transcoding import Transcoded, Transcoder
+from toolkit.platform import Platform
+from toolkit.plumbing.streams import compared
+from toolkit.ports import Content, Source
+
+NONE = "none"
+
+
+def recompressed(
+    source: Source, compression: str | None, level: int | None = None, progress: Progress | None = None
+) -> AbstractContextManager[Source]:
+    """Return the source with its layers in `compression`, gzip, zstd or none; as it is where that is None.
+
+    What was made for it is gone when the block ends. Raises UsageError for a level it does not have.
+    """
+    if compression in {None, NONE} and level is not None:
+        raise UsageError(f"level {level}", "means nothing without a compression", "say which: gzip or zstd")
+    if compression is None:
+        return nullcontext(source)
+    return _recompressed(
+        source, Transcoder(source, "" if compression == NONE else compression, level, progress)
+    )
+
+
+@contextmanager
+def _recompressed(source: Source, transcoder: Transcoder) -> Iterator[Source]:
+    with transcoder:
+        yield Recompressed(source, transcoder)
+
+
+class Recompressed(Through):
+    """A source whose images have all their layers packed alike."""
+
+    def __init__(self, source: Source, transcoder: Transcoder) -> None:
+        super().__init__(source)
+        self._transcoder = transcoder
+        self._new: dict[str, Transcoded] = {}  # by the key that we gave it
+
+    def identify(self, name: str) -> str:
+        """Tell an image from the same one in another compression."""
+        return f"{self.source.identify(name)} {self._transcoder.compression or NONE}"
+
+    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
+        """Return the image, its layers transcoded; raises what reading them raises."""
+        image = self.source.image(name, platform)
+        if any(layer.digest is None for layer in image.layers):
+            return self._made_up(image)
+        return self._rewritten(image)
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the keys of the image's new layers, which are known once they are made."""
+        return tuple(layer.key for layer in self.image(name, platform).layers)
+
+    def layer(self, key: str) -> Layer:
+        """Return a new layer, or one that passed through."""
+        return replace(self._new[key].layer, key=key) if key in self._new else self.source.layer(key)
+
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+        """Open a new layer's file, or the source's layer."""
+        new = self._new.get(layer.key)
+        return nullcontext(new.content) if new else self.source.open(layer)
+
+    def _made_up(self, image: SourceImage) -> SourceImage:
+        """Return an image whose manifest is made of proofs: it needs other proofs, and no more."""
+        made = self._transcoder.transcoded(
+            [one for one in image.layers if mediatype.is_layer(one.media_type)]
+        )
+        self._new |= made
+        layers = tuple(
+            replace(made[one.key].layer, key=one.key) if one.key in made else one for one in image.layers
+        )
+        return _MadeUp(image, layers, (*image.findings, *self._told(image, made))) if made else image
+
+    def _rewritten(self, image: SourceImage) -> SourceImage:
+        """Return an image with manifests of its own, which are written anew."""
+        digests = {layer.key: layer.digest for layer in image.layers if layer.digest}
+        promised = {
+            layer.key: Proof(digest, layer.size, layer.diff_id or digest)
+            for layer in image.layers
+            if (digest := layer.digest)
+        }
+        offered = image.proven(promised)
+        ours = {blob.digest for picture in offered.images() for blob in picture.manifest.layers}
+        made = self._transcoder.transcoded([layer for layer in image.layers if layer.digest in ours])
+        if not made:
+            return image
+        self._new |= {one.layer.key: one for one in made.values()}
+        moved = {digests[key]: one.descriptor for key, one in made.items()}
+        beside = self._beside(image.layers)
+        whole = rewritten(offered, moved, self._transcoder.compression, beside)
+        layers = _carried(image.layers, made, _named(whole, beside))
+        blobs = tuple(Descriptor(one.media_type, one.digest, one.size) for one in layers if one.digest)
+        findings = (*whole.findings, *self._told(image, made))
+        return RecompressedImage(replace(whole, blobs=blobs, findings=findings), layers)
+
+    def _beside(self, layers: Sequence[Layer]) -> dict[Digest, bytes]:
+        """Return the manifests that are carried as mere blobs: they name layers, and are not rewritten."""
+        found = {}
+        for layer in layers:
+            if layer.digest and layer.media_type in mediatype.MANIFESTS and layer.size <= LIMIT:
+                with self.source.open(layer) as content:
+                    raw = b"".join(map(bytes, content.blocks()))
+                found[layer.digest] = Descriptor(layer.media_type, layer.digest, layer.size).check(raw)
+        return found
+
+    def _told(self, image: SourceImage, made: Mapping[str, Transcoded]) -> list[Finding]:
+        if not made or self._transcoder.compression != "zstd":
+            return []
+        subject = f"image {', '.join(image.names)}" if image.names else self.place
+        return [Finding(subject, "has zstd layers now, which Docker reads since version 23", "note")]
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeUp:
+    """An image that gets its manifest from the proofs of its layers; a SourceImage."""
+
+    image: SourceImage
+    layers: tuple[Layer, ...] = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the image's names."""
+        return self.image.names
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return what the image makes of the proofs."""
+        return replace(self.image.proven(proofs), findings=self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class RecompressedImage:
+    """An image with its new documents, its layers still to be carried; a SourceImage."""
+
+    whole: ProvenImage
+    layers: tuple[Layer, ...] = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the image's names."""
+        return self.whole.names
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the source noticed, and what has another digest now."""
+        return self.whole.findings
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return the image; raises Mismatch where a proof is not what its layer promised."""
+        for layer in self.layers:
+            compared(layer, proofs[layer.key])
+        return self.whole
+
+
+def _carried(layers: Sequence[Layer], made: Mapping[str, Transcoded], named: set[str]) -> tuple[Layer, ...]:
+    """Return the layers to carry: new ones in place of the old, which stay where something names them."""
+    found: dict[str, Layer] = {}
+    for layer in layers:
+        if new := made.get(layer.key):
+            found.setdefault(new.layer.key, new.layer)
+        if new is None or str(layer.digest) in named:
+            found.setdefault(layer.key, layer)
+    return tuple(found.values())
+
+
+def _named(whole: ProvenImage, beside: Mapping[Digest, bytes]) -> set[str]:
+    """Return the blobs that any manifest names now, also one that was carried as it is."""
+    raws = [*(document.raw for document in whole.documents.values()), *beside.values()]
+    return set().union(*map(named_by, raws))

@@ -1,0 +1,145 @@
+"""Transcoding: layers packed anew, several at once, each proven by the way.
+
+The new blobs wait in files without a name: nothing of them outlives the process, or the block.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from toolkit import mediatype
+from toolkit.digest import Digest, Hash, new_hash
+from toolkit.errors import StoreError
+from toolkit.image import Layer, Proof
+from toolkit.model import Descriptor
+from toolkit.operations.copy import Progress, watched
+from toolkit.plumbing.compressing import Compressor
+from toolkit.plumbing.compression import decompressed, sniff
+from toolkit.plumbing.files import storing
+from toolkit.plumbing.nameless import Piece, Spool, nameless_file, temporary_folder
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.streams import SNIFF, Extent, compared
+from toolkit.ports import Block, Content, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Transcoded:
+    """A layer's new blob: `layer` describes it, its key the new digest; `content` has its bytes.
+
+    Whoever reads them proves them, as any other layer's.
+    """
+
+    layer: Layer
+    digest: Digest
+    content: Content
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Describe the new blob."""
+        return Descriptor(self.layer.media_type, self.digest, self.layer.size)
+
+
+class Transcoder(AbstractContextManager["Transcoder"]):
+    """Packs layers of one source with `compression`: gzip, zstd, or nothing. Each layer once."""
+
+    def __init__(
+        self, source: Source, compression: str, level: int | None = None, progress: Progress | None = None
+    ) -> None:
+        """Raises UsageError for a level that the compression does not have."""
+        self.compression = compression
+        self._source, self._progress = source, progress
+        self._compressor = Compressor(compression, level)
+        self._files = ExitStack()
+        self._spool: Spool | None = None
+        self._known: dict[str, Transcoded | None] = {}
+        self._given_up = threading.Event()
+
+    def transcoded(self, layers: Sequence[Layer]) -> dict[str, Transcoded]:
+        """Return the new blobs by the layers' keys; a layer that is packed as wanted is not among them.
+
+        Raises Mismatch where a layer is not what its digest or diffID says, and what reading it raises.
+        """
+        new = list({layer.key: layer for layer in layers if layer.key not in self._known}.values())
+        found = in_parallel(self._compression_of, new, lambda layer: layer.size)
+        todo = [pair for pair in zip(new, found, strict=True) if pair[1] != self.compression]
+        for layer, _ in todo:
+            self._tell(layer, 0)  # so that the total is known before the first is done
+        made = self._all(todo) if todo else []
+        self._known |= dict.fromkeys(layer.key for layer in new)
+        self._known |= {layer.key: one for (layer, _), one in zip(todo, made, strict=True)}
+        return {layer.key: one for layer in layers if (one := self._known[layer.key])}
+
+    def _compression_of(self, layer: Layer) -> str:
+        """Look at the first bytes: media types do not always tell the truth (formats D.9)."""
+        with self._source.open(layer) as content:
+            if isinstance(content, Extent):
+                return content.compression()
+            first = bytearray()
+            for block in content.blocks():
+                first += block[:SNIFF]
+                if len(first) >= SNIFF:
+                    break
+            return sniff(bytes(first))
+
+    def _all(self, todo: Sequence[tuple[Layer, str]]) -> list[Transcoded]:
+        spool = self._spool = self._spool or Spool(self._files.enter_context(nameless_file()))
+
+        def work(pair: tuple[Layer, str]) -> Transcoded:
+            return self._made(spool, *pair)
+
+        return in_parallel(work, todo, lambda pair: pair[0].size, self._compressor.jobs, self._given_up.set)
+
+    def _made(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
+        algorithm = layer.digest.algorithm if layer.digest else "sha256"
+        packed, plain, made = new_hash(algorithm), new_hash(), new_hash()
+        added: list[Piece] = []
+        with self._source.open(layer) as content:
+            blocks = _hashed(watched(content, layer, self._tell).blocks(), packed)
+            unpacked = _hashed(decompressed(blocks, compression, f"layer {layer.key}"), plain)
+            with closing(self._compressor.compressed(unpacked)) as pieces:
+                for piece in pieces:
+                    added.append(self._add(spool, piece, layer))
+                    made.update(piece)
+        digest = Digest("sha256", plain.hexdigest())
+        proof = compared(
+            layer, Proof(Digest(algorithm, packed.hexdigest()), content.size, digest, compression)
+        )
+        new, found = Digest("sha256", made.hexdigest()), spool.content(added, f"layer {layer.key}")
+        media_type = mediatype.with_compression(layer.media_type, self.compression)
+        told = replace(
+            layer, key=str(new), size=found.size, digest=new, diff_id=proof.diff_id, media_type=media_type
+        )
+        return Transcoded(told, new, found)
+
+    def _add(self, spool: Spool, piece: bytes, layer: Layer) -> Piece:
+        if self._given_up.is_set():
+            raise StoreError(f"layer {layer.key}", "was given up, since something else failed")
+        with storing(f"temporary file in {temporary_folder()} for layer {layer.key}"):
+            return spool.add(piece)
+
+    def _tell(self, layer: Layer, count: int) -> None:
+        """Count the old bytes as a layer of their own: the new ones are counted when they are carried."""
+        if self._progress:
+            key = f"{self.compression or 'plain'}:{layer.key.rpartition(':')[2]}"
+            self._progress(replace(layer, key=key), count)
+
+    def __enter__(self) -> Self:
+        self._compressor.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+        self._compressor.__exit__(kind, error, trace)
+
+
+def _hashed(blocks: Iterator[Block], hash_: Hash) -> Iterator[Block]:
+    for block in blocks:
+        hash_.update(block)
+        yield block
