@@ -27,9 +27,11 @@ class Limit:
     word: str
     required: float
     aim: float | None = None
+    grace: float = 0.0  # seconds of ours that do not count
 
     def ratio(self, ours: float, theirs: float) -> float:
         """How many times theirs, or how many times faster."""
+        ours = max(0.0, ours - self.grace)
         return ours / theirs if self.word == "at most" else theirs / ours
 
     def holds(self, ratio: float) -> bool:
