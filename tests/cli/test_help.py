@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Lading
@@ -38,3 +40,13 @@ def test_help_names_every_kind_of_place_that_can_be_read(lading: Lading) -> None
     text = " ".join(lading("--help").out.split())
     for scheme in {*KINDS} - {*LATER, "auto", ""}:
         assert f"{scheme}:" in text
+
+
+EN_DASH = "\N{EN DASH}"
+
+
+def test_the_readme_tells_each_format_and_who_loads_it() -> None:
+    rows = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    for row in FORMATS:
+        (line,) = (each for each in rows if each.startswith(f"| `{row.name}`") and "|---" not in each)
+        assert line.endswith(f"| {row.serves.replace('-', EN_DASH)} |")

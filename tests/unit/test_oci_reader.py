@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, Body, docker_item, encode, image, index, layout, sha256, written
-from toolkit.bundles import open_bundle
+from tests.archives import ONE, TWO, Body, Picture, docker_item, encode, image, index, layout, sha256, written
+from toolkit.bundles import create_bundle, open_bundle
 from toolkit.bundles.oci_reader import OciBundle
 from toolkit.errors import Mismatch, MissingMember, UnsafeArchive, Unsupported
+from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
@@ -85,3 +87,30 @@ def test_what_docker_29_saved_is_read(corpus: Path, name: str) -> None:
     assert line.names == ("ubuntu:14.04", "ubuntu:trusty")
     assert line.id == "sha256:5b329b596366519f28fc2233ef2199e77f495064e5012315649e9b5fbf5efc00"
     assert verify(source).findings == ()
+
+
+def disordered(*named: str) -> dict[str, Body]:
+    """As Docker 25.0 saved an image of three layers, two of them the same: a set in the order of a map."""
+    right = image(ONE, TWO, ONE)
+    manifest = json.loads(right.raw)
+    manifest["layers"] = [manifest["layers"][1], manifest["layers"][0]]
+    wrong = Picture(
+        encode(manifest), right.media_type, right.blobs | {sha256(encode(manifest)): encode(manifest)}, {}
+    )
+    files: dict[str, Body] = dict(layout(*((name, wrong) for name in named)))
+    return {**files, "manifest.json": encode([docker_item(right, *named)])}
+
+
+def test_the_order_of_the_config_counts_where_docker_25_lost_it(tmp_path: Path) -> None:
+    source = open_bundle(written(tmp_path / "a.tar", disordered("app:1")))
+    right = image(ONE, TWO, ONE)
+    found = source.image("app:1")
+    assert any("out of order, as Docker 25.0 wrote them" in finding.problem for finding in found.findings)
+    copy(source, create_bundle(tmp_path / "b.tar"), ["app:1"])
+    (again,) = verify(open_bundle(tmp_path / "b.tar")).images
+    assert str(again.top.digest) == right.digest  # the manifest that Docker would have written in order
+    assert [str(layer.digest) for layer, _ in again.images()[0].layers] == [
+        sha256(ONE),
+        sha256(TWO),
+        sha256(ONE),
+    ]
