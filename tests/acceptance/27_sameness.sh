@@ -14,23 +14,8 @@ tar --zstd --xattrs --xattrs-include='*' --numeric-owner -xpf "$CORPUS/stores/do
 formats=$(python -c 'from toolkit.bundles import FORMATS; print(*(row.name for row in FORMATS))')
 unset PYTHONPATH # what is installed, not what lies here
 
-# The command, but for a dir, which it does not write: there its inner part.
 export_as() { # FORMAT SOURCE OUTPUT
-    if [ "$1" != dir ]; then
-        lading export ubuntu:14.04 --from "$2" -o "$3" --format "$1" --quiet >/dev/null
-        return
-    fi
-    python - "$2" "$3" <<'P'
-import sys
-from pathlib import Path
-
-from toolkit.bundles import create_bundle
-from toolkit.operations.copy import copy
-from toolkit.places import open_source
-from toolkit.settings import load_settings
-
-copy(open_source(sys.argv[1], load_settings()), create_bundle(Path(sys.argv[2]), "dir"), ["ubuntu:14.04"])
-P
+    lading export ubuntu:14.04 --from "$2" -o "$3" --format "$1" --quiet >/dev/null
 }
 
 total=0

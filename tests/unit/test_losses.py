@@ -65,6 +65,11 @@ def test_the_digest_that_nobody_finds_any_more_is_told() -> None:
     ]
 
 
+def test_v1_layers_give_no_manifest_back_that_was_not_made_of_them() -> None:
+    found = told(lost_as_v1(modern(image(ONE, history=HISTORY), "app:1"), "x"))
+    assert [problem for _, problem in found if problem.startswith("loses its manifest")]
+
+
 def test_what_was_a_legacy_image_has_no_manifest_to_lose() -> None:
     assert lost_as_v1(legacy(["app:1"], [A, B], {A: ONE}), "x") == []
 

@@ -9,8 +9,14 @@ from toolkit.synthesis import losses_as_v1, own_chain
 
 
 def lost_as_v1(proven: ProvenImage, where: str) -> list[Finding]:
-    """Return what v1 layers cannot carry: what rule R does not give back, and all that is no layer."""
-    return [*losses_as_v1(proven), *lost_platforms(proven, where), *lost_manifest(proven, where)]
+    """Return what v1 layers cannot carry: what rule R does not give back, and all that is no layer.
+
+    A manifest that is made of v1 layers tells of them, so it is another one than any that was there before.
+    """
+    image = proven.preferred()
+    was_legacy = image is not None and own_chain(image) is not None
+    lost = [] if was_legacy else _lost_top(proven, where)
+    return [*losses_as_v1(proven), *lost_platforms(proven, where), *lost]
 
 
 def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
@@ -29,9 +35,15 @@ def lost_manifest(proven: ProvenImage, where: str) -> list[Finding]:
     """Return the digest that nobody will find the image by any more, where no reader makes it again."""
     image = proven.preferred()
     is_index = proven.top.media_type in mediatype.INDEXES
-    if image is None or (not is_index and _is_made_again(image)):
+    again = image is not None and not is_index and _is_made_again(image)
+    return [] if again else _lost_top(proven, where)
+
+
+def _lost_top(proven: ProvenImage, where: str) -> list[Finding]:
+    image = proven.preferred()
+    if image is None:
         return []
-    kind = "index" if is_index else "manifest"
+    kind = "index" if proven.top.media_type in mediatype.INDEXES else "manifest"
     return [Finding(_subject(image), f"loses its {kind} {proven.top.digest}: {where} keeps none", "note")]
 
 
