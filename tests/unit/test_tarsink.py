@@ -15,7 +15,8 @@ import pytest
 
 from tests.archives import EMPTY, ONE, TWO, A, B, Body, C, blob, encode, sha256, tar, v1_folder, written
 from tests.pictures import content_of, found_in
-from toolkit.bundles import FORMATS, create_bundle, open_bundle
+from toolkit.bundles import FORMATS, create_bundle, layout_members, open_bundle
+from toolkit.bundles.tarsink import TarSink
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, StoreError
 from toolkit.image import Layer, Proof, placeholder
@@ -80,6 +81,17 @@ def test_layers_that_are_written_in_step_land_in_their_places(tmp_path: Path, fo
         receiver.finish([image.proven(proofs)])
     assert contents(tmp_path / "b.tar", format_name, chain) == list(chain.values())
     assert verify(open_bundle(tmp_path / "b.tar")).ok
+
+
+def test_a_list_of_members_is_all_that_a_format_is(tmp_path: Path) -> None:
+    source = opened(tmp_path / "v1.tar", {A: ONE, B: TWO})
+    sink = TarSink(tmp_path / "b.tar", layout_members.members)
+    (image,) = copy(source, sink, ["app:1"])
+    assert list(found_in(tmp_path / "b.tar")) == [
+        member.name.rstrip("/") for member in layout_members.members([image])
+    ]
+    assert sink.losses(image) == ()
+    assert sink.present(source.image("app:1").layers[0]) is None
 
 
 CHAINS = {

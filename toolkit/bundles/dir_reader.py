@@ -133,4 +133,7 @@ def _media_type(raw: bytes, place: str) -> str:
     if top.value.get("schemaVersion") == 1:
         raise Unsupported(place, "holds a Docker manifest of schema 1", "copy it with --format oci first")
     told = top.optional("mediaType", str)
-    return told or (mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST)
+    told = told or (mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST)
+    if told not in mediatype.INDEXES | mediatype.MANIFESTS:
+        raise Unsupported(place, f"holds a {told[:100]}, which is neither manifest nor index")
+    return told
