@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.conformance import NAME, SinkContract, SourceContract
+from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
@@ -58,6 +59,45 @@ class TestLayoutStore(SourceContract, SinkContract):
     def source(self, sample: Source, folder: Path) -> Source:
         copy(sample, LayoutStore(folder), [NAME])
         return LayoutStore(folder)
+
+
+class TestDir(SourceContract, SinkContract):
+    top, names, holds_names = IMAGE_ID, (), False
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "dir"
+
+    @pytest.fixture
+    def sink(self, folder: Path) -> Sink:
+        return create_bundle(folder, "dir")
+
+    @pytest.fixture
+    def reopened(self, folder: Path) -> Callable[[], Source]:
+        return lambda: open_bundle(folder)
+
+    @pytest.fixture
+    def source(self, sample: Source, sink: Sink, reopened: Callable[[], Source]) -> Source:
+        copy(sample, sink, [NAME])
+        return reopened()
+
+
+class TestDirInATar(SourceContract):
+    top, names = IMAGE_ID, ()
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "dir.tar"
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path) -> Iterator[Source]:
+        copy(sample, create_bundle(folder.with_suffix(""), "dir"), [NAME])
+        with tarfile.open(folder, "w") as archive:
+            archive.add(folder.with_suffix(""), ".")
+        source = open_bundle(folder)
+        yield source
+        assert isinstance(source, Closes)
+        source.close()
 
 
 @pytest.mark.parametrize("format_name", WRITTEN)

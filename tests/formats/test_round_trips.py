@@ -177,6 +177,47 @@ def test_docker_v1_cannot_carry_a_layersize_and_the_rest_says_so(sample: Source,
         assert [layer["layersize"] for layer in layers] == [None] * 4
 
 
+# ── a dir, which has no place for a name ──
+
+
+@pytest.mark.parametrize(
+    "stations", [[first, "dir", second] for first in STATIONS for second in STATIONS], ids="-".join
+)
+def test_a_dir_on_the_way_costs_the_names_and_nothing_else(
+    sample: Source, tmp_path: Path, stations: list[str]
+) -> None:
+    first, _, last = stations
+    before = Told.of(verify(sample, [TAG]))
+    (tmp_path / "after").mkdir()
+    for _, place in travel(sample, [first], tmp_path, TAG):
+        copy(place, create_bundle(tmp_path / "d", "dir"), [TAG])
+    for _, after in travel(open_bundle(tmp_path / "d"), [last], tmp_path / "after", SAMPLE_ID):
+        told = Told.of(verify(after))
+        assert (told.image_id, told.diff_ids, told.jsons) == (SAMPLE_ID, before.diff_ids, before.jsons)
+        assert told.layersizes == (before.layersizes if {first, last} <= KEEPS_LAYERSIZE else [None] * 4)
+        assert names_in(after) == set()
+
+
+@pytest.mark.parametrize("format_name", BUNDLES)
+def test_a_detour_through_a_dir_changes_no_byte_of_an_image_without_a_name(
+    sample: Source, tmp_path: Path, format_name: str
+) -> None:
+    nameless = sample.identify(TAG)
+    copy(sample, create_bundle(tmp_path / "straight", format_name), [nameless])
+    copy(sample, create_bundle(tmp_path / "d", "dir"), [nameless])
+    copy(open_bundle(tmp_path / "d"), create_bundle(tmp_path / "around", format_name), [SAMPLE_ID])
+    assert (tmp_path / "straight").read_bytes() == (tmp_path / "around").read_bytes()
+
+
+def test_a_dir_of_a_dir_is_the_same_dir(sample: Source, tmp_path: Path) -> None:
+    places = [tmp_path / number for number in "12"]
+    copy(sample, create_bundle(places[0], "dir"), [TAG])
+    copy(open_bundle(places[0]), create_bundle(places[1], "dir"), [SAMPLE_ID])
+    first, second = ({path.name: path.read_bytes() for path in place.iterdir()} for place in places)
+    assert first == second
+    assert len(first) == 7  # version, manifest.json, config and four layers
+
+
 # ── several images ──
 
 
@@ -224,7 +265,8 @@ def test_several_images_asked_for_in_any_order_are_the_same_file(
 
 
 @pytest.mark.parametrize(
-    "stations", [["layout", "universal"], ["universal", "oci"], ["docker", "layout"], ["oci", "docker"]]
+    "stations",
+    [["layout", "universal"], ["universal", "oci"], ["docker", "layout"], ["oci", "docker"], ["oci", "dir"]],
 )
 def test_an_index_keeps_every_platform(tmp_path: Path, stations: list[str]) -> None:
     both = index(image(ONE), image(ONE, TWO, architecture="arm64"))
@@ -235,7 +277,8 @@ def test_an_index_keeps_every_platform(tmp_path: Path, stations: list[str]) -> N
         (proven,) = report.images
         assert str(proven.top.digest) == both.digest
         assert {str(picture.config.platform) for picture in proven.images()} == {"linux/amd64", "linux/arm64"}
-        assert place.image("app:1", Platform("linux", "arm64")).layers
+        for name in names_in(place) or {both.digest}:
+            assert place.image(name, Platform("linux", "arm64")).layers
 
 
 def test_a_modern_image_keeps_its_id_through_universal(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import IMAGE_ID, SIZES
 from toolkit.bundles import FORMATS, create_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Source
@@ -28,6 +29,8 @@ GOLDEN = {  # of `lading export ubuntu:14.04 --from sample: --format …`; tests
     "docker-v1": "61997cede24958a687b6c46f7441db5b4f781112bfa1655de4a668b133399e2f",
 }
 
+MANIFEST = "abaeb483b7767328a1ec25b3bffe654647c30500efce28b135968e72180de712"  # in each that keeps manifests
+
 SURROUNDINGS = {
     "home": {},
     "far": {"TZ": "Asia/Kolkata", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "1", "umask": "077"},
@@ -38,8 +41,8 @@ SURROUNDINGS = {
 }  # fmt: skip
 
 
-def exported(folder: Path, place: str, *names: str, format_name: str, **environment: str) -> bytes:
-    """Export with the command itself, in a process of its own, and return the bundle."""
+def export(folder: Path, place: str, *names: str, format_name: str, **environment: str) -> Path:
+    """Export with the command itself, in a process of its own; return where the bundle is."""
     folder.mkdir()
     umask = int(environment.pop("umask", "022"), 8)
     kept = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
@@ -52,7 +55,7 @@ def exported(folder: Path, place: str, *names: str, format_name: str, **environm
         check=True,
         stdin=subprocess.DEVNULL,
     )
-    return (folder / "bundle.tar").read_bytes()
+    return folder / "bundle.tar"
 
 
 @pytest.mark.parametrize("format_name", BUNDLES)
@@ -63,7 +66,9 @@ def test_surroundings_change_no_byte(sample: Source, tmp_path: Path, kind: str, 
         copy(sample, LayoutStore(tmp_path / "store"), [TAG, TRUSTY])
         place = f"oci:{tmp_path / 'store'}"
     found = {
-        name: exported(tmp_path / name, place, TAG, TRUSTY, format_name=format_name, **surroundings)
+        name: export(
+            tmp_path / name, place, TAG, TRUSTY, format_name=format_name, **surroundings
+        ).read_bytes()
         for name, surroundings in SURROUNDINGS.items()
         if kind == "sample" or name != "odd"
     }
@@ -97,3 +102,49 @@ def test_the_order_of_the_request_changes_no_byte(sample: Source, tmp_path: Path
         copy(sample, create_bundle(tmp_path / "b.tar", format_name), names)
         found.append((tmp_path / "b.tar").read_bytes())
     assert found[0] == found[1] == found[2]
+
+
+# ── a dir: its files ──
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["sample", "oci"])
+def test_surroundings_change_no_file_of_a_dir(sample: Source, tmp_path: Path, kind: str) -> None:
+    place = "sample:"
+    if kind == "oci":
+        copy(sample, LayoutStore(tmp_path / "store"), [TAG, TRUSTY])
+        place = f"oci:{tmp_path / 'store'}"
+    first, *others = (
+        files(export(tmp_path / name, place, TAG, TRUSTY, format_name="dir", **surroundings))
+        for name, surroundings in SURROUNDINGS.items()
+    )
+    assert others == [first] * 2
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
+def test_the_files_of_a_dir_have_the_modes_of_any_new_file(tmp_path: Path, umask: int) -> None:
+    folder = export(tmp_path / "here", "sample:", TAG, format_name="dir", umask=f"{umask:o}")
+    assert folder.stat().st_mode & 0o7777 == 0o777 & ~umask
+    assert {path.stat().st_mode & 0o7777 for path in folder.iterdir()} == {0o666 & ~umask}
+
+
+def test_the_dir_of_the_sample_never_changes(sample: Source, tmp_path: Path) -> None:
+    copy(sample, create_bundle(tmp_path / "d", "dir"), [TAG])
+    assert {name: hashlib.sha256(raw).hexdigest() for name, raw in files(tmp_path / "d").items()} == {
+        "version": hashlib.sha256(b"Directory Transport Version: 1.1\n").hexdigest(),
+        "manifest.json": MANIFEST,
+        **{digest.removeprefix("sha256:"): digest.removeprefix("sha256:") for digest in (IMAGE_ID, *SIZES)},
+    }
+
+
+def test_the_order_of_the_request_and_a_dir_that_is_there_change_no_file(
+    sample: Source, tmp_path: Path
+) -> None:
+    found = []
+    for names in ([TAG, TRUSTY], [TRUSTY, TAG], [TAG]):
+        copy(sample, create_bundle(tmp_path / "d", "dir"), names)
+        found.append(files(tmp_path / "d"))
+    assert found == [found[0]] * 3

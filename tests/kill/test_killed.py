@@ -28,6 +28,8 @@ MOMENTS = 16  # of each scene, evenly spread, the first and the last among them
         "unpack the sample",
         "copy to a bundle",
         "copy to a packed bundle",
+        "copy to a dir",
+        "copy over a dir",
         "copy recompressed",
         "export",
         "export from oci:",

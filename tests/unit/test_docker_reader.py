@@ -248,6 +248,15 @@ def test_one_diff_id_in_two_files_is_two_blobs(tmp_path: Path) -> None:
     ]
 
 
+def test_so_is_each_file_of_many_with_one_diff_id(tmp_path: Path) -> None:
+    config = image(TWICE, TWICE, TWICE).config
+    files: dict[str, Body] = {"a_tar": TWICE, "b_tar": PACKED, "c_tar": gzip.compress(TWICE, 1, mtime=1)}
+    source = archive(tmp_path, item("a.tar", "b.tar", "c.tar"), c_json=config, **files)
+    keys = source.layer_keys(sha256(config))
+    assert len(set(keys)) == 3
+    assert [content(source, source.layer(key)) for key in keys] == list(files.values())
+
+
 @pytest.mark.parametrize("wrong", [TWO, gzip.compress(TWO, mtime=0)], ids=["plain", "packed"])
 def test_a_layer_of_other_bytes_than_its_diff_id_is_refused(tmp_path: Path, wrong: bytes) -> None:
     config = image(ONE).config

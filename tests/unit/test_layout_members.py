@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,13 @@ def test_documents_keep_their_bytes_and_blobs_stand_once() -> None:
     assert sorted(str(each.blob.digest) for each in found.values() if each.blob) == sorted(
         map(sha256, (ONE, TWO))
     )
+
+
+def test_a_blob_that_is_a_document_too_stands_once() -> None:
+    proven = modern(image(ONE), "app:1")
+    (config, _) = proven.documents.values()
+    found = by_name(replace(proven, blobs=(*proven.blobs, config.descriptor)))
+    assert found[blob(str(config.descriptor.digest))].content == config.raw
 
 
 def test_what_skopeo_wrote_comes_out_with_the_same_blobs(tmp_path: Path) -> None:

@@ -225,6 +225,14 @@ def test_a_folder_of_another_layer_is_refused(tmp_path: Path) -> None:
         judged(edited(tmp_path, renamed))
 
 
+def test_a_folder_that_no_image_needs_is_refused_too_where_readers_differ_on_it(tmp_path: Path) -> None:
+    def stray(members: Members) -> None:
+        members |= v1_folder(B, layer=ONE, json_=v1_json(A))
+
+    with pytest.raises(UnsafeArchive, match=f"layer {A[:12]} in folder '{B}'"):
+        judged(edited(tmp_path, stray))
+
+
 def test_layers_that_are_each_others_parents_are_refused(tmp_path: Path) -> None:
     listed = [{"Config": "c.json", "RepoTags": ["a:1"], "Layers": [f"{A}/layer.tar", f"{B}/layer.tar"]}]
     members: Members = {
