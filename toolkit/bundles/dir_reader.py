@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol, Self
 
 from toolkit import gojson, mediatype
@@ -24,10 +25,11 @@ from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
-from toolkit.errors import MissingMember, Unsupported
+from toolkit.errors import MissingMember, UnsafeArchive, Unsupported
 from toolkit.image import Finding
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Content
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
@@ -127,10 +129,21 @@ def is_dir(version: bytes | None) -> bool:
     return version is not None and version.startswith(BEGINS)
 
 
+def is_dir_folder(folder: Path) -> bool:
+    """Tell whether a folder is a `dir`; one with another `version` in it, of any kind, is none."""
+    try:
+        return is_dir(FolderFiles(folder).read(VERSION, VERSION_LIMIT))
+    except UnsafeArchive:
+        return False
+
+
 def _media_type(raw: bytes, place: str) -> str:
     """Return what a manifest is, by its own word or its members; raises Unsupported for schema 1."""
     top = load(raw, f"{MANIFEST} of {place}")
     if top.value.get("schemaVersion") == 1:
         raise Unsupported(place, "holds a Docker manifest of schema 1", "copy it with --format oci first")
     told = top.optional("mediaType", str)
-    return told or (mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST)
+    told = told or (mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST)
+    if told not in mediatype.INDEXES | mediatype.MANIFESTS:
+        raise Unsupported(place, f"holds a {told[:100]}, which is neither manifest nor index")
+    return told

@@ -20,12 +20,12 @@ from toolkit.bundles.names import IMAGE_NAME, REF_NAME
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Finding, Image, Layer
+from toolkit.image import Finding, Image, Layer, preferred
 from toolkit.model import Descriptor, Index
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
-from toolkit.reference import Reference, near, same
+from toolkit.reference import Reference, meaning, near, same
 from toolkit.synthesis import own_chain
 
 LAYOUT, INDEX = "oci-layout", "index.json"
@@ -41,11 +41,35 @@ class Entry:
     top: Descriptor
 
 
+class Catalogue:
+    """The entries of one index.json, each digest once, by what they are asked for."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Parse it; raises InvalidDocument or UnsafeArchive."""
+        self.raw = raw
+        self.tops: dict[Digest, Descriptor] = {}
+        named: dict[Digest, dict[str, None]] = {}
+        for top in Index.from_bytes(raw).manifests:
+            names = entry_names(top.annotations)
+            if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
+                self.tops.setdefault(top.digest, bare(top))
+                named.setdefault(top.digest, {}).update(dict.fromkeys(names))
+        self.entries = [Entry(tuple(named[digest]), top) for digest, top in self.tops.items()]
+        self.called: dict[tuple[str, ...], dict[Digest, Entry]] = {}  # what a name means → what it names
+        for entry in self.entries:
+            for name in entry.names:
+                alone = Entry((name,), entry.top)
+                self.called.setdefault(meaning(name), {}).setdefault(entry.top.digest, alone)
+        self.pictures: dict[Digest, Descriptor] = {}  # image ID, or digest of a platform → its manifest
+        self.unread = iter(self.entries)  # those whose pictures are not there yet
+
+
 class OciImages:
     """The images of a layout; a Source."""
 
     def __init__(self, blobs: Blobs, place: str) -> None:
         self.place, self.blobs = place, blobs
+        self._catalogue: Catalogue | None = None
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
@@ -96,49 +120,46 @@ class OciImages:
 
     def entries(self) -> list[Entry]:
         """Return what index.json lists, each digest once; raises Unsupported for no layout of ours."""
+        return self._listed().entries
+
+    def _listed(self) -> Catalogue:
+        """Return what index.json lists now; it is parsed again only when it has changed."""
         check_layout(self.blobs, self.place)
         raw = self.blobs.read(INDEX, LIMIT)
         if raw is None:
             raise MissingMember(self.place, f"has no {INDEX}")
-        tops: dict[Digest, Descriptor] = {}
-        named: dict[Digest, dict[str, None]] = {}
-        for top in Index.from_bytes(raw).manifests:
-            names = entry_names(top.annotations)
-            if names or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
-                tops.setdefault(top.digest, bare(top))
-                named.setdefault(top.digest, {}).update(dict.fromkeys(names))
-        return [Entry(tuple(named[digest]), top) for digest, top in tops.items()]
+        if self._catalogue is None or self._catalogue.raw != raw:
+            self._catalogue = Catalogue(raw)
+        return self._catalogue
 
     def _find(self, name: str) -> Entry:
-        """Return the one entry of a name, digest or image ID, with that name alone."""
-        entries = self.entries()
-        found = {
-            entry.top.digest: Entry((stored,), entry.top)
-            for entry in entries
-            for stored in reversed(entry.names)
-            if same(stored, name)
-        }
+        """Return the one entry of a digest, image ID or name, with that name alone.
+
+        A digest comes first: anything may call itself by one.
+        """
+        catalogue = self._listed()
+        if (wanted := _digest_of(name)) and (top := self._by_digest(catalogue, wanted)):
+            return Entry((name,) if "@" in name else (), top)
+        found = catalogue.called.get(meaning(name), {})
         if len(found) > 1:
             both = " and ".join(map(str, found))
             raise UnsafeArchive(self.place, f"has {name} twice, as {both}", "ask for one by its digest")
         if found:
             return next(iter(found.values()))
-        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
-            return Entry((name,) if "@" in name else (), top)
-        close = ", ".join(near(name, [stored for entry in entries for stored in entry.names]))
+        close = ", ".join(near(name, [stored for entry in catalogue.entries for stored in entry.names]))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
 
-    def _by_digest(self, entries: Sequence[Entry], wanted: Digest) -> Descriptor | None:
-        for entry in entries:
-            if entry.top.digest == wanted:
-                return entry.top
-        for entry in entries:
+    def _by_digest(self, catalogue: Catalogue, wanted: Digest) -> Descriptor | None:
+        if top := catalogue.tops.get(wanted):
+            return top
+        pictures = catalogue.pictures
+        while wanted not in pictures and (entry := next(catalogue.unread, None)):
             for digest, image in self._pictures(entry):
-                if wanted in {digest, image.manifest.config.digest}:
-                    manifest = image.manifest
-                    return Descriptor(manifest.media_type, digest, len(manifest.raw))
-        return None
+                top = Descriptor(image.manifest.media_type, digest, len(image.manifest.raw))
+                pictures.setdefault(digest, top)
+                pictures.setdefault(image.manifest.config.digest, top)
+        return pictures.get(wanted)
 
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""
@@ -155,9 +176,9 @@ class OciImages:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
             image = gather(self.blobs, entry.names, entry.top)
-            if not image.offered.images():
+            if not (images := image.offered.images()):
                 return Listing(entry.names, str(entry.top.digest), size=sum(b.size for b in image.layers))
-            told = outline(image)
+            told = _outline(image, images)
         except ToolkitError as error:
             return Listing(entry.names, str(entry.top.digest), problem=str(error))
         is_index = entry.top.media_type in mediatype.INDEXES
@@ -167,11 +188,14 @@ class OciImages:
 
 def outline(image: ModernImage) -> Outline:
     """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
-    offered = image.offered
-    picture = offered.preferred()
-    if picture is None:
+    if not (images := image.offered.images()):
         raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
-    platforms = [str(each.config.platform) for each in offered.images()]
+    return _outline(image, images)
+
+
+def _outline(image: ModernImage, images: Sequence[Image]) -> Outline:
+    picture = preferred(images)
+    platforms = [str(each.config.platform) for each in images]
     told = modern_outline(image.names, picture, platforms, image.findings)
     sizes = iter([layer.layersize.value for layer in own_chain(picture) or []])
     layers = [

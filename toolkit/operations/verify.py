@@ -74,7 +74,10 @@ def _gather(
             images.append(source.image(name, platform))
         except CorruptContent as error:
             findings.append(as_finding(error))
-    for listing in source.listings() if not names else ():
+    listings = source.listings() if not names else ()
+    if not (names or listings):
+        findings.append(Finding(source.place, "holds no images"))
+    for listing in listings:
         try:
             images += [source.image(name, platform) for name in listing.names or (listing.id,)]
         except ToolkitError as error:
@@ -83,7 +86,7 @@ def _gather(
 
 
 def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Finding]) -> ProvenImage | None:
-    findings += [finding for finding in image.findings if finding not in findings]
+    findings += image.findings
     if any(layer.key not in proofs for layer in image.layers):
         return None
     try:
@@ -98,7 +101,7 @@ def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Findi
 
 def _unproven(source: Source, layers: Sequence[Layer]) -> list[Finding]:
     """Say of a bundle that holds nothing to compare its layers with; docker-v1 is the one."""
-    if all(layer.digest or (layer.v1 and layer.v1.proof) for layer in layers):
+    if all(layer.digest or layer.diff_id or (layer.v1 and layer.v1.proof) for layer in layers):
         return []
     problem = "records no digest of its layers: whether their bytes were changed cannot be known from it"
     return [Finding(source.place, problem, NOTE)]
