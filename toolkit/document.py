@@ -18,6 +18,7 @@ T = TypeVar("T")
 LIMIT = 4 << 20  # bytes of a manifest, index or config
 VALUES = 200_000  # in one document; a config of 10,000 history items has a third of them
 VALUE_MARKS = (b"{", b"[", b",")
+ALL_BYTES, ALL_VALUES = 64 << 20, 2_000_000  # in all documents of one archive
 DEPTH = 64
 INT64 = range(-(1 << 63), 1 << 63)
 FOLD = str.maketrans({"\u017f": "s", "\u212a": "k"})  # long s and the Kelvin sign: Go's fold knows these two
@@ -94,6 +95,28 @@ class Node:
         raise InvalidDocument(self.subject, f"{self.path}{key}: {problem}")
 
 
+@dataclass(slots=True)
+class Allowance:
+    """What may be parsed of one archive: documents that are bounded each may be endless together."""
+
+    subject: str
+    left_bytes: int = ALL_BYTES
+    left_values: int = ALL_VALUES
+
+    def take(self, raw: bytes) -> None:
+        """Count a document, again each time that something names it; raises UnsafeArchive."""
+        self.left_bytes -= len(raw)
+        self.left_values -= values_in(raw)
+        if self.left_bytes < 0 or self.left_values < 0:
+            limits = f"{ALL_BYTES} bytes or {ALL_VALUES} values"
+            raise UnsafeArchive(self.subject, f"names documents of more than {limits} together")
+
+
+def values_in(raw: bytes) -> int:
+    """Return about how many values a JSON text holds, at most."""
+    return sum(map(raw.count, VALUE_MARKS))
+
+
 def fold(key: str) -> str:
     """Return the key as Go compares it."""
     return key.translate(FOLD).lower()
@@ -111,7 +134,7 @@ def load_any(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES)
     """Parse one JSON value: UTF-8, no duplicate keys, no NaN, no trailing data, integers of 64 bits."""
     if len(raw) > limit:
         raise UnsafeArchive(subject, f"is {len(raw)} bytes, expected at most {limit}")
-    if (many := sum(map(raw.count, VALUE_MARKS))) > values:  # an empty object of 2 bytes takes 64 parsed
+    if (many := values_in(raw)) > values:  # an empty object of 2 bytes takes 64 parsed
         raise UnsafeArchive(subject, f"holds about {many} values, expected at most {values}")
     try:
         value = json.loads(

@@ -114,19 +114,24 @@ class ProvenImage:
         return Config.from_bytes(document.raw)
 
     def preferred(self, platform: Platform | None = None) -> Image | None:
-        """Return the image for `platform`; unasked, that for linux/amd64, else the first; None of none.
-
-        The choice never depends on the machine we run on: the same input gives the same bytes.
-        Raises NotFound where the platform that was asked for is not there.
-        """
+        """Return the image for `platform`, as `preferred` does; None where there is no image."""
         images = self.images()
-        for image in images:
-            if image.config.platform.matches(platform or PREFERRED):
-                return image
-        if platform and images:
-            there = ", ".join(sorted(str(image.config.platform) for image in images))
-            raise NotFound(f"platform {platform}", "is not in the image", f"it has {there}")
-        return images[0] if images else None
+        return preferred(images, platform) if images else None
+
+
+def preferred(images: Sequence[Image], platform: Platform | None = None) -> Image:
+    """Return the image for `platform`; unasked, that for linux/amd64, else the first.
+
+    The choice never depends on the machine we run on: the same input gives the same bytes.
+    Raises NotFound where the platform that was asked for is not there.
+    """
+    for image in images:
+        if image.config.platform.matches(platform or PREFERRED):
+            return image
+    if platform:
+        there = ", ".join(sorted(str(image.config.platform) for image in images))
+        raise NotFound(f"platform {platform}", "is not in the image", f"it has {there}")
+    return images[0]
 
 
 def made_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
@@ -137,7 +142,7 @@ def made_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
         "config": config.to_json(),
         "layers": [layer.to_json() for layer in layers],
     }
-    return Manifest.from_bytes(gojson.encode(body))
+    return Manifest(gojson.encode(body), mediatype.OCI_MANIFEST, config, tuple(layers))
 
 
 class SourceImage(Protocol):

@@ -13,7 +13,7 @@ from typing import Any, Self
 from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.document import Node, load
-from toolkit.errors import Mismatch, UnsafeArchive
+from toolkit.errors import Mismatch, UnsafeArchive, Unsupported
 from toolkit.platform import Platform
 
 DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "platform", "annotations")
@@ -172,7 +172,7 @@ class Config:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse; raises InvalidDocument."""
+        """Parse; raises InvalidDocument, or Unsupported for diffIDs that no engine reads (formats D.4)."""
         top = load(raw, f"config {Digest.of(raw)}")
         top.only_as_written(CONFIG_KEYS)
         rootfs = top.child("rootfs")
@@ -195,7 +195,12 @@ class Config:
 
 def _diff_id(rootfs: Node, number: int, text: str) -> Digest:
     one = Node({"diff_id": text}, rootfs.subject, f"{rootfs.path}diff_ids[{number}].")
-    return one.parsed("diff_id", Digest.parse)
+    digest = one.parsed("diff_id", Digest.parse)
+    if digest.algorithm != "sha256":
+        raise Unsupported(
+            rootfs.subject, f"has a diffID of {digest.algorithm}, expected sha256 as engines do"
+        )
+    return digest
 
 
 def _expect_kind(top: Node, media_type: str, foreign: tuple[str, ...]) -> None:

@@ -32,22 +32,26 @@ def saved_chain(image: Image) -> list[V1Layer]:
 
     Raises InvalidDocument where the config has a value that Docker cannot read.
     """
-    return _saved(image.config, EPOCH)
-
-
-def saved_ids(config: Config, epoch: str = EPOCH) -> list[str]:
-    """Return the v1 IDs that `docker save` makes up where time 0 is written as `epoch`: in its own zone."""
-    return [layer.id for layer in _saved(config, epoch)]
-
-
-def _saved(config: Config, epoch: str) -> list[V1Layer]:
-    node = Node(config.value, f"config {config.image_id}")
-    whole = {key: value for key, value in v1image.struct(node).items() if key not in {"id", "parent"}}
-    bare = {**v1image.struct(Node({}, node.subject)), "created": epoch}
+    config, whole = image.config, _whole(image.config)
     system = {"os": whole["os"]} if "os" in whole else {}  # in every file, but not in the IDs below the top
+    return _linked(_saved_bodies(whole, config, EPOCH), config.diff_ids, gojson.members_of(system))
+
+
+def saved_ids(config: Config, epoch: str = EPOCH) -> Iterator[str]:
+    """Yield the v1 IDs that `docker save` makes up where time 0 is written as `epoch`: in its own zone."""
+    return _v1_ids(_saved_bodies(_whole(config), config, epoch), config.diff_ids)
+
+
+def _whole(config: Config) -> dict[str, Any]:
+    """Return the config as a v1 json that has no IDs yet."""
+    struct = v1image.struct(Node(config.value, f"config {config.image_id}"))
+    return {key: value for key, value in struct.items() if key not in {"id", "parent"}}
+
+
+def _saved_bodies(whole: Mapping[str, Any], config: Config, epoch: str) -> list[dict[str, bytes]]:
+    bare = {**v1image.struct(Node({}, "")), "created": epoch}
     below = [gojson.members_of(bare)] * (len(config.diff_ids) - 1)
-    bodies = [*below, gojson.members_of(whole)] if config.diff_ids else []
-    return _linked(bodies, config.diff_ids, gojson.members_of(system))
+    return [*below, gojson.members_of(whole)] if config.diff_ids else []
 
 
 def told_chain(image: Image) -> list[V1Layer]:
@@ -147,15 +151,22 @@ def _linked(
     diff_ids: Sequence[Digest],
     unhashed: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[V1Layer]:
-    """Return one layer for each body, named by its content and everything below it (Docker's CreateID)."""
+    """Return one layer for each body."""
     chain: list[V1Layer] = []
-    for body, chain_id in zip(bodies, chain_ids(diff_ids), strict=True):
+    for body, v1_id in zip(bodies, _v1_ids(bodies, diff_ids), strict=True):
         parent = chain[-1].id if chain else ""
-        below = {"parent": f"sha256:{parent}"} if parent else {}
-        hashed = {**body, **gojson.members_of({"layer_id": str(chain_id), **below})}
-        v1_id = Digest.of(gojson.join(dict(sorted(hashed.items())))).hex
         chain.append(V1Layer.from_bytes(gojson.join({**_names(v1_id, parent), **body, **unhashed})))
     return chain
+
+
+def _v1_ids(bodies: Sequence[Mapping[str, bytes]], diff_ids: Sequence[Digest]) -> Iterator[str]:
+    """Name each body by its content and everything below it (Docker's CreateID)."""
+    below: dict[str, str] = {}
+    for body, chain_id in zip(bodies, chain_ids(diff_ids), strict=True):
+        hashed = {**body, **gojson.members_of({"layer_id": str(chain_id), **below})}
+        v1_id = Digest.of(gojson.join(dict(sorted(hashed.items())))).hex
+        below = {"parent": f"sha256:{v1_id}"}
+        yield v1_id
 
 
 def _names(v1_id: str, parent: str, keys: tuple[str, str] = ("id", "parent")) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.digest import Digest
-from toolkit.document import DEPTH, LIMIT, Node, load, load_any
+from toolkit.document import DEPTH, LIMIT, Allowance, Node, load, load_any, values_in
 from toolkit.errors import CorruptContent, InvalidDocument, UnsafeArchive
 
 
@@ -172,3 +172,17 @@ def test_what_json_writes_is_read_back(value: Any) -> None:
 def test_garbage_is_read_or_refused_with_an_error_of_ours(raw: bytes) -> None:
     with suppress(CorruptContent):
         load_any(raw, "it")
+
+
+def test_documents_that_are_bounded_each_are_bounded_together() -> None:
+    by_bytes, by_values = Allowance("a.tar", 8, 100), Allowance("a.tar", 100, 3)
+    by_bytes.take(b'"1234"')
+    by_values.take(b'{"a":[1,2]}')  # of about three values
+    for spent in (by_bytes, by_values):
+        with pytest.raises(UnsafeArchive, match=r"^a\.tar: names documents of more than"):
+            spent.take(b"[1]")
+
+
+@pytest.mark.parametrize(("raw", "many"), [(b"{}", 1), (b"[1,2]", 2), (b'{"a":[],"b":{}}', 4), (b"1", 0)])
+def test_values_are_counted_without_parsing(raw: bytes, many: int) -> None:
+    assert values_in(raw) == many

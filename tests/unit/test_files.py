@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import NotFound, StoreError, TryAgain
+from toolkit.plumbing import files
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
@@ -246,6 +247,62 @@ def test_a_staged_folder_begins_empty(tmp_path: Path) -> None:
     (part / "left").write_bytes(b"")
     with staged_folder(tmp_path / "a") as staged:
         assert names(staged) == []
+
+
+@pytest.fixture
+def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that cannot exchange two names."""
+    monkeypatch.setattr(files, "exchanged", lambda *_: False)
+
+
+@pytest.mark.usefixtures("no_exchange")
+def test_where_names_cannot_be_exchanged_a_folder_takes_the_place_of_the_old_one_too(tmp_path: Path) -> None:
+    test_a_staged_folder_takes_the_place_of_the_old_one(tmp_path)
+    (tmp_path / "b").symlink_to("nowhere")
+    with staged_folder(tmp_path / "b"):
+        pass
+    assert (tmp_path / "b").is_dir()
+    assert not (tmp_path / "b").is_symlink()
+    assert names(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.usefixtures("no_exchange")
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/old").write_bytes(b"")
+    rename = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if source == part_name(tmp_path / "a"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    with pytest.raises(StoreError, match="input/output error"), staged_folder(tmp_path / "a"):
+        monkeypatch.setattr(os, "replace", refuse)
+    assert names(tmp_path / "a") == ["old"]
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_folder_that_a_killed_run_had_put_aside_is_put_back(tmp_path: Path) -> None:
+    aside = tmp_path / ".a.part.old"
+    aside.mkdir()
+    (aside / "old").write_bytes(b"")
+    sweep(tmp_path)  # it may be the only copy
+    with pytest.raises(ZeroDivisionError), staged_folder(tmp_path / "a"):
+        _ = 1 // 0
+    assert names(tmp_path / "a") == ["old"]
+    assert names(tmp_path) == ["a"]
+
+
+def test_what_was_put_aside_goes_when_there_is_a_new_one(tmp_path: Path) -> None:
+    for name in ("a", ".a.part.old", ".a.old"):
+        (tmp_path / name).mkdir()
+    with staged_folder(tmp_path / "a") as part:
+        (part / "new").write_bytes(b"")
+    assert names(tmp_path / "a") == ["new"]
+    assert names(tmp_path) == [".a.old", "a"]  # the former is somebody else's
 
 
 def test_sweeping_removes_what_killed_runs_left(tmp_path: Path) -> None:

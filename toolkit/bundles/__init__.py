@@ -8,20 +8,21 @@ from pathlib import Path
 
 from toolkit.bundles import docker_members, docker_v1, docker_v1_2, layout_members, universal
 from toolkit.bundles.archive_reader import Archive
-from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, DirBundle, is_dir
+from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, DirBundle, is_dir, is_dir_folder
 from toolkit.bundles.dir_sink import DirSink
 from toolkit.bundles.docker_part import MANIFEST
-from toolkit.bundles.docker_reader import DockerArchive
+from toolkit.bundles.docker_reader import DOCKER, DockerArchive
 from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.engines import CONTAINERD, CRANE, PODMAN, SKOPEO, Engines
-from toolkit.bundles.oci_reader import DOCKER, OCI, open_archive
+from toolkit.bundles.oci_reader import OCI, open_archive
 from toolkit.bundles.ocilayout import INDEX, LAYOUT
 from toolkit.bundles.opening import not_a_bundle
 from toolkit.bundles.packed import target_for
 from toolkit.bundles.tarsink import LossesOf, MembersOf, Target, TarSink
 from toolkit.errors import UsageError
 from toolkit.image import ProvenImage
-from toolkit.plumbing.archive import TarIndex
+from toolkit.plumbing.archive import FILE, TarIndex
+from toolkit.plumbing.files import storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Sink, Source
 
@@ -56,7 +57,9 @@ def _has_layers(index: TarIndex) -> bool:
 
 
 def _has_version(index: TarIndex) -> bool:
-    return VERSION in index and MANIFEST in index and is_dir(index.read(VERSION, VERSION_LIMIT))
+    version = index.entry(VERSION)
+    is_small = version is not None and version.kind == FILE and version.size <= VERSION_LIMIT
+    return is_small and MANIFEST in index and is_dir(index.read(VERSION, VERSION_LIMIT))
 
 
 ALL = (PODMAN, CONTAINERD, SKOPEO, CRANE)
@@ -120,8 +123,10 @@ def open_bundle(path: Path | None, prefer: str = "") -> Source:
     """
     if prefer not in {"", DOCKER, OCI}:
         raise UsageError(f"--prefer {prefer[:50]}", "is no part of a bundle", f"write {DOCKER} or {OCI}")
-    if path is not None and path.is_dir() and is_dir(FolderFiles(path).read(VERSION, VERSION_LIMIT)):
-        return DirBundle(FolderFiles(path), str(path))
+    if path is not None:
+        with storing(path):
+            if path.is_dir() and is_dir_folder(path):
+                return DirBundle(FolderFiles(path), str(path))
     archive = Archive(path)
     try:
         format_ = recognise(archive.index)

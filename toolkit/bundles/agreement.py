@@ -7,14 +7,15 @@ bytes are proven by digests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item, items
-from toolkit.bundles.modern import ModernImage, blob_name
-from toolkit.bundles.v1_agreement import GUESTHOUSE
+from toolkit.bundles.entries import Entry
+from toolkit.bundles.modern import blob_name
+from toolkit.bundles.v1_agreement import CHAINS_LIMIT, GUESTHOUSE
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive
@@ -26,78 +27,115 @@ ADVICE = "choose one with --prefer docker or --prefer oci, if you trust the arch
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A v1 layer that a writer may have given an image, and the member that holds it."""
+
+    v1_id: str
+    json: Digest
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldImage:
+    """What is compared of an image: little enough to be held of each one in an archive."""
+
+    image_id: Digest
+    layers: Digest  # of the names of the members that hold them
+    top: Digest | None  # diffID of the top layer
+    chains: tuple[tuple[Rung, ...], ...] = ()  # where the archive has v1 folders at all
+    own: tuple[tuple[Rung, Digest], ...] = ()  # the layers of the legacy image that it was, and their diffIDs
+
+    @classmethod
+    def of(cls, image: Image, archive: Archive, *, with_chains: bool) -> ToldImage:
+        """Take an image; raises MissingMember where a layer is not there."""
+        members = [archive.index.resolve(blob_name(layer.digest)) for layer in image.manifest.layers]
+        ids = image.config.diff_ids
+        bare = cls(image.config.image_id, _joined(members), ids[-1] if ids else None)
+        if not with_chains:
+            return bare
+        chains = tuple(_rungs(chain, members) for chain in _chains(image))
+        own = tuple(zip(chains[0], ids, strict=True)) if own_chain(image) else ()
+        return replace(bare, chains=chains, own=own)
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What one name, or none, stands for in the OCI part."""
 
     names: tuple[str, ...]
-    images: tuple[Image, ...]
-
-    @classmethod
-    def of(cls, image: ModernImage) -> Told:
-        """Take an image's platforms."""
-        return cls(image.names, tuple(image.offered.images()))
+    images: tuple[ToldImage, ...]  # its platforms
 
     def ids(self) -> str:
         """Return the image IDs, for a message."""
-        return ", ".join(str(image.config.image_id) for image in self.images) or "no image"
+        return ", ".join(str(image.image_id) for image in self.images) or "no image"
 
 
 ByName = Mapping[tuple[str, ...], Told]
-ById = Mapping[Digest, Sequence[Image]]
 
 
-def refuse_two_images(archive: Archive, told: Sequence[Told]) -> tuple[Finding, ...]:
-    """Raise UnsafeArchive where the docker or v1 part tells another image than the OCI part.
+def refuse_two_images(
+    archive: Archive, offered: Iterable[tuple[Entry, Sequence[Image]]]
+) -> tuple[Finding, ...]:
+    """Raise UnsafeArchive where the docker or v1 part tells another image than the OCI part offers.
 
     Returns what the docker part has more: Docker 25 and later leaves images without a name out of
     index.json (formats D.3.2).
     """
-    named = {meaning(name): one for one in reversed(told) for name in one.names}
-    by_id: dict[Digest, list[Image]] = {}
-    for image in (image for one in told for image in one.images):
-        by_id.setdefault(image.config.image_id, []).append(image)
-    found = [_compare_item(archive, item, named, by_id) for item in items(archive)]
     part = V1Part(archive)
-    if part.folders():
+    has_v1, left = bool(part.folders()), CHAINS_LIMIT
+    told = []
+    for entry, images in offered:
+        left -= sum(len(image.manifest.layers) for image in images) if has_v1 else 0
+        if left < 0:
+            problem = f"has images of more than {CHAINS_LIMIT} layers together beside v1 folders"
+            raise UnsafeArchive(archive.place, problem, ADVICE)
+        facts = tuple(ToldImage.of(image, archive, with_chains=has_v1) for image in images)
+        told.append(Told(entry.names, facts))
+    named = {meaning(name): one for one in reversed(told) for name in one.names}
+    by_id: dict[Digest, set[Digest]] = {}
+    for image in (image for one in told for image in one.images):
+        by_id.setdefault(image.image_id, set()).add(image.layers)
+    more = [item.image_id for item in items(archive) if not _is_told(archive, item, by_id, named)]
+    if has_v1:
         _compare_layers(archive, part, told, named)
     _refuse_cut(part, told)
-    return tuple(finding for finding in found if finding)
+    if not more:
+        return ()
+    others = f" and {len(more) - 1} other images" if len(more) > 1 else ""
+    problem = f"has {more[0]}{others}, without a name, in {MANIFEST} only; --prefer docker reads it"
+    return (Finding(archive.place, problem),)
 
 
-def _compare_item(archive: Archive, item: Item, by_name: ByName, by_id: ById) -> Finding | None:
+def _is_told(archive: Archive, item: Item, by_id: Mapping[Digest, set[Digest]], by_name: ByName) -> bool:
+    """Tell whether the OCI part has an image too; raises UnsafeArchive where it has another one."""
     for name in item.names:
         named = by_name.get(meaning(name))
         if named is None:
             raise UnsafeArchive(archive.place, f"has {name!r} in {MANIFEST} and not in its OCI part", ADVICE)
-        if all(image.config.image_id != item.image_id for image in named.images):
+        if all(image.image_id != item.image_id for image in named.images):
             problem = f"has {named.ids()} as {name!r} in its OCI part, and {item.image_id} in {MANIFEST}"
             raise UnsafeArchive(archive.place, problem, ADVICE)
-    same_id = by_id.get(item.image_id)
-    if not same_id:
-        problem = f"has {item.image_id}, without a name, in {MANIFEST} only; --prefer docker reads it"
-        return Finding(archive.place, problem)
-    if all(_layer_members(archive, image) != item.layers for image in same_id):
+    if item.image_id not in by_id:
+        return False
+    if _joined(item.layers) not in by_id[item.image_id]:
         problem = f"has {item.image_id} with other layers in {MANIFEST} than in its OCI part"
         raise UnsafeArchive(archive.place, problem, ADVICE)
-    return None
+    return True
 
 
 def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told], by_name: ByName) -> None:
     """Hold each v1 folder, and each name, against the chains that the OCI images would be written as."""
     _refuse_shared_ids(archive, told)
-    expected: dict[str, set[tuple[bytes, str]]] = {}
+    expected: set[Rung] = set()
     tops: dict[tuple[str, ...], set[str]] = {}
     for one in told:
-        for image in one.images:
-            for chain in _chains(image):
-                members = _layer_members(archive, image)
-                for layer, member in zip(chain, members, strict=True):
-                    expected.setdefault(layer.id, set()).add((v1_json_for_bundle(layer), member))
-                for name in one.names if chain else ():
-                    tops.setdefault(meaning(name), set()).add(chain[-1].id)
+        for chain in (chain for image in one.images for chain in image.chains):
+            expected.update(chain)
+            for name in one.names if chain else ():
+                tops.setdefault(meaning(name), set()).add(chain[-1].v1_id)
     for folder, layer in part.layers():
-        found = (layer.raw, archive.index.resolve(f"{folder}/layer.tar"))
-        if found not in expected.get(layer.id, ()) or folder not in {layer.id, GUESTHOUSE}:
+        found = Rung(layer.id, Digest.of(layer.raw), archive.index.resolve(f"{folder}/layer.tar"))
+        if found not in expected or folder not in {layer.id, GUESTHOUSE}:
             ids = "; ".join(dict.fromkeys(one.ids() for one in told))
             problem = f"has {ids} in its OCI part, and layer {layer.id} in {folder!r} of no such image"
             raise UnsafeArchive(archive.place, problem, ADVICE)
@@ -116,7 +154,7 @@ def _refuse_cut(part: V1Part, told: Sequence[Told]) -> None:
     has no such folders, and names the top layer's diffID in their stead (formats D.3.2).
     """
     layers = {layer.id: layer.parent for _, layer in part.layers()}
-    tops = {image.config.diff_ids[-1].hex for one in told for image in one.images if image.layers}
+    tops = {image.top.hex for one in told for image in one.images if image.top}
     needed = {layer_id for layer_id in part.names().values() if layer_id not in tops} | set(layers.values())
     for gone in sorted(needed - layers.keys() - {""}):
         problem = f"speaks of layer {gone[:64]}, and has no folder of it"
@@ -125,13 +163,12 @@ def _refuse_cut(part: V1Part, told: Sequence[Told]) -> None:
 
 def _refuse_shared_ids(archive: Archive, told: Sequence[Told]) -> None:
     """Raise where two images keep different layers under one v1 ID: an old engine gives both the same."""
-    known: dict[str, tuple[bytes, Digest]] = {}
-    for image in (image for one in told for image in one.images):
-        for layer, (_, diff_id) in zip(own_chain(image) or (), image.layers, strict=False):
-            facts = (v1_json_for_bundle(layer), diff_id)
-            if known.setdefault(layer.id, facts) != facts:
-                problem = f"has two different layers under one v1 ID, {layer.id}"
-                raise UnsafeArchive(archive.place, problem, ADVICE)
+    known: dict[str, tuple[Digest, Digest]] = {}
+    for rung, diff_id in (pair for one in told for image in one.images for pair in image.own):
+        facts = (rung.json, diff_id)
+        if known.setdefault(rung.v1_id, facts) != facts:
+            problem = f"has two different layers under one v1 ID, {rung.v1_id}"
+            raise UnsafeArchive(archive.place, problem, ADVICE)
 
 
 def _chains(image: Image) -> Iterator[list[V1Layer]]:
@@ -146,5 +183,12 @@ def _chains(image: Image) -> Iterator[list[V1Layer]]:
             continue  # it cannot be written as v1 layers, so no folder of it is expected
 
 
-def _layer_members(archive: Archive, image: Image) -> tuple[str, ...]:
-    return tuple(archive.index.resolve(blob_name(layer.digest)) for layer in image.manifest.layers)
+def _joined(members: Sequence[str]) -> Digest:
+    return Digest.of("\0".join(members).encode(errors="surrogateescape"))
+
+
+def _rungs(chain: Sequence[V1Layer], members: Sequence[str]) -> tuple[Rung, ...]:
+    return tuple(
+        Rung(layer.id, Digest.of(v1_json_for_bundle(layer)), member)
+        for layer, member in zip(chain, members, strict=True)
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol, Self
 
 from toolkit import gojson, mediatype
@@ -24,10 +25,11 @@ from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
-from toolkit.errors import MissingMember, Unsupported
+from toolkit.errors import MissingMember, UnsafeArchive, Unsupported
 from toolkit.image import Finding
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Content
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
@@ -125,6 +127,14 @@ class _Members:
 def is_dir(version: bytes | None) -> bool:
     """Tell whether a `version` file is that of a `dir`."""
     return version is not None and version.startswith(BEGINS)
+
+
+def is_dir_folder(folder: Path) -> bool:
+    """Tell whether a folder is a `dir`; one with another `version` in it, of any kind, is none."""
+    try:
+        return is_dir(FolderFiles(folder).read(VERSION, VERSION_LIMIT))
+    except UnsafeArchive:
+        return False
 
 
 def _media_type(raw: bytes, place: str) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit import mediatype
-from toolkit.bundles.dir_reader import BEGINS, VERSION, VERSION_LIMIT, is_dir
+from toolkit.bundles.dir_reader import BEGINS, VERSION, is_dir_folder
 from toolkit.bundles.docker_part import MANIFEST
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, StoreError, Unsupported, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.model import Descriptor
-from toolkit.plumbing.files import read_bounded, staged_folder, storing, write_all
+from toolkit.plumbing.files import staged_folder, storing, write_all
 from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Content
 
+OURS = re.compile(
+    rf"{VERSION}|([0-9a-f]{{64,128}}\.)?(manifest\.json|signature-\d+)|[0-9a-f]{{64,128}}", re.ASCII
+)
 WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -27,7 +31,7 @@ class DirSink:
     """A folder that does not exist yet, or holds an older `dir`, which is replaced."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.place = path, str(path)
+        self.path, self.place = Path(os.path.abspath(path)), str(path)
 
     def losses(self, image: ProvenImage) -> Sequence[Finding]:
         """Return the names: a `dir` has no place for them."""
@@ -74,14 +78,17 @@ class DirReceiver:
         """Write one blob; raises Mismatch, and then nothing is kept."""
         part = self._folder / f"part-{Digest.of(layer.key.encode()).hex}"
         with storing(part):
-            handle = os.open(part, WRITE, 0o644)
+            handle = os.open(part, WRITE, 0o666)
             try:
                 reserve(handle, layer.size)
                 proof = transfer(content, layer, WriteBehind(handle))
                 os.fsync(handle)
+                os.replace(part, self._folder / proof.digest.hex)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
             finally:
                 os.close(handle)
-            os.replace(part, self._folder / proof.digest.hex)
         return proof
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
@@ -106,7 +113,7 @@ class DirReceiver:
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         with storing(path):
-            handle = os.open(path, WRITE & ~os.O_EXCL | os.O_TRUNC, 0o644)
+            handle = os.open(path, WRITE & ~os.O_EXCL | os.O_TRUNC, 0o666)
             try:
                 write_all(handle, content)
                 os.fsync(handle)
@@ -136,6 +143,9 @@ def _refuse_foreign(path: Path) -> None:
             return
         if path.is_symlink() or not path.is_dir():
             raise UsageError(str(path), "is no folder, and a dir is one", "name a new folder")
-        names = os.listdir(path)
-    if names and (VERSION not in names or not is_dir(read_bounded(path / VERSION, VERSION_LIMIT))):
-        raise UsageError(str(path), "is a folder with other files in it", "name a new or empty folder")
+        with os.scandir(path) as found:
+            names = {entry.name: entry.is_file(follow_symlinks=False) for entry in found}
+        foreign = [name for name, is_file in names.items() if not (is_file and OURS.fullmatch(name))]
+    if names and (foreign or not is_dir_folder(path)):
+        what = f"{min(foreign)} and perhaps more" if foreign else f"no {VERSION} of a dir"
+        raise UsageError(str(path), f"is a folder with {what} in it", "name a new or empty folder")

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, Node, load_any
+from toolkit.document import LIMIT, Allowance, Node, load_any
 from toolkit.errors import InvalidDocument, InvalidReference, UnsafeArchive
 from toolkit.image import Finding
+from toolkit.plumbing.archive import clean
 from toolkit.reference import Reference, meaning
 
 MANIFEST = "manifest.json"
 ITEM_KEYS = ("Config", "RepoTags", "Layers", "Parent", "LayerSources")
-ITEMS = 10_000  # images of one manifest.json
-CONFIGS_LIMIT = 64 << 20  # bytes of all their configs, which are held in memory
-HEX = re.compile(r"[0-9a-f]{64}")
+ITEMS = 10_000  # images of one manifest.json, and names of them all
+CLAIM = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # the digest that a file's name tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,11 @@ class Item:
     """One image of manifest.json."""
 
     names: tuple[str, ...]
+    image_id: Digest  # of the config
     config: bytes = field(repr=False)
     layers: tuple[str, ...]  # members that hold them, links followed, base first
+    folder: str  # of the top layer's file as it is listed: its v1 ID where Docker wrote the archive
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def image_id(self) -> Digest:
-        """Return the digest of the config."""
-        return Digest.of(self.config)
 
 
 def items(archive: Archive) -> list[Item]:
@@ -55,25 +52,29 @@ def items(archive: Archive) -> list[Item]:
         raise InvalidDocument(subject, f"is a JSON {type(listed).__name__}, expected a list")
     if len(listed) > ITEMS:
         raise UnsafeArchive(subject, f"lists {len(listed)} images, expected at most {ITEMS}")
-    configs: dict[str, bytes] = {}
-    found = [_item(archive, node, configs) for node in Node({"": listed}, subject).children("")]
+    found, names, allowance = [], 0, Allowance(subject)
+    for node in Node({"": listed}, subject).children(""):
+        found.append(_item(archive, node))
+        allowance.take(found[-1].config)
+        names += len(found[-1].names)
+        if names > ITEMS:
+            raise UnsafeArchive(subject, f"gives {names} names or more, expected at most {ITEMS}")
     _refuse_names_twice(found, subject)
     return found
 
 
-def _item(archive: Archive, node: Node, configs: dict[str, bytes]) -> Item:
+def _item(archive: Archive, node: Node) -> Item:
     node.only_as_written(ITEM_KEYS)
     path = archive.index.resolve(node.get("Config", str))
-    if path not in configs:
-        configs[path] = archive.index.read(path, LIMIT)
-        if sum(map(len, configs.values())) > CONFIGS_LIMIT:
-            raise UnsafeArchive(node.subject, f"names configs of more than {CONFIGS_LIMIT} bytes together")
+    config = archive.index.read(path, LIMIT)
+    image_id = Digest.of(config)
     if len(members := node.texts("Layers")) > CHAIN_LIMIT:
         node.fail("Layers", f"are {len(members)}, expected at most {CHAIN_LIMIT}")
-    names = tuple(_names(node))
-    findings = (*_untagged(archive, node), *_renamed(archive, path, configs[path]), *_unclean(archive, node))
+    names = tuple(dict.fromkeys(_names(node)))
+    findings = (*_untagged(archive, node), *_renamed(archive, path, image_id), *_unclean(archive, node))
+    folder = clean(members[-1], archive.place).rpartition("/")[0] if members else ""
     layers = tuple(map(archive.index.resolve, members))
-    return Item(names, configs[path], layers, findings)
+    return Item(names, image_id, config, layers, folder, findings)
 
 
 def _names(node: Node) -> Iterator[str]:
@@ -100,13 +101,11 @@ def _untagged(archive: Archive, node: Node) -> Iterator[Finding]:
             yield Finding(archive.place, f"names an image {name!r} without a tag; Docker refuses the archive")
 
 
-def _renamed(archive: Archive, path: str, config: bytes) -> Iterator[Finding]:
+def _renamed(archive: Archive, path: str, image_id: Digest) -> Iterator[Finding]:
     """Say of a config that is called by another digest than its own: renamed, or edited (peers 3a, 20)."""
-    claimed = HEX.search(path)
-    if claimed and claimed[0] != (actual := Digest.of(config).hex):
-        problem = (
-            f"config {path!r} has the digest sha256:{actual}: it was renamed, or edited; no engine looks"
-        )
+    claimed = CLAIM.search(path.rpartition("/")[2])
+    if claimed and claimed[0] != image_id.hex:
+        problem = f"config {path!r} has the digest {image_id}: it was renamed, or edited; no engine looks"
         yield Finding(archive.place, problem)
 
 

@@ -24,8 +24,9 @@ from toolkit.model import Config
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
-from toolkit.reference import near, same
+from toolkit.reference import meaning, near
 
+DOCKER = "docker"  # what is preferred by whoever trusts manifest.json
 NO_MANIFESTS = "keeps no manifests: those of its images are made here, and so are their digests"
 
 
@@ -36,24 +37,23 @@ class _Blobs:
     members: dict[str, str] = field(default_factory=dict)  # key → member
     diff_ids: dict[str, Digest] = field(default_factory=dict)  # member → diffID
     keys: dict[str, str] = field(default_factory=dict)  # member → key
+    numbers: dict[Digest, int] = field(default_factory=dict)  # diffID → how many members have it
 
     def add(self, member: str, diff_id: Digest) -> None:
         """Take one layer of one image; of two members with the same diffID each is a blob of its own."""
-        if self.diff_ids.setdefault(member, diff_id) != diff_id or member in self.keys:
+        if member in self.keys:
             return
-        key, number = str(diff_id), 1
-        while key in self.members:
-            number += 1
-            key = f"{diff_id}-{number}"
-        self.members[key], self.keys[member] = member, key
+        number = self.numbers[diff_id] = self.numbers.get(diff_id, 0) + 1
+        key = str(diff_id) if number == 1 else f"{diff_id}-{number}"
+        self.members[key], self.keys[member], self.diff_ids[member] = member, key, diff_id
 
 
 class DockerArchive:
     """The images of manifest.json; a Source."""
 
     def __init__(self, archive: Archive, prefer: str = "", note: str = "") -> None:
-        del prefer  # it has one part that counts
         self.place, self._archive = archive.place, archive
+        self._v1 = V1Agreement(archive, preferred=prefer == DOCKER)
         self._note = (Finding(archive.place, note),) if note else ()
 
     def listings(self) -> list[Listing]:
@@ -111,10 +111,6 @@ class DockerArchive:
         return found
 
     @cached_property
-    def _v1(self) -> V1Agreement:
-        return V1Agreement(self._archive)
-
-    @cached_property
     def _blobs(self) -> _Blobs:
         blobs = _Blobs()
         for item in self._items:
@@ -126,15 +122,22 @@ class DockerArchive:
                 blobs.add(member, diff_id)
         return blobs
 
+    @cached_property
+    def _named(self) -> dict[tuple[str, ...], tuple[tuple[str, ...], Item]]:
+        """Map what a name means to the name as it stands, and to its item; of two names the first counts."""
+        pairs = [((stored,), item) for item in self._items for stored in item.names]
+        return {meaning(*names): (names, item) for names, item in reversed(pairs)}
+
+    @cached_property
+    def _by_id(self) -> dict[str, Item]:
+        return {str(item.image_id): item for item in reversed(self._items)}
+
     def _find(self, name: str) -> tuple[tuple[str, ...], Item]:
         """Return the one name that was asked for, as it stands, and its item; raises NotFound."""
-        for item in self._items:
-            for stored in item.names:
-                if same(stored, name):
-                    return (stored,), item
-        for item in self._items:
-            if name == str(item.image_id):
-                return (), item
+        if item := self._by_id.get(name):
+            return (), item
+        if found := self._named.get(meaning(name)):
+            return found
         close = ", ".join(near(name, [stored for item in self._items for stored in item.names]))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
@@ -164,10 +167,11 @@ class DockerArchive:
 
     def _listing(self, item: Item) -> Listing:
         try:
-            told = _outline(self._image(item.names, item))
+            image = self._image(item.names, item)
         except ToolkitError as error:
             return Listing(item.names, str(item.image_id), problem=str(error))
-        return Listing(item.names, told.id, told.created, told.platform, told.size)
+        size = sum(layer.size for layer in image.stack)
+        return Listing(item.names, str(item.image_id), image.config.created, str(image.config.platform), size)
 
 
 def _outline(image: ConfiguredImage) -> Outline:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolkit import mediatype
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import CHAIN_LIMIT, V1Layer
 from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
@@ -168,7 +168,8 @@ class _Gathering:
         children = (manifest.config, *manifest.layers)
         here = [child for child in children if self._is_there(child)]
         if len(here) < len(children):
-            gone = next(child for child in children if child not in here)
+            kept = {child.digest for child in here}
+            gone = next(child for child in children if child.digest not in kept)
             self._lack(descriptor, gone, f"blob {gone.digest} of it is not there")
         elif manifest.is_image and (is_top or _runs(descriptor, manifest)):
             self._take_image(descriptor, manifest)
@@ -181,6 +182,9 @@ class _Gathering:
             self._add_blob(child)
 
     def _take_image(self, descriptor: Descriptor, manifest: Manifest) -> None:
+        if (layers := len(manifest.layers)) > CHAIN_LIMIT:
+            problem = f"has {layers} layers, expected at most {CHAIN_LIMIT}"
+            raise UnsafeArchive(f"manifest {descriptor.digest}", problem)
         config_raw = self._read(manifest.config)
         image = Image(manifest, Config.from_bytes(config_raw))
         chain: Sequence[V1Layer | None] = own_chain(image) or [None] * len(manifest.layers)

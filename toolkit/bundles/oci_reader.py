@@ -6,28 +6,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from toolkit import mediatype
-from toolkit.bundles.agreement import Told, refuse_two_images
+from toolkit.bundles.agreement import refuse_two_images
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, items
-from toolkit.bundles.docker_reader import DockerArchive
+from toolkit.bundles.docker_reader import DOCKER, DockerArchive
 from toolkit.bundles.entries import Entries, Entry
-from toolkit.bundles.modern import ModernImage, blob_name, gather
+from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, OciImages
-from toolkit.document import LIMIT
-from toolkit.errors import MissingMember, ToolkitError, Unsupported
-from toolkit.image import Finding
+from toolkit.document import LIMIT, Allowance
+from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.image import Finding, Image
 from toolkit.model import Config, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Source
 
-DOCKER, OCI = "docker", "oci"
+OCI = "oci"
 DISORDERED = "has manifests whose layers are out of order, as Docker 25.0 wrote them; they are made anew"
 
 
 def open_archive(archive: Archive, prefer: str = "") -> Source:
     """Read an archive by its OCI part, or by its docker part where that is preferred or the better one."""
     if prefer == DOCKER and MANIFEST in archive:
-        return DockerArchive(archive)
+        return DockerArchive(archive, prefer)
     if not prefer and MANIFEST in archive and INDEX in archive:
         if _lists_nothing(archive) and items(archive):  # Docker 25 saved images without a name
             return DockerArchive(archive)
@@ -37,27 +37,30 @@ def open_archive(archive: Archive, prefer: str = "") -> Source:
 
 
 class OciBundle(OciImages):
-    """An archive with a layout in it. `prefer` says whom to believe where its parts disagree.
+    """An archive with a layout in it. `prefer` oci says whom to believe where its parts disagree.
 
     Nothing is told of the archive before its parts were compared: once, and from metadata alone.
     """
 
     def __init__(self, archive: Archive, prefer: str = "") -> None:
-        self._archive = archive
+        self._archive, self._preferred = archive, prefer == OCI
         super().__init__(archive, archive.place)
-        self._noted: tuple[Finding, ...] | None = () if prefer else None
+        self._agreed: Entries | None = None
+        self._noted: tuple[Finding, ...] = ()
 
     def entries(self) -> Entries:
         """Return what the archive lists; raises UnsafeArchive where its parts disagree."""
-        entries = super().entries()
-        if self._noted is None:
-            self._noted = refuse_two_images(self._archive, [self._told(entry) for entry in entries])
-        return entries
+        if self._agreed is None:
+            entries = super().entries()
+            if not self._preferred:
+                self._noted = refuse_two_images(self._archive, self._offered(entries))
+            self._agreed = entries
+        return self._agreed
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, with what is odd about the archive."""
         image = super().image(name, platform)
-        return replace(image, findings=(*image.findings, *(self._noted or ()), *self._archive.findings))
+        return replace(image, findings=(*image.findings, *self._noted, *self._archive.findings))
 
     @property
     def format(self) -> str:
@@ -68,11 +71,29 @@ class OciBundle(OciImages):
         """Let the file go."""
         self._archive.close()
 
-    def _told(self, entry: Entry) -> Told:
-        try:
-            return Told.of(gather(self.blobs, entry.names, entry.top))
-        except (MissingMember, Unsupported):
-            return Told(entry.names, ())  # refused when it is asked for; the other parts must not have it
+    def _offered(self, entries: Entries) -> Iterator[tuple[Entry, list[Image]]]:
+        """Yield each entry with its platforms; raises UnsafeArchive where all are too much together."""
+        blobs = _Counted(self.blobs, self.place)
+        for entry in entries:
+            try:
+                images = gather(blobs, entry.names, entry.top).offered.images()
+            except (MissingMember, Unsupported):
+                images = []  # refused when it is asked for; the other parts must not have it
+            yield entry, images
+
+
+class _Counted:
+    """Blobs whose documents are counted, each time that one is read."""
+
+    def __init__(self, inner: Blobs, place: str) -> None:
+        self._inner, self._allowance = inner, Allowance(place)
+        self.size, self.open = inner.size, inner.open
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Return a document; raises UnsafeArchive where all are too much together."""
+        raw = self._inner.read(name, limit)
+        self._allowance.take(raw or b"")
+        return raw
 
 
 def _lists_nothing(archive: Archive) -> bool:
@@ -80,23 +101,25 @@ def _lists_nothing(archive: Archive) -> bool:
 
 
 def _pairs(archive: Archive) -> Iterator[tuple[Manifest, Config]]:
-    """Yield the manifests of index.json with their configs; what cannot be read is told later."""
+    """Yield the manifests of index.json with their configs; what is broken is told later."""
+    blobs = _Counted(archive, archive.place)
     for top in Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests:
         if top.media_type not in mediatype.MANIFESTS:
             continue
         try:
-            raw = archive.read(blob_name(top.digest), LIMIT) or b""
+            raw = blobs.read(blob_name(top.digest), LIMIT) or b""
             manifest = Manifest.from_bytes(top.check(raw), top.media_type)
-            config = archive.read(blob_name(manifest.config.digest), LIMIT) or b""
-            yield manifest, Config.from_bytes(manifest.config.check(config))
+            raw = blobs.read(blob_name(manifest.config.digest), LIMIT) or b""
+            config = Config.from_bytes(manifest.config.check(raw))
+        except UnsafeArchive:
+            raise
         except ToolkitError:
             continue
+        yield manifest, config
 
 
 def _is_disordered(manifest: Manifest, config: Config) -> bool:
     """Tell the fault of Docker 25.0 (formats D.3.2): plain layers in the order of a map, each once."""
     layers = [layer.digest for layer in manifest.layers]
-    plain = all(
-        layer.media_type in {mediatype.OCI_LAYER, mediatype.DOCKER_LAYER} for layer in manifest.layers
-    )
+    plain = all(mediatype.compression_of(layer.media_type) == "" for layer in manifest.layers)
     return plain and layers != list(config.diff_ids) and set(layers) == set(config.diff_ids)

@@ -99,16 +99,19 @@ class OciImages:
         return self._entries
 
     def _find(self, name: str) -> Entry:
-        """Return the one entry of a name, digest or image ID, with that name alone."""
+        """Return the one entry of a digest, image ID or name, with that name alone.
+
+        A digest comes first: anything may call itself by one.
+        """
         entries = self.entries()
+        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
+            return Entry((name,) if "@" in name else (), top)
         found = entries.called(name)
         if len(found) > 1:
             both = " and ".join(str(entry.top.digest) for entry in found)
             raise UnsafeArchive(self.place, f"has {name} twice, as {both}", "ask for one by its digest")
         if found:
             return found[0]
-        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
-            return Entry((name,) if "@" in name else (), top)
         close = ", ".join(near(name, entries.names()))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)

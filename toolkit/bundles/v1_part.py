@@ -8,7 +8,8 @@ VERSION and `repositories` may be missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, V1Layer
 from toolkit.bundles.archive_reader import Archive
@@ -46,15 +47,18 @@ class V1Part:
             raise MissingMember(self.place, f"has no layer {folder[:64]}")
         return V1Layer.from_bytes(raw, folder)
 
-    def chain(self, layer_id: str) -> list[V1Layer]:
-        """Return a layer and all below it, base first; raises MissingMember or UnsafeArchive."""
+    def chain(self, layer_id: str, folders: Mapping[str, str] = MappingProxyType({})) -> list[V1Layer]:
+        """Return a layer and all below it, base first; `folders` tells those not named after their layer.
+
+        Raises MissingMember or UnsafeArchive.
+        """
         chain: list[V1Layer] = []
         seen: set[str] = set()
         left = CHAIN_TOTAL
         while layer_id:
             if layer_id in seen:
                 raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
-            layer = self.layer(layer_id)
+            layer = self.layer(folders.get(layer_id, layer_id))
             seen.add(layer_id)
             chain.append(layer)
             left -= len(layer.raw)

@@ -205,9 +205,10 @@ def _findings(walk: Entries, members: Mapping[str, Member]) -> Iterator[str]:
         yield f"{walk.trailing} bytes after the end of the archive are not all zero; no reader looks at them"
     if walk.end != "whole":
         yield f"the end of the archive is {walk.end}, expected two zero blocks; it may have been cut short"
-    for member in members.values():
-        if member.kind == HARD_LINK:
-            yield f"member {member.name!r} is a hard link; containerd ignores hard links"
+    hard = [member.name for member in members.values() if member.kind == HARD_LINK]
+    if hard:
+        others = f", and {len(hard) - 1} others are" if len(hard) > 1 else ""
+        yield f"member {hard[0]!r} is a hard link{others}; containerd ignores hard links"
 
 
 def _described(handle: int, member: Member) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from toolkit.errors import NotFound, StoreError, ToolkitError, TryAgain
+from toolkit.plumbing.exchange import exchanged
 
 ADVICE = {
     errno.ENOSPC: "free some space and run again",
@@ -27,7 +28,7 @@ ADVICE = {
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",
 }
-PART, LOCK = ".part", ".lock"
+PART, LOCK, OLD = ".part", ".lock", ".old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,28 +174,44 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
 def staged_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well.
 
-    Files in it are made durable by whoever writes them. An existing `path` is replaced.
+    Files in it are made durable by whoever writes them. An existing `path` is replaced, in one step
+    where the file system has it; where it has not, a run killed just then leaves none under the name,
+    and the next run puts the old one back first.
     """
     part = part_name(path)
-    lock = part.with_name(part.name + LOCK)
+    lock, old = (part.with_name(part.name + suffix) for suffix in (LOCK, OLD))
     with storing(path), locked(lock):
         try:
+            if os.path.lexists(old) and not os.path.lexists(path):
+                os.replace(old, path)
             _remove_tree(part)
             part.mkdir()
             yield part
             fsync_folder(part)
-            old = path.with_name(f".{short_name(path)}.old{PART}")
-            _remove_tree(old)
-            if path.exists():
-                os.replace(path, old)
-            os.replace(part, path)
+            _put_in_place(part, path, old)
             fsync_folder(path.parent)
+            _remove_tree(part)
             _remove_tree(old)
         except BaseException:
             _remove_tree(part)
             raise
         finally:
             surely(lambda: lock.unlink(missing_ok=True))
+
+
+def _put_in_place(part: Path, path: Path, old: Path) -> None:
+    """Rename `part` to `path`; what had that name is `part` or `old` afterwards."""
+    if os.path.lexists(path) and exchanged(part, path):
+        return
+    if os.path.lexists(path):
+        _remove_tree(old)
+        os.replace(path, old)
+    try:
+        os.replace(part, path)
+    except BaseException:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.replace(old, path)
+        raise
 
 
 def surely(clean: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import Mismatch, MissingMember, NotFound, UnsafeArchive
-from toolkit.plumbing.files import read_bounded, storing
+from toolkit.plumbing.files import read_handle, storing
 from toolkit.plumbing.streams import Extent
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -25,15 +25,24 @@ class FolderFiles:
     def path(self, name: str) -> Path:
         """Return where a file lies, or would; raises UnsafeArchive where a link leads out of the folder."""
         path = self.folder / name
-        must_be_folders(path.parent, self.folder)
+        with storing(path):
+            must_be_folders(path.parent, self.folder)
         return path
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """Return a small file; None where there is none."""
+        """Return a small file, None where there is none; raises UnsafeArchive above `limit` bytes."""
+        path = self.path(name)
         try:
-            return read_bounded(self.folder / name, limit)
-        except NotFound:
+            handle = _opened(path)
+        except MissingMember:
             return None
+        try:
+            if (size := _file_size(handle, path)) > limit:
+                raise UnsafeArchive(str(path), f"is {size} bytes, expected at most {limit}")
+            with storing(path):
+                return read_handle(handle, str(path), limit)
+        finally:
+            os.close(handle)
 
     def size(self, name: str) -> int | None:
         """Return a file's size, None where there is none; raises UnsafeArchive for no regular file."""
@@ -52,10 +61,8 @@ class FolderFiles:
         path = self.path(name)
         handle = _opened(path)
         try:
-            facts = os.fstat(handle)
-            _must_be_file(facts.st_mode, path)
-            if facts.st_size != size:
-                raise Mismatch(str(path), "size", "", facts.st_size, size)
+            if (found := _file_size(handle, path)) != size:
+                raise Mismatch(str(path), "size", "", found, size)
             yield Extent(handle, 0, size, str(path))
         finally:
             os.close(handle)
@@ -71,6 +78,12 @@ def _opened(path: Path) -> int:
         if getattr(error.__cause__, "errno", None) == errno.ELOOP:
             _must_be_file(stat.S_IFLNK, path)
         raise
+
+
+def _file_size(handle: int, path: Path) -> int:
+    facts = os.fstat(handle)
+    _must_be_file(facts.st_mode, path)
+    return facts.st_size
 
 
 def must_be_folders(path: Path, top: Path) -> None:
