@@ -117,6 +117,12 @@ def values_in(raw: bytes) -> int:
     return sum(map(raw.count, VALUE_MARKS))
 
 
+def json_type(value: object) -> str:
+    """Return what JSON calls a value."""
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
 def fold(key: str) -> str:
     """Return the key as Go compares it."""
     return key.translate(FOLD).lower()
@@ -126,7 +132,7 @@ def load(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES) -> 
     """Parse one JSON object of at most `limit` bytes and `values` values; raises InvalidDocument."""
     value = load_any(raw, subject, limit, values)
     if not isinstance(value, dict):
-        raise InvalidDocument(subject, f"is a JSON {type(value).__name__}, expected an object")
+        raise InvalidDocument(subject, f"is a JSON {json_type(value)}, expected an object")
     return Node(value, subject)
 
 

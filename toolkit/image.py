@@ -31,6 +31,9 @@ class Finding:
     exit_code: int = 5  # of an error, as the error tree has it
 
 
+NO_DIGESTS = "records no digest of its layers: whether their bytes were changed cannot be known from it"
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A blob that its source can open: a layer, or the content of an artifact."""

@@ -69,7 +69,7 @@ def open_rootfs(
     """Open the tar of a root file system as an image of one layer; raises as `Rootfs`."""
     from toolkit.bundles.rootfs import Rootfs
 
-    return Rootfs(Path(file), names, platform, created)
+    return Rootfs(None if file == STANDARD_STREAM else Path(file), names, platform, created)
 
 
 def open_sink(text: str, settings: Settings) -> Sink:

@@ -63,12 +63,13 @@ def error_json(error: ToolkitError) -> dict[str, Any]:
     return {"schema": SCHEMA, "error": facts}
 
 
-def image_json(proven: ProvenImage) -> dict[str, Any]:
-    """Return one name's image, every platform of it."""
+def image_json(proven: ProvenImage, *, every_platform: bool = True) -> dict[str, Any]:
+    """Return one name's image, every platform of it, or the one that an engine without indexes gets."""
+    images = proven.images() if every_platform else filter(None, [proven.preferred()])
     return {
         "names": list(proven.names),
         "digest": str(proven.top.digest),
-        "platforms": [_platform_json(image) for image in proven.images()],
+        "platforms": [_platform_json(image) for image in images],
     }
 
 

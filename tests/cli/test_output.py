@@ -36,7 +36,7 @@ def test_a_document_is_ascii_and_brings_its_findings_itself(capsys: pytest.Captu
     output.document({"name": "é\u202e\x1b"})
     output.findings([WARNING])
     out, err = capsys.readouterr()
-    assert (out.isascii(), json.loads(out), err) == (True, {"name": "é\u202e\x1b"}, "")
+    assert (out.isascii(), json.loads(out), err) == (True, {"schema": 1, "name": "é\u202e\x1b"}, "")
 
 
 @pytest.mark.parametrize("items", [[], [1], [{"a": "é"}, [2]]])

@@ -36,6 +36,7 @@ def test_ls_shows_a_line_for_each_name(lading: Lading) -> None:
 def test_ls_tells_machines_the_same(lading: Lading) -> None:
     document = lading("ls", SAMPLE, "--json").json
     assert document == {
+        "schema": 1,
         "place": SAMPLE,
         "images": [
             {

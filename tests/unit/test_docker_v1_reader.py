@@ -147,8 +147,9 @@ def test_a_name_that_leads_nowhere_is_listed_as_such(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_old_engines_stumble_over_is_told(tmp_path: Path) -> None:
-    (finding,) = bundle(tmp_path, CHAIN | NAMES | {"extra/file": b""}).image("app:1").findings
-    assert "folder 'extra' holds no layer" in finding.problem
+    stray, undigested = bundle(tmp_path, CHAIN | NAMES | {"extra/file": b""}).image("app:1").findings
+    assert "folder 'extra' holds no layer" in stray.problem
+    assert (undigested.severity, "no digest of its layers" in undigested.problem) == ("note", True)
 
 
 def test_version_and_repositories_may_be_missing(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_document_beyond_the_limit_is_refused_unread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "name"), [(b"[]", "list"), (b"1", "int"), (b"null", "NoneType"), (b'"a"', "str")]
+    ("raw", "name"), [(b"[]", "array"), (b"1", "number"), (b"null", "null"), (b'"a"', "string")]
 )
 def test_a_document_is_an_object(raw: bytes, name: str) -> None:
     with pytest.raises(InvalidDocument, match=f"^it: is a JSON {name}, expected an object$"):

@@ -149,15 +149,15 @@ def create_bundle(path: Path, format_name: str = DEFAULT, target: Target | None 
     return TarSink(path, format_.members_of, format_.losses_of, target or target_for(path))
 
 
-def engines(format_name: str, images: Sequence[ProvenImage]) -> list[str]:
-    """Name the engines that load these images out of a bundle of this format."""
-    return named(format_name).engines.of(images).names()
+def engines(format_name: str, images: Sequence[ProvenImage], outer: str = "") -> list[str]:
+    """Name the engines that load these images out of such a bundle, compressed as a whole by `outer`."""
+    return named(format_name).engines.of(images, outer).names()
 
 
 def served(source: Source, images: Sequence[ProvenImage]) -> tuple[str, ...]:
     """Name the engines that load these images out of an open bundle; none for a store."""
-    format_name = getattr(source, "format", "")
-    return tuple(engines(format_name, images)) if images and format_name in NAMES else ()
+    format_name, outer = getattr(source, "format", ""), getattr(source, "outer", "")
+    return tuple(engines(format_name, images, outer)) if images and format_name in NAMES else ()
 
 
 def named(format_name: str) -> BundleFormat:

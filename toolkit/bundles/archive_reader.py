@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.opening import STANDARD_INPUT, opened
+from toolkit.bundles.opening import STANDARD_INPUT, opened, outer_compression
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding
@@ -30,6 +30,7 @@ class Archive:
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
         self._handle = opened(path)
+        self.outer = outer_compression(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:

@@ -34,6 +34,7 @@ from toolkit.ports import Content
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
 VERSION_LIMIT = 64  # bytes
+TAR = "tar"
 
 
 class Files(Protocol):
@@ -86,6 +87,7 @@ class DirBundle(OciImages):
     """The one image of a `dir`; a Source."""
 
     format = "dir"
+    outer = ""  # TAR for a tar of a folder, which no engine reads
 
     def __init__(self, files: Files, place: str, close: Callable[[], None] = lambda: None) -> None:
         super().__init__(DirBlobs(files, place), place)
@@ -96,7 +98,9 @@ class DirBundle(OciImages):
     def of_archive(cls, archive: Archive, prefer: str = "") -> Self:
         """Read a tar of such a folder."""
         del prefer  # it has one part
-        return cls(_Members(archive), archive.place, archive.close)
+        found = cls(_Members(archive), archive.place, archive.close)
+        found.outer = TAR
+        return found
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return the image."""

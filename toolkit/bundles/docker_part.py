@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, Allowance, Node, load_any
+from toolkit.document import LIMIT, Allowance, Node, json_type, load_any
 from toolkit.errors import InvalidDocument, InvalidReference, UnsafeArchive
 from toolkit.image import Finding
 from toolkit.plumbing.archive import clean
@@ -49,7 +49,7 @@ def items(archive: Archive) -> list[Item]:
     subject = f"{MANIFEST} of {archive.place}"
     listed = load_any(raw, subject)
     if not isinstance(listed, list):
-        raise InvalidDocument(subject, f"is a JSON {type(listed).__name__}, expected a list")
+        raise InvalidDocument(subject, f"is a JSON {json_type(listed)}, expected a list")
     if len(listed) > ITEMS:
         raise UnsafeArchive(subject, f"lists {len(listed)} images, expected at most {ITEMS}")
     found, names, allowance = [], 0, Allowance(subject)

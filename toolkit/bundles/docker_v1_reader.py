@@ -11,7 +11,7 @@ from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Layer
+from toolkit.image import NO_DIGESTS, Finding, Layer
 from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
@@ -71,6 +71,11 @@ class V1Bundle:
         """Return the name of the bundle's format."""
         return self._archive.format
 
+    @property
+    def outer(self) -> str:
+        """Return how the file is compressed as a whole; empty where it is not."""
+        return self._archive.outer
+
     def close(self) -> None:
         """Let the file go."""
         self._archive.close()
@@ -124,7 +129,8 @@ class V1Bundle:
             Finding(self.place, f"folder {name[:64]!r} holds no layer; Docker up to 1.9 refuses the bundle")
             for name in self._part.strays()
         ]
-        return (*self._archive.findings, *strays, *camelcase_findings(chain))
+        undigested = Finding(self.place, NO_DIGESTS, "note")
+        return (*self._archive.findings, *strays, *camelcase_findings(chain), undigested)
 
     def _listing(self, names: tuple[str, ...], layer_id: str) -> Listing:
         try:

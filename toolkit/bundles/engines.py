@@ -33,8 +33,10 @@ class Engines:
             return list(self.others)
         return ["Docker " + "-".join(map(_version, self.docker)), *self.others]
 
-    def of(self, images: Sequence[ProvenImage]) -> Engines:
-        """Return those that load these images too."""
+    def of(self, images: Sequence[ProvenImage], outer: str = "") -> Engines:
+        """Return those that load these images too, out of a file that is compressed as a whole by `outer`."""
+        if outer == "tar":  # a folder's files in a tar
+            return Engines(None)
         compressions = frozenset[str]().union(*(image.compressions for image in images))
         pictures = [image.preferred() for image in images]
         first, last = self.docker or ((0, 0), (0, 0))
@@ -43,6 +45,10 @@ class Engines:
             first = max(first, (FIRST_ZSTD, 0))
         if compressions & OTHERS:
             last = min(last, (LAST_OTHERS, 0))
+            others = [name for name in others if name in {PODMAN, SKOPEO}]
+        if outer == "zstd":
+            first = max(first, (FIRST_ZSTD, 0))
+        if outer:
             others = [name for name in others if name in {PODMAN, SKOPEO}]
         if self.layout_only:
             others = [name for name in others if name not in _blind(images)]

@@ -67,6 +67,11 @@ class OciBundle(OciImages):
         """Return the name of the bundle's format."""
         return self._archive.format
 
+    @property
+    def outer(self) -> str:
+        """Return how the file is compressed as a whole; empty where it is not."""
+        return self._archive.outer
+
     def close(self) -> None:
         """Let the file go."""
         self._archive.close()

@@ -18,7 +18,7 @@ from toolkit.errors import CorruptContent, StoreError, ToolkitError, Unsupported
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
-from toolkit.plumbing.streams import Extent
+from toolkit.plumbing.streams import SNIFF, Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole
 from toolkit.ports import Block
 
@@ -51,6 +51,14 @@ def opened(path: Path | None) -> int:
         raise
     os.close(handle)
     return found
+
+
+def outer_compression(path: Path | None) -> str:
+    """Return how a file is compressed as a whole; empty for a plain one, and for what came through a pipe."""
+    if path is None or not path.is_file():
+        return ""
+    with storing(path), path.open("rb", buffering=0) as file:
+        return sniff(file.read(SNIFF))
 
 
 def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:

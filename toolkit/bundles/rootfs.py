@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import gojson, mediatype, v1image
+from toolkit.bundles.opening import STANDARD_INPUT
 from toolkit.bundles.opening import opened as open_tar
 from toolkit.bundles.rootfs_survey import Survey
 from toolkit.digest import Digest
@@ -77,15 +78,19 @@ class Rootfs:
     """The tar of a root file system as a Source of one image; `close` it."""
 
     def __init__(
-        self, path: Path, names: Sequence[str] = (), platform: Platform | None = None, created: str = EPOCH
+        self,
+        path: Path | None,
+        names: Sequence[str] = (),
+        platform: Platform | None = None,
+        created: str = EPOCH,
     ) -> None:
-        """Open and look over the file.
+        """Open and look over the file, standard input where there is no path.
 
         Without `platform` the programs in it tell; raises UsageError where they do not, or disagree, and
         as `Survey.of`.
         """
-        self.place, self.names = str(path), tuple(dict.fromkeys(names))
-        self._created, self._comment = created, f"Imported from {path.name}"
+        self.place, self.names = str(path or STANDARD_INPUT), tuple(dict.fromkeys(names))
+        self._created, self._comment = created, f"Imported from {path.name if path else '-'}"
         self._handle = _opened(path)
         try:
             survey = Survey.of(self._handle, self.place)
@@ -151,13 +156,13 @@ class Rootfs:
             raise NotFound(f"image {name}", f"is not in {self.place}")
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path | None) -> int:
     """Open the tar, unpacked where it is compressed; raises CorruptContent for what is none."""
     try:
         return open_tar(path)
     except Unsupported as error:
         what = error.problem.removesuffix(", not an image bundle")
-        raise CorruptContent(str(path), f"{what}, not a tar of a root file system") from error
+        raise CorruptContent(error.subject, f"{what}, not a tar of a root file system") from error
 
 
 def _told_by(survey: Survey) -> Platform:

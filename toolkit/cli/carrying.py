@@ -23,6 +23,7 @@ from toolkit.image import Finding, ProvenImage
 from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Source
+from toolkit.reference import meaning
 from toolkit.report import WARNING, finding_json, image_json
 from toolkit.settings import Settings, load_settings
 
@@ -96,8 +97,9 @@ def carry(
     A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
+    from toolkit.operations.shortids import full_name
 
-    asked = list(references) or everything(source)
+    asked = [full_name(source, name) for name in references] or everything(source)
     if not asked:
         if wishes.strict:
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
@@ -131,7 +133,8 @@ def everything(source: Source) -> list[str]:
     for listing in listings:
         if listing.problem:
             raise _failure(source, listing)
-    return [name for listing in listings for name in listing.names or (listing.id,)]
+    names = [name for listing in listings for name in listing.names or (listing.id,)]
+    return list({meaning(name): name for name in reversed(names)}.values())[::-1]
 
 
 def _failure(source: Source, listing: Listing) -> ToolkitError:
@@ -149,16 +152,17 @@ def tell(
     """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
     found = [] if images else [Finding(source.place, NO_IMAGES, WARNING)]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
-    serves = engines(target.format, images) if target.format else []
+    serves = engines(target.format, images, target.outer) if target.format else []
+    keeps = target.keeps_platforms
     if output.json:
         if target.format:
             facts |= {"format": target.format, "size": target.size if images else 0, "serves": serves}
-        facts["images"] = [image_json(image) for image in images]
+        facts["images"] = [image_json(image, every_platform=keeps) for image in images]
         facts["findings"] = [finding_json(finding) for finding in dict.fromkeys(found)]
         output.document(facts)
         return
     if images:
-        output.table(CARRIED_HEAD, carried_rows(images))
+        output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
         output.say(_sentence(source, target, serves))
     else:
         output.say(f"imported nothing from {source.place}")

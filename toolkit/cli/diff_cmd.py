@@ -49,12 +49,13 @@ def command(
     Exits with 0 whether the images differ or not; --json says which, as `same`.
     """
     from toolkit.operations.diff import Asked, diff, told
+    from toolkit.operations.shortids import full_name
 
     settings = load_settings()
     with ExitStack() as stack:
         sources = [stack.enter_context(options.opened(place, settings, prefer)) for place in (left, right)]
         asked = [
-            Asked(source, name, platform)
+            Asked(source, full_name(source, name), platform)
             for source, name in zip(sources, (left_reference, right_reference), strict=True)
         ]
         if not files:

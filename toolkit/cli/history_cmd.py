@@ -37,8 +37,10 @@ def command(
     docker_compatible: bool,
 ) -> None:
     """Show an image's layers, the newest first, as docker history does."""
+    from toolkit.operations.shortids import full_name
+
     with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
-        outline = source.outline(reference, platform)
+        outline = source.outline(full_name(source, reference), platform)
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]
         facts = {"place": source.place, "names": list(outline.names), "id": outline.id, "history": lines}

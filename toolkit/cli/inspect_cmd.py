@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,15 +55,20 @@ def command(
 
     Only metadata is read, so that it takes no longer for a large image than for a small one.
     """
+    from toolkit.operations.shortids import full_name
+
     with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
         listings = [] if reference else source.listings()
-        names = [reference] if reference else [asked_name(item) for item in listings]
+        names = [full_name(source, reference)] if reference else [asked_name(item) for item in listings]
         view = _View(output, source, platform, contents)
         if output.json:
             view.document(names, listings)
             return
         in_full = names if len(names) == 1 or contents else []
         outlines = {name: source.outline(name, platform) for name in in_full}
+        for listing in listings:  # asked for by one of its names, it would show that one
+            if (name := asked_name(listing)) in outlines:
+                outlines[name] = replace(outlines[name], names=listing.names)
         output.say(f"{options.kind_of(source)}  {source.place}")
         for name, outline in outlines.items():
             view.one(name, outline)

@@ -13,7 +13,7 @@ from typing import Any
 from toolkit.errors import StoreError
 from toolkit.image import Finding
 from toolkit.printable import printable
-from toolkit.report import NOTE
+from toolkit.report import NOTE, SCHEMA
 
 GAP = "   "
 
@@ -39,6 +39,8 @@ class Output:
         """Print the result for machines; ASCII, so that no terminal can be fooled by it."""
         import json
 
+        if isinstance(value, dict):
+            value = {"schema": SCHEMA, **value}
         self.say(json.dumps(value, indent=2))
 
     def long_document(self, value: Mapping[str, Any], member: str, items: Iterable[Any]) -> None:

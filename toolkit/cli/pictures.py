@@ -116,8 +116,8 @@ def config_texts(value: object, *, each: bool = False) -> list[str]:
     return [json.dumps(value, ensure_ascii=False)]
 
 
-def carried_rows(images: Iterable[ProvenImage]) -> list[tuple[str, ...]]:
-    """Return a row for each platform of images that were carried or verified."""
+def carried_rows(images: Iterable[ProvenImage], *, every_platform: bool = True) -> list[tuple[str, ...]]:
+    """Return a row for each platform of images that were carried or verified, or for the preferred one."""
     return [
         (
             ", ".join(proven.names) or NAMELESS,
@@ -128,7 +128,7 @@ def carried_rows(images: Iterable[ProvenImage]) -> list[tuple[str, ...]]:
             _layersize_text(image),
         )
         for proven in images
-        for image in proven.images()
+        for image in (proven.images() if every_platform else filter(None, [proven.preferred()]))
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from toolkit import places
 from toolkit.bundles import DEFAULT, create_bundle, named
-from toolkit.bundles.packed import loads_packed, target_for
+from toolkit.bundles.packed import compression_of, loads_packed, target_for
 from toolkit.bundles.streamed import Streamed
 from toolkit.cli.output import Output
 from toolkit.errors import NotFound, UsageError
@@ -18,7 +18,7 @@ from toolkit.image import Finding, Layer
 from toolkit.places import STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
-from toolkit.ports import Sink
+from toolkit.ports import Loses, Sink
 from toolkit.settings import Settings
 
 FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
@@ -45,6 +45,18 @@ class Target:
             return 0
         files = self.written.iterdir() if self.written.is_dir() else [self.written]
         return sum(file.stat().st_size for file in files)
+
+    @property
+    def outer(self) -> str:
+        """Return how a bundle that was written is compressed as a whole."""
+        return compression_of(self.written) if isinstance(self.written, Path) else ""
+
+    @property
+    def keeps_platforms(self) -> bool:
+        """Tell whether all platforms of an index are kept; a legacy root and what is like it have one."""
+        if self.format:
+            return named(self.format).losses_of is None
+        return not isinstance(self.sink, Loses)
 
     def findings(self) -> list[Finding]:
         """Return what there is to say of the bundle as a whole."""

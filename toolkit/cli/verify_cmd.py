@@ -47,6 +47,7 @@ def command(
     Everything is read again. Exits with 5 where something is corrupt and with 6 where it is unsafe.
     """
     from toolkit.operations.companion import check_companion
+    from toolkit.operations.shortids import full_name
     from toolkit.operations.verify import verify
 
     settings = load_settings()
@@ -56,7 +57,8 @@ def command(
         progress_for(output, "verifying") as progress,
     ):
         announced = Announced(source, progress)
-        report = verify(announced, references, platform=platform, strict=strict, progress=progress)
+        names = [full_name(source, name) for name in references]
+        report = verify(announced, names, platform=platform, strict=strict, progress=progress)
         report = replace(report, serves=served(source, report.images))
     path = Path(Place.parse(place).path)
     if is_bundle(place) and place != STANDARD_STREAM and path.is_file():

@@ -102,6 +102,8 @@ def told(asked: Asked) -> Told:
     outline = asked.source.outline(asked.name, asked.platform)
     is_top = outline.kind != LEGACY and asked.platform is None
     top = asked.source.identify(asked.name) if is_top else ""
+    if top == outline.id:  # an archive that keeps no manifest is known by its image's ID
+        top = ""
     return Told(asked.source.place, asked.name, outline, top)
 
 

@@ -67,7 +67,7 @@ class Joined:
                 found.setdefault(source.identify(name), (number, source))
             except NotFound:
                 continue
-        if len(found) > 1:
+        if len(found) > 1 and not _is_one_image(name, [source for _, source in found.values()]):
             told = " and ".join(f"{id_} in {source.place}" for id_, (_, source) in found.items())
             raise UsageError(f"image {name}", f"is {told}", ADVICE)
         if found:
@@ -80,6 +80,11 @@ class Joined:
         if number and (not number.isdecimal() or not 0 < int(number) < len(self._sources)):
             raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
         return self._sources[int(number or 0)], own
+
+
+def _is_one_image(name: str, sources: Sequence[Source]) -> bool:
+    """Tell one image that tools have kept in several ways, by the ID that its metadata tells."""
+    return len({source.outline(name).id for source in sources}) == 1
 
 
 def _suffix(number: int) -> str:

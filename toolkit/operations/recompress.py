@@ -97,7 +97,7 @@ class Recompressed(Through):
         """Return an image with manifests of its own, which are written anew."""
         digests = {layer.key: layer.digest for layer in image.layers if layer.digest}
         promised = {
-            layer.key: Proof(digest, layer.size, layer.diff_id or digest)
+            layer.key: Proof(digest, layer.size, layer.diff_id or digest, _told(layer))
             for layer in image.layers
             if (digest := layer.digest)
         }
@@ -169,9 +169,14 @@ class RecompressedImage:
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""
-        for layer in self.layers:
-            compared(layer, proofs[layer.key])
-        return self.whole
+        found = [compared(layer, proofs[layer.key]) for layer in self.layers]
+        packed = [proof for layer, proof in zip(self.layers, found, strict=True) if layer.diff_id]
+        return replace(self.whole, compressions=frozenset(proof.compression for proof in packed))
+
+
+def _told(layer: Layer) -> str:
+    """Return the compression that a layer's media type tells; whether it is true shows when it is read."""
+    return mediatype.compression_of(layer.media_type) or ""
 
 
 def _carried(layers: Sequence[Layer], made: Mapping[str, Transcoded], named: set[str]) -> tuple[Layer, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.operations.copy import Progress, watched
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import decompressed
@@ -111,8 +111,7 @@ def _unproven(source: Source, layers: Sequence[Layer]) -> list[Finding]:
     """Say of a bundle that holds nothing to compare its layers with; docker-v1 is the one."""
     if all(layer.digest or layer.diff_id or (layer.v1 and layer.v1.proof) for layer in layers):
         return []
-    problem = "records no digest of its layers: whether their bytes were changed cannot be known from it"
-    return [Finding(source.place, problem, NOTE)]
+    return [Finding(source.place, NO_DIGESTS, NOTE)]
 
 
 def _check_proof(layer: Layer) -> list[Finding]:

@@ -19,6 +19,7 @@ MAX_HOPS = 8
 MAX_NAMES = 32 << 20  # bytes of names and link targets together
 MAX_PATH, MAX_DEPTH = 4096, 32  # bytes of a name or link target; folders in a name
 SMALL = 64 << 20  # bytes; a message tells the digest of content up to this
+ADVICE = "no image archive has one; lading import --rootfs takes a root file system"
 FILE, DIRECTORY, SYMLINK, HARD_LINK = "file", "directory", "symlink", "hardlink"
 KINDS = {b"0": FILE, b"1": HARD_LINK, b"2": SYMLINK, b"5": DIRECTORY}
 
@@ -163,7 +164,11 @@ def _member(entry: Entry, subject: str) -> Member | None:
     name = clean(entry.name.decode(errors="surrogateescape"), subject)
     kind = KINDS.get(entry.type)
     if kind is None:
-        raise UnsafeArchive(subject, f"member {name!r} is a device or a pipe", "no image archive has one")
+        raise UnsafeArchive(
+            subject,
+            f"member {name!r} is a device or a pipe",
+            ADVICE,
+        )
     if not name:
         if kind == DIRECTORY:
             return None

@@ -171,7 +171,9 @@ class _Existing:
         found = self._inner.read(name, limit)
         if found is None and not self._path.is_dir():
             raise NotFound(f"oci:{self._path}", "is not there")
-        return EMPTY if found is None and name == INDEX else found  # the first delivery has not ended yet
+        if found is None and name == INDEX and self._inner.read(LAYOUT, INDEX_LIMIT) is not None:
+            return EMPTY  # the first delivery has not ended yet
+        return found
 
 
 class _Whole:

@@ -1,0 +1,52 @@
+"""A short ID is an image's where no name is in its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, A, image, layout, sha256, v1_folder, written
+from toolkit.bundles import open_bundle
+from toolkit.errors import UsageError
+from toolkit.operations.shortids import full_name
+from toolkit.ports import Source
+
+APP, OTHER = image(ONE), image(TWO)
+ID = sha256(APP.config)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return open_bundle(written(tmp_path / "a.tar", layout(("app:1", APP), ("", OTHER))))
+
+
+@pytest.mark.parametrize("short", [ID[7:19], ID[:19], ID[7:], ID])
+def test_what_ls_prints_is_the_image(source: Source, short: str) -> None:
+    assert full_name(source, short) == ID
+
+
+@pytest.mark.parametrize("name", ["app:1", "gone:1", ID[7:18], "0" * 12, "x" * 12, ""])
+def test_anything_else_stays_as_it_is(source: Source, name: str) -> None:
+    assert full_name(source, name) == name
+
+
+def test_a_name_of_hex_digits_is_that_name(tmp_path: Path) -> None:
+    digits = ID[7:19]
+    source = open_bundle(written(tmp_path / "a.tar", layout((digits, OTHER), ("", APP))))
+    assert full_name(source, digits) == digits
+    assert str(source.image(digits).top.digest) == OTHER.digest  # type: ignore[attr-defined]
+
+
+def test_a_v1_id_may_be_short_too(tmp_path: Path) -> None:
+    source = open_bundle(written(tmp_path / "a.tar", v1_folder(A, "", ONE)))
+    assert full_name(source, A[:12]) == A
+
+
+def test_digits_of_several_images_are_refused_with_them(tmp_path: Path) -> None:
+    twins = [f"{'a' * 13}{digit}{'0' * 50}" for digit in "12"]
+    folders = {**v1_folder(twins[0], "", ONE), **v1_folder(twins[1], "", TWO)}
+    source = open_bundle(written(tmp_path / "a.tar", folders))
+    with pytest.raises(UsageError, match=f"may be any of {twins[0]}, {twins[1]}; write more digits"):
+        full_name(source, "a" * 12)
+    assert full_name(source, twins[1][:14]) == twins[1]

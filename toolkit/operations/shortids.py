@@ -1,0 +1,41 @@
+"""Short IDs: what `ls` prints of an image may be asked for, as docker lets one.
+
+A name always comes first: hex digits that somebody has as a name are that name (CVE-2014-5278).
+"""
+
+from __future__ import annotations
+
+import re
+
+from toolkit.errors import NotFound, UsageError
+from toolkit.ports import Source
+
+SHORT = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
+FEW = 3  # IDs to show
+
+
+def full_name(source: Source, name: str) -> str:
+    """Return a name that the source knows as it stands, else the one ID that begins so, else the name.
+
+    Raises UsageError where several images have such an ID.
+    """
+    short = SHORT.fullmatch(name)
+    if short is None or _is_known(source, name):
+        return name
+    ids = sorted({line.id for line in source.listings() if _digits(line.id).startswith(short[1])})
+    if len(ids) > 1:
+        told = ", ".join(ids[:FEW]) + (", …" if len(ids) > FEW else "")
+        raise UsageError(f"image {name}", f"may be any of {told}", "write more digits")
+    return ids[0] if ids else name
+
+
+def _is_known(source: Source, name: str) -> bool:
+    try:
+        source.identify(name)
+    except NotFound:
+        return False
+    return True
+
+
+def _digits(id_: str) -> str:
+    return id_.rpartition(":")[2]
