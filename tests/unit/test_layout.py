@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.archives import ONE, REF_NAME, TWO, blob, image, index, layout, sha256, unpacked, written
 from toolkit.bundles import open_bundle
+from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, NotFound, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
@@ -248,3 +250,17 @@ def test_skopeo_and_umoci_read_what_we_wrote_and_we_what_they_wrote(
     assert {entry["annotations"][REF_NAME] for entry in index_["manifests"]} == {
         "app:1", "both:1", "theirs:2", "other:3",
     }  # fmt: skip
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    source = open_bundle(written(tmp_path / "a.tar", layout(("app:1", image(ONE)))))
+    picture = source.image("app:1")
+    assert isinstance(picture, ModernImage)
+    huge = replace(picture, layers=tuple(replace(layer, size=1 << 60) for layer in picture.layers))
+    store = LayoutStore(tmp_path / "store")
+    with (
+        pytest.raises(StoreError, match=r"needs \d+ bytes and its file system has \d+ free"),
+        store.receive([huge], {}),
+    ):
+        pass
+    assert list((tmp_path / "store" / "blobs" / "sha256").iterdir()) == []

@@ -9,7 +9,7 @@ import click
 
 from toolkit import places
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, opened, tell
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -34,6 +34,7 @@ from toolkit.settings import Settings, load_settings
     help="With --rootfs: when it was made, as 2024-01-31T12:00:00Z.  [default: SOURCE_DATE_EPOCH, else "
     "1970-01-01T00:00:00Z, so that the same FILE gets the same image ID]",
 )
+@format_option
 @carrying
 @click.pass_obj
 def command(
@@ -44,6 +45,7 @@ def command(
     into: str | None,
     rootfs: bool,
     created: str | None,
+    format_: str | None,
     wishes: Wishes,
 ) -> None:
     """Import images from a bundle into a store, all of them if none is named.
@@ -61,7 +63,7 @@ def command(
         origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
         place = into or places.canonical(places.AUTO, settings)
-        target = targets.target(place, None, settings, output, progress)
+        target = targets.target(place, format_, settings, output, progress)
         images = carry(source, target, references, wishes, progress)
     tell(output, source, target, images, {"bundle": source.place, "store": target.place})
 

@@ -131,6 +131,8 @@ def _folder(text: str) -> Path:
 
 
 def _in_a_folder(path: Path) -> Path:
+    if path.parent.exists() and not path.parent.is_dir():
+        raise UsageError(str(path.parent), "is no folder", "name a file in one")
     if not path.parent.is_dir():
         raise NotFound(str(path.parent), "is not there", f"make it: mkdir -p {path.parent}")
     return path

@@ -11,7 +11,7 @@ Other tools pass over `.lading`, and it may be removed at any time when nobody w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.folder_files import must_be_folders
-from toolkit.plumbing.space import reserve
+from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content
@@ -65,9 +65,13 @@ class LayoutStore(OciImages):
 
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[LayoutReceiver]:
-        """Begin a delivery; what it has not named when it ends is only blobs that nobody refers to."""
-        del images, known  # every blob lies by itself: there is nothing to lay out
+        """Begin a delivery; what it has not named when it ends is only blobs that nobody refers to.
+
+        Raises StoreError where what is not there yet cannot fit.
+        """
+        del known  # every blob lies by itself: there is nothing to lay out
         self._prepare()
+        self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
         yield LayoutReceiver(self)
 
     def put(self, layer: Layer, content: Content) -> Proof:
@@ -130,6 +134,19 @@ class LayoutStore(OciImages):
                 make_folder(folder)
             sweep(self._own / "parts")
             sweep(self.path)
+
+    def _require_space(self, layers: Iterable[Layer]) -> None:
+        missing = sum(
+            layer.size
+            for layer in layers
+            if layer.digest is None or Stamp.of(self.folder.path(layer.digest)) is None
+        )
+        with storing(self.place):
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                require_space(handle, missing, self.place)
+            finally:
+                os.close(handle)
 
     def _name(self, part: Path, digest: Digest) -> None:
         path = self.folder.path(digest)
