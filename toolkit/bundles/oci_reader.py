@@ -16,7 +16,7 @@ from toolkit.bundles.ocilayout import INDEX, OciImages
 from toolkit.document import LIMIT, Allowance
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image
-from toolkit.model import Config, Index, Manifest
+from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Source
 
@@ -32,6 +32,7 @@ def open_archive(archive: Archive, prefer: str = "") -> Source:
         if _lists_nothing(archive) and items(archive):  # Docker 25 saved images without a name
             return DockerArchive(archive)
         if any(_is_disordered(*pair) for pair in _pairs(archive)):
+            refuse_two_images(archive, _mended(archive))
             return DockerArchive(archive, note=DISORDERED)
     return OciBundle(archive, prefer)
 
@@ -53,7 +54,9 @@ class OciBundle(OciImages):
         if self._agreed is None:
             entries = super().entries()
             if not self._preferred:
-                self._noted = refuse_two_images(self._archive, self._offered(entries))
+                blobs = _Counted(self.blobs, self.place)
+                offered = ((entry, _platforms(blobs, entry)) for entry in entries)
+                self._noted = refuse_two_images(self._archive, offered)
             self._agreed = entries
         return self._agreed
 
@@ -76,16 +79,6 @@ class OciBundle(OciImages):
         """Let the file go."""
         self._archive.close()
 
-    def _offered(self, entries: Entries) -> Iterator[tuple[Entry, list[Image]]]:
-        """Yield each entry with its platforms; raises UnsafeArchive where all are too much together."""
-        blobs = _Counted(self.blobs, self.place)
-        for entry in entries:
-            try:
-                images = gather(blobs, entry.names, entry.top).offered.images()
-            except (MissingMember, Unsupported):
-                images = []  # refused when it is asked for; the other parts must not have it
-            yield entry, images
-
 
 class _Counted:
     """Blobs whose documents are counted, each time that one is read."""
@@ -105,22 +98,49 @@ def _lists_nothing(archive: Archive) -> bool:
     return not Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests
 
 
+def _platforms(blobs: Blobs, entry: Entry) -> list[Image]:
+    """Return what an entry offers; nothing of what is refused when it is asked for."""
+    try:
+        return gather(blobs, entry.names, entry.top).offered.images()
+    except (MissingMember, Unsupported):
+        return []  # the other parts must not have it
+
+
 def _pairs(archive: Archive) -> Iterator[tuple[Manifest, Config]]:
     """Yield the manifests of index.json with their configs; what is broken is told later."""
     blobs = _Counted(archive, archive.place)
     for top in Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests:
-        if top.media_type not in mediatype.MANIFESTS:
+        if pair := _pair(blobs, top):
+            yield pair
+
+
+def _pair(blobs: Blobs, top: Descriptor) -> tuple[Manifest, Config] | None:
+    """Return a manifest and its config; None where one of them is broken or no manifest."""
+    if top.media_type not in mediatype.MANIFESTS:
+        return None
+    try:
+        raw = blobs.read(blob_name(top.digest), LIMIT) or b""
+        manifest = Manifest.from_bytes(top.check(raw), top.media_type)
+        raw = blobs.read(blob_name(manifest.config.digest), LIMIT) or b""
+        return manifest, Config.from_bytes(manifest.config.check(raw))
+    except UnsafeArchive:
+        raise
+    except ToolkitError:
+        return None
+
+
+def _mended(archive: Archive) -> Iterator[tuple[Entry, list[Image]]]:
+    """Yield the entries of index.json with what they offer, the layers in the order of the config."""
+    blobs = _Counted(archive, archive.place)
+    for entry in Entries.of(archive.read(INDEX, LIMIT) or b""):
+        pair = _pair(blobs, entry.top)
+        if pair is None or not _is_disordered(*pair):
+            yield entry, _platforms(blobs, entry)
             continue
-        try:
-            raw = blobs.read(blob_name(top.digest), LIMIT) or b""
-            manifest = Manifest.from_bytes(top.check(raw), top.media_type)
-            raw = blobs.read(blob_name(manifest.config.digest), LIMIT) or b""
-            config = Config.from_bytes(manifest.config.check(raw))
-        except UnsafeArchive:
-            raise
-        except ToolkitError:
-            continue
-        yield manifest, config
+        manifest, config = pair
+        layers = {layer.digest: layer for layer in manifest.layers}
+        ordered = tuple(layers[diff_id] for diff_id in config.diff_ids)
+        yield entry, [Image(replace(manifest, layers=ordered), config)]
 
 
 def _is_disordered(manifest: Manifest, config: Config) -> bool:

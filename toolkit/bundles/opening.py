@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
 from toolkit.plumbing.streams import SNIFF, Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole
+from toolkit.plumbing.waiting import until_readable
 from toolkit.ports import Block
 
 STANDARD_INPUT = "standard input"
@@ -112,11 +112,9 @@ def _compression_of(handle: int, place: str) -> str:
 def _arriving(handle: int, place: str) -> Iterator[Block]:
     """Yield what comes through a pipe. Before anybody writes to it, it would look as if it had ended."""
     view = memoryview(bytearray(STEP))
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
     while True:
         with storing(place):
-            poll.poll()
+            until_readable(handle)
             try:
                 count = os.readv(handle, [view])
             except BlockingIOError:  # a writer is there, and has nothing yet

@@ -6,7 +6,6 @@ Whoever reads the other end gets nothing of a bundle that failed: it cannot be t
 from __future__ import annotations
 
 import os
-import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from toolkit.errors import StoreError
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import nameless_file
 from toolkit.plumbing.streams import Extent
+from toolkit.plumbing.waiting import until_writable
 from toolkit.ports import Block
 
 
@@ -42,7 +42,7 @@ class Streamed:
             try:
                 view = view[os.write(self._handle, view) :]
             except BlockingIOError:  # whoever gave us the pipe has it so
-                select.select([], [self._handle], [])
+                until_writable(self._handle)
             except BrokenPipeError:  # the reader has gone: no failure of ours
                 raise
             except OSError as error:

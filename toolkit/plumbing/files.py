@@ -190,12 +190,8 @@ def staged_folder(path: Path) -> Iterator[Path]:
             fsync_folder(part)
             _put_in_place(part, path, old)
             fsync_folder(path.parent)
-            _remove_tree(part)
-            _remove_tree(old)
-        except BaseException:
-            _remove_tree(part)
-            raise
         finally:
+            surely(lambda: _clear(part, path, old))
             surely(lambda: lock.unlink(missing_ok=True))
 
 
@@ -212,6 +208,13 @@ def _put_in_place(part: Path, path: Path, old: Path) -> None:
         if os.path.lexists(old) and not os.path.lexists(path):
             os.replace(old, path)
         raise
+
+
+def _clear(part: Path, path: Path, old: Path) -> None:
+    """Remove what is not under its name; the old folder only where there is one under it."""
+    _remove_tree(part)
+    if os.path.lexists(path):
+        _remove_tree(old)
 
 
 def surely(clean: Callable[[], object]) -> None:
