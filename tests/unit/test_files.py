@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import NotFound, StoreError, TryAgain
-from toolkit.plumbing import files
+from toolkit.plumbing import stagedfolder
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
@@ -22,7 +22,6 @@ from toolkit.plumbing.files import (
     make_folder,
     part_name,
     read_bounded,
-    staged_folder,
     storing,
     sweep,
     write_all,
@@ -30,6 +29,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.sharing import copy_range, link_atomically
+from toolkit.plumbing.stagedfolder import staged_folder
 
 NOBODY = 65534
 HOLDER = """
@@ -252,7 +252,7 @@ def test_a_staged_folder_begins_empty(tmp_path: Path) -> None:
 @pytest.fixture
 def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that cannot exchange two names."""
-    monkeypatch.setattr(files, "exchanged", lambda *_: False)
+    monkeypatch.setattr(stagedfolder, "exchanged", lambda *_: False)
 
 
 @pytest.mark.usefixtures("no_exchange")

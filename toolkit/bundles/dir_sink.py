@@ -15,8 +15,9 @@ from toolkit.digest import Digest
 from toolkit.errors import MissingMember, StoreError, Unsupported, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.model import Descriptor
-from toolkit.plumbing.files import staged_folder, storing, write_all
+from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.space import require_space, reserve
+from toolkit.plumbing.stagedfolder import staged_folder
 from toolkit.plumbing.streams import transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Content

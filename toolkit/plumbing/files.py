@@ -1,6 +1,6 @@
 """Files that come to be whole or not at all.
 
-`atomic_file` and `staged_folder` are the only ways a file or folder of ours appears under its name:
+`atomic_file`, and `staged_folder` for folders, are the only ways one of ours appears under its name:
 a temporary name, fsync, rename, fsync of the folder. The temporary name is fixed for each target and
 held under a lock, so that what a killed run left behind is found and removed by the next one.
 """
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Self
 
 from toolkit.errors import NotFound, StoreError, ToolkitError, TryAgain
-from toolkit.plumbing.exchange import exchanged
 
 ADVICE = {
     errno.ENOSPC: "free some space and run again",
@@ -170,53 +169,6 @@ def write_at(handle: int, content: bytes | bytearray | memoryview, offset: int) 
     return offset + done
 
 
-@contextmanager
-def staged_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that takes its name when the block ends well.
-
-    Files in it are made durable by whoever writes them. An existing `path` is replaced, in one step
-    where the file system has it; where it has not, a run killed just then leaves none under the name,
-    and the next run puts the old one back first.
-    """
-    part = part_name(path)
-    lock, old = (part.with_name(part.name + suffix) for suffix in (LOCK, OLD))
-    with storing(path), locked(lock):
-        try:
-            if os.path.lexists(old) and not os.path.lexists(path):
-                os.replace(old, path)
-            _remove_tree(part)
-            part.mkdir()
-            yield part
-            fsync_folder(part)
-            _put_in_place(part, path, old)
-            fsync_folder(path.parent)
-        finally:
-            surely(lambda: _clear(part, path, old))
-            surely(lambda: lock.unlink(missing_ok=True))
-
-
-def _put_in_place(part: Path, path: Path, old: Path) -> None:
-    """Rename `part` to `path`; what had that name is `part` or `old` afterwards."""
-    if os.path.lexists(path) and exchanged(part, path):
-        return
-    if os.path.lexists(path):
-        _remove_tree(old)
-        os.replace(path, old)
-    try:
-        os.replace(part, path)
-    except BaseException:
-        if os.path.lexists(old) and not os.path.lexists(path):
-            os.replace(old, path)
-        raise
-
-
-def _clear(part: Path, path: Path, old: Path) -> None:
-    """Remove what is not under its name; the old folder only where there is one under it."""
-    _remove_tree(part)
-    if os.path.lexists(path):
-        _remove_tree(old)
-
-
 def surely(clean: Callable[[], object]) -> None:
     """Clean up to the end, also where Ctrl-C comes just then."""
     try:
@@ -233,7 +185,7 @@ def sweep(folder: Path) -> None:
             is_folder = path.is_dir() and not path.is_symlink()
             lock = path.with_name(path.name + LOCK) if is_folder else path
             with suppress(TryAgain, OSError), locked(lock, wait=False):
-                _remove_tree(path)
+                remove_tree(path)
                 lock.unlink(missing_ok=True)
 
 
@@ -293,7 +245,8 @@ def _umask() -> int:
     return 0o022
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
+    """Remove a file or folder, if it is there; a link is not followed."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -21,12 +21,12 @@ from toolkit.plumbing.files import (
     make_folder,
     read_bounded,
     read_handle,
-    staged_folder,
     storing,
     sweep,
     write_all,
     write_atomically,
 )
+from toolkit.plumbing.stagedfolder import staged_folder
 from toolkit.plumbing.tarball import Entry, StreamReader, entries
 from toolkit.plumbing.tree import Tree, components
 from toolkit.plumbing.turns import turn, turn_name
