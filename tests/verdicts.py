@@ -128,7 +128,7 @@ HOSTILE = (
     Row("40_outer_xz.tar.xz", "✓✗✓", ACCEPTED, why="containerd reads no compressed file"),
     Row("41_outer_concat_gz.tar.gz", "✗✗✓", ACCEPTED, why=GZIP),
     Row(
-        "42_null_manifest.tar", "✗✗✓", "refused 5", "is a JSON NoneType, expected a list",
+        "42_null_manifest.tar", "✗✗✓", "refused 5", "is a JSON null, expected a list",
         "null lists nothing by mistake; dockerd loads nothing and is content, from 23 on it refuses",
     ),
     Row(

@@ -53,7 +53,7 @@ KEEPS_MANIFESTS = {"universal", "docker", "oci", "dir"}
 RESAVED = ("docker-20.10.tar", "docker-29-containerd.tar", "docker-29-overlay2.tar")  # of the same image
 IN_ENGINES = ("docker-20.10.tar", "docker-29-containerd.tar", "crane.tar", "skopeo-oci-archive.tar")
 LAYOUTS = {"universal", "docker", "oci"}  # what umoci can be given
-NO_IMAGES = {"ggcr-null_manifest.tar": "is a JSON NoneType, expected a list"}  # of others, and why
+NO_IMAGES = {"ggcr-null_manifest.tar": "is a JSON null, expected a list"}  # of others, and why
 
 Facts = dict[str, tuple[str, tuple[str, ...]]]  # platform → image ID, diffIDs
 
