@@ -8,13 +8,14 @@ place among sorted names, is not known before it was written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from toolkit import gojson
 from toolkit.bundles.layout_members import blobs, head
 from toolkit.bundles.members import Member, file
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.names import IMAGE_NAME, REF_NAME, loadable, merged, name_annotations, split_tag, tags
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME, loadable, merged, name_annotations, repositories_json
+from toolkit.errors import Unsupported
 from toolkit.image import Image, ProvenImage
 from toolkit.reference import Reference
 
@@ -46,6 +47,18 @@ def pictures(images: Sequence[ProvenImage]) -> Pictured:
     return [(image, picture) for image in images if (picture := image.preferred())]
 
 
+def layered(proven: ProvenImage, advice: str) -> Image:
+    """Return the platform that Docker shows; raises Unsupported where there is none, or none with a layer."""
+    image = proven.preferred()
+    if image is None or not image.layers:
+        raise Unsupported(
+            ", ".join(proven.names) or str(proven.top.digest),
+            "has no layers" if image else "is an artifact, not an image",
+            advice,
+        )
+    return image
+
+
 def docker_part(pictured: Pictured) -> list[Member]:
     """List manifest.json, where there is an image to list in it."""
     return [file("manifest.json", manifest_json(pictured))] if pictured else []
@@ -53,22 +66,27 @@ def docker_part(pictured: Pictured) -> list[Member]:
 
 def manifest_json(pictured: Pictured) -> bytes:
     """Return manifest.json: one item an image, over the same blobs (formats D.2)."""
-    items = [
-        {
-            "Config": blob_name(image.manifest.config.digest),
-            "RepoTags": loadable(proven.names) or None,
-            "Layers": [blob_name(layer.digest) for layer in image.manifest.layers],
-        }
+    return items_json(
+        (
+            proven,
+            blob_name(image.manifest.config.digest),
+            [blob_name(layer.digest) for layer in image.manifest.layers],
+        )
         for proven, image in pictured
+    )
+
+
+def items_json(items: Iterable[tuple[ProvenImage, str, Sequence[str]]]) -> bytes:
+    """Return a manifest.json of images, each with the members that are its config and its layers."""
+    listed = [
+        {"Config": config, "RepoTags": loadable(proven.names) or None, "Layers": layers}
+        for proven, config, layers in items
     ]
-    return gojson.encode(items) + b"\n"
+    return gojson.encode(listed) + b"\n"
 
 
 def repositories(pictured: Pictured) -> bytes:
     """Return `repositories` as Docker 25 writes it: a name's value is the top layer's diffID."""
-    names: dict[str, dict[str, str]] = {}
-    for proven, image in pictured:
-        for name in tags(proven.names) if image.layers else []:
-            repository, tag = split_tag(name)
-            names.setdefault(repository, {})[tag] = image.config.diff_ids[-1].hex
-    return gojson.encode(names, sort_keys=True) + b"\n"
+    return repositories_json(
+        (proven.names, image.config.diff_ids[-1].hex) for proven, image in pictured if image.layers
+    )

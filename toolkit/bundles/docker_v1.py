@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit import gojson
+from toolkit.ancestry import V1Layer
+from toolkit.bundles.docker_members import layered
 from toolkit.bundles.losses import lost_as_v1, lost_layersizes
 from toolkit.bundles.members import Member, file, folder
-from toolkit.bundles.names import merged, split_tag, tags
+from toolkit.bundles.names import merged, repositories_json
 from toolkit.bundles.universal import VERSION
-from toolkit.errors import Unsupported
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, told_chain, v1_json_for_bundle
 
 NAME = "docker-v1"
+ADVICE = "docker-v1 carries layers only; choose --format universal"
 
 
 def members(images: Sequence[ProvenImage]) -> list[Member]:
@@ -26,15 +27,13 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
     Raises Unsupported for what is no image, or one without layers.
     """
     listed: list[Member] = []
-    names: dict[str, dict[str, str]] = {}
+    tops: list[tuple[tuple[str, ...], str]] = []
     for proven in merged(images):
-        image = _carried(proven)
+        image = layered(proven, ADVICE)
         chain = own_chain(image) or told_chain(image)
-        listed += layer_folders(image)
-        for name in tags(proven.names):
-            repository, tag = split_tag(name)
-            names.setdefault(repository, {})[tag] = chain[-1].id
-    return [*listed, file("repositories", gojson.encode(names, sort_keys=True) + b"\n")]
+        listed += layer_folders(image, chain)
+        tops.append((proven.names, chain[-1].id))
+    return [*listed, file("repositories", repositories_json(tops))]
 
 
 def losses(proven: ProvenImage) -> list[Finding]:
@@ -42,21 +41,8 @@ def losses(proven: ProvenImage) -> list[Finding]:
     return [*lost_as_v1(proven, NAME), *lost_layersizes(proven, NAME)]
 
 
-def _carried(proven: ProvenImage) -> Image:
-    """Return the image that goes in; raises Unsupported where there is none, or none with a layer."""
-    image = proven.preferred()
-    if image is None or not image.layers:
-        raise Unsupported(
-            ", ".join(proven.names) or str(proven.top.digest),
-            "has no layers" if image else "is an artifact, not an image",
-            "docker-v1 carries layers only; choose --format universal",
-        )
-    return image
-
-
-def layer_folders(image: Image) -> list[Member]:
+def layer_folders(image: Image, chain: Sequence[V1Layer]) -> list[Member]:
     """List the four members of each layer."""
-    chain = own_chain(image) or told_chain(image)
     return [
         member
         for layer, blob in zip(chain, image.manifest.layers, strict=True)

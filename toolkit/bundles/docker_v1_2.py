@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from toolkit import gojson
 from toolkit.ancestry import V1Layer
-from toolkit.bundles.docker_members import Pictured, pictures
+from toolkit.bundles.docker_members import Pictured, items_json, layered, pictures
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms
-from toolkit.bundles.members import Member, file, folder, link
-from toolkit.bundles.names import loadable, merged, split_tag, tags
+from toolkit.bundles.members import Member, file, folder, link, once
+from toolkit.bundles.names import merged, repositories_json, tags
 from toolkit.bundles.universal import VERSION
 from toolkit.digest import Digest
-from toolkit.errors import UnsafeArchive, Unsupported
 from toolkit.gotime import seconds
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 
 NAME = "docker-v1.2"
+ADVICE = "docker-v1.2 carries images with layers only; choose --format universal"
 OWNER = "root"
 MODES = {"file": 0o100644, "directory": 0o040755, "symlink": 0o120777}  # Docker before 24 writes type bits
 
@@ -36,7 +35,7 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
     """
     pictured = pictures(merged(images))
     for proven in images:
-        _refuse_empty(proven)
+        layered(proven, ADVICE)
     chains = [own_chain(image) or saved_chain(image) for _, image in pictured]
     stored: dict[Digest, str] = {}  # diffID → the v1 ID that has the file
     listed = [
@@ -47,8 +46,8 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
     listed.append(file("manifest.json", _manifest_json(pictured, chains)))
     if any(tags(proven.names) for proven, _ in pictured):
         listed.append(file("repositories", _repositories(pictured, chains)))
-    once = _once(listed)
-    return [replace(member, mode=MODES[member.kind], owner=OWNER) for member in sorted(once, key=_walked)]
+    unique = sorted(once(listed, key=_undated), key=_walked)
+    return [replace(member, mode=MODES[member.kind], owner=OWNER) for member in unique]
 
 
 def losses(proven: ProvenImage) -> list[Finding]:
@@ -76,14 +75,9 @@ def _members(image: Image, chain: Sequence[V1Layer], stored: dict[Digest, str]) 
         yield replace(member, mtime=created)
 
 
-def _once(listed: Sequence[Member]) -> list[Member]:
-    """Drop what images share; of two images' times the first counts, as in Docker's own save."""
-    seen: dict[str, Member] = {}
-    for member in listed:
-        known = seen.setdefault(member.name, member)
-        if replace(known, mtime=0) != replace(member, mtime=0):
-            raise UnsafeArchive(member.name, "would stand twice in the bundle, with different content")
-    return list(seen.values())
+def _undated(member: Member) -> Member:
+    """Return what images must share of a member: of two times the first counts, as in Docker's own save."""
+    return replace(member, mtime=0)
 
 
 def _walked(member: Member) -> list[bytes]:
@@ -92,31 +86,13 @@ def _walked(member: Member) -> list[bytes]:
 
 
 def _manifest_json(pictured: Pictured, chains: Sequence[Sequence[V1Layer]]) -> bytes:
-    items = [
-        {
-            "Config": f"{image.config.image_id.hex}.json",
-            "RepoTags": loadable(proven.names) or None,
-            "Layers": [f"{layer.id}/layer.tar" for layer in chain],
-        }
+    return items_json(
+        (proven, f"{image.config.image_id.hex}.json", [f"{layer.id}/layer.tar" for layer in chain])
         for (proven, image), chain in zip(pictured, chains, strict=True)
-    ]
-    return gojson.encode(items) + b"\n"
+    )
 
 
 def _repositories(pictured: Pictured, chains: Sequence[Sequence[V1Layer]]) -> bytes:
-    names: dict[str, dict[str, str]] = {}
-    for (proven, _), chain in zip(pictured, chains, strict=True):
-        for name in tags(proven.names):
-            repository, tag = split_tag(name)
-            names.setdefault(repository, {})[tag] = chain[-1].id
-    return gojson.encode(names, sort_keys=True) + b"\n"
-
-
-def _refuse_empty(proven: ProvenImage) -> None:
-    image = proven.preferred()
-    if image is None or not image.layers:
-        raise Unsupported(
-            ", ".join(proven.names) or str(proven.top.digest),
-            "has no layers" if image else "is an artifact, not an image",
-            "docker-v1.2 carries images with layers only; choose --format universal",
-        )
+    return repositories_json(
+        (proven.names, chain[-1].id) for (proven, _), chain in zip(pictured, chains, strict=True)
+    )

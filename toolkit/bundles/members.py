@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from toolkit.digest import Digest
@@ -96,10 +96,14 @@ class Layout:
         return [(offset, bytes(piece)) for offset, piece in pieces]
 
 
-def once(members: Sequence[Member]) -> list[Member]:
-    """Drop repeated members; raises UnsafeArchive where one name would have two contents."""
+def once(members: Sequence[Member], key: Callable[[Member], Member] | None = None) -> list[Member]:
+    """Drop repeated members; raises UnsafeArchive where one name would have two contents.
+
+    What makes two the same is all of a member, or what `key` returns of it, as in `sorted`.
+    """
     seen: dict[str, Member] = {}
     for member in members:
-        if seen.setdefault(member.name, member) != member:
+        known = seen.setdefault(member.name, member)
+        if known != member and (key is None or key(known) != key(member)):
             raise UnsafeArchive(member.name, "would stand twice in the bundle, with different content")
     return list(seen.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from toolkit import gojson
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.image import ProvenImage
@@ -31,6 +32,16 @@ def split_tag(name: str) -> tuple[str, str]:
     """Split `repository:tag` as `repositories` files do: at the last colon, ports aside."""
     repository, colon, tag = name.rpartition(":")
     return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def repositories_json(tops: Iterable[tuple[Iterable[str], str]]) -> bytes:
+    """Return a `repositories` file for images' names and the IDs of their top layers (formats A.10)."""
+    repositories: dict[str, dict[str, str]] = {}
+    for names, top in tops:
+        for name in tags(names):
+            repository, tag = split_tag(name)
+            repositories.setdefault(repository, {})[tag] = top
+    return gojson.encode(repositories, sort_keys=True) + b"\n"
 
 
 def name_annotations(name: str) -> dict[str, str]:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit import gojson
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.docker_members import docker_part, pictures
 from toolkit.bundles.layout_members import blobs, head
 from toolkit.bundles.members import Member, file, folder, link
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.names import merged, split_tag, tags
+from toolkit.bundles.names import merged, repositories_json
 from toolkit.digest import Digest
 from toolkit.errors import UnsafeArchive
 from toolkit.image import Image, ProvenImage
@@ -48,13 +47,8 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
 
 def repositories(images: Sequence[ProvenImage], chains: dict[int, Chain]) -> bytes:
     """Return the v1 names: repository → tag → ID of the top layer."""
-    names: dict[str, dict[str, str]] = {}
-    for image in images:
-        chain = chains.get(id(image))
-        for name in tags(image.names) if chain else []:
-            repository, tag = split_tag(name)
-            names.setdefault(repository, {})[tag] = chain[-1][0].id if chain else ""
-    return gojson.encode(names, sort_keys=True) + b"\n"
+    told = ((image.names, chains.get(id(image))) for image in images)
+    return repositories_json((names, chain[-1][0].id) for names, chain in told if chain)
 
 
 def v1_chain(image: Image) -> Chain:
