@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.opening import STANDARD_INPUT, opened, outer_compression
+from toolkit.bundles.opening import STANDARD_INPUT, unwrapped
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding
@@ -29,8 +29,7 @@ class Archive:
         self.place = str(path) if path else STANDARD_INPUT
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
-        self._handle = opened(path)
-        self.outer = outer_compression(path)
+        self._handle, self.outer = unwrapped(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:
@@ -86,3 +85,24 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class ArchiveSource:
+    """What every Source over an archive tells of its file; a subclass reads the images."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.place, self._archive = archive.place, archive
+
+    @property
+    def format(self) -> str:
+        """Return the name of the bundle's format."""
+        return self._archive.format
+
+    @property
+    def outer(self) -> str:
+        """Return how the file is compressed as a whole; empty where it is not."""
+        return self._archive.outer
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._archive.close()

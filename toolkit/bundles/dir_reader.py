@@ -20,6 +20,7 @@ from typing import Protocol, Self
 from toolkit import gojson, mediatype
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST
+from toolkit.bundles.engines import TAR
 from toolkit.bundles.layout_members import OCI_LAYOUT
 from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages
@@ -34,7 +35,6 @@ from toolkit.ports import Content
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
 VERSION_LIMIT = 64  # bytes
-TAR = "tar"
 
 
 class Files(Protocol):

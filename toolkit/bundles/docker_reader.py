@@ -13,7 +13,7 @@ from functools import cached_property
 
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
-from toolkit.bundles.archive_reader import Archive
+from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.docker_part import MANIFEST, Item, items
 from toolkit.bundles.v1_agreement import V1Agreement
 from toolkit.configured import ConfiguredImage
@@ -48,11 +48,11 @@ class _Blobs:
         self.members[key], self.keys[member], self.diff_ids[member] = member, key, diff_id
 
 
-class DockerArchive:
+class DockerArchive(ArchiveSource):
     """The images of manifest.json; a Source."""
 
     def __init__(self, archive: Archive, prefer: str = "", note: str = "") -> None:
-        self.place, self._archive = archive.place, archive
+        super().__init__(archive)
         self._v1 = V1Agreement(archive, preferred=prefer == DOCKER)
         self._note = (Finding(archive.place, note),) if note else ()
 
@@ -93,20 +93,6 @@ class DockerArchive:
         if (member := self._blobs.members.get(layer.key)) is None:
             raise NotFound(f"layer {layer.key[:150]}", f"is not in {self.place}")
         yield self._archive.extent(member)
-
-    @property
-    def format(self) -> str:
-        """Return the name of the bundle's format."""
-        return self._archive.format
-
-    @property
-    def outer(self) -> str:
-        """Return how the file is compressed as a whole; empty where it is not."""
-        return self._archive.outer
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._archive.close()
 
     @cached_property
     def _items(self) -> list[Item]:

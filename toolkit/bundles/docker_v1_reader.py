@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
-from toolkit.bundles.archive_reader import Archive
+from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
@@ -19,11 +19,12 @@ from toolkit.ports import Content
 from toolkit.reference import near, same
 
 
-class V1Bundle:
+class V1Bundle(ArchiveSource):
     """A docker-v1 bundle as a Source."""
 
     def __init__(self, archive: Archive, prefer: str = "") -> None:  # noqa: ARG002 - one part, no choice
-        self.place, self._archive, self._part = archive.place, archive, V1Part(archive)
+        super().__init__(archive)
+        self._part = V1Part(archive)
         self._parents: dict[str, str] = {}
         self.docker_compatible = False
 
@@ -65,20 +66,6 @@ class V1Bundle:
     def open(self, layer: Layer) -> Iterator[Content]:
         """Open a layer.tar."""
         yield self._archive.extent(f"{layer.key}/layer.tar")
-
-    @property
-    def format(self) -> str:
-        """Return the name of the bundle's format."""
-        return self._archive.format
-
-    @property
-    def outer(self) -> str:
-        """Return how the file is compressed as a whole; empty where it is not."""
-        return self._archive.outer
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._archive.close()
 
     def _checked(self) -> dict[str, str]:
         """Return every layer's parent; raises UnsafeArchive where a folder holds another layer.

@@ -13,6 +13,7 @@ PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
 FIRST_ZSTD = 23  # Docker reads zstd from here on
 LAST_OTHERS = 28  # from 29 on containerd reads for it, and knows neither xz nor bzip2
 FIRST_CONFIG = (1, 10)  # Docker with image configs; before it, an image is its layers
+TAR = "tar"  # a folder's files in a tar, told as a compression of the whole
 OTHERS = frozenset({"xz", "bzip2"})
 
 
@@ -35,7 +36,7 @@ class Engines:
 
     def of(self, images: Sequence[ProvenImage], outer: str = "") -> Engines:
         """Return those that load these images too, out of a file that is compressed as a whole by `outer`."""
-        if outer == "tar":  # a folder's files in a tar
+        if outer == TAR:
             return Engines(None)
         compressions = frozenset[str]().union(*(image.compressions for image in images))
         pictures = [image.preferred() for image in images]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit import mediatype
 from toolkit.bundles.agreement import refuse_two_images
-from toolkit.bundles.archive_reader import Archive
+from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.docker_part import MANIFEST, items
 from toolkit.bundles.docker_reader import DOCKER, DockerArchive
 from toolkit.bundles.entries import Entries, Entry
@@ -29,23 +29,25 @@ def open_archive(archive: Archive, prefer: str = "") -> Source:
     if prefer == DOCKER and MANIFEST in archive:
         return DockerArchive(archive, prefer)
     if not prefer and MANIFEST in archive and INDEX in archive:
-        if _lists_nothing(archive) and items(archive):  # Docker 25 saved images without a name
+        index = Index.from_bytes(archive.read(INDEX, LIMIT) or b"")
+        if not index.manifests and items(archive):  # Docker 25 saved images without a name
             return DockerArchive(archive)
-        if any(_is_disordered(*pair) for pair in _pairs(archive)):
+        if any(_is_disordered(*pair) for pair in _pairs(archive, index)):
             refuse_two_images(archive, _mended(archive))
             return DockerArchive(archive, note=DISORDERED)
     return OciBundle(archive, prefer)
 
 
-class OciBundle(OciImages):
+class OciBundle(ArchiveSource, OciImages):
     """An archive with a layout in it. `prefer` oci says whom to believe where its parts disagree.
 
     Nothing is told of the archive before its parts were compared: once, and from metadata alone.
     """
 
     def __init__(self, archive: Archive, prefer: str = "") -> None:
-        self._archive, self._preferred = archive, prefer == OCI
-        super().__init__(archive, archive.place)
+        ArchiveSource.__init__(self, archive)
+        OciImages.__init__(self, archive, archive.place)
+        self._preferred = prefer == OCI
         self._agreed: Entries | None = None
         self._noted: tuple[Finding, ...] = ()
 
@@ -65,20 +67,6 @@ class OciBundle(OciImages):
         image = super().image(name, platform)
         return replace(image, findings=(*image.findings, *self._noted, *self._archive.findings))
 
-    @property
-    def format(self) -> str:
-        """Return the name of the bundle's format."""
-        return self._archive.format
-
-    @property
-    def outer(self) -> str:
-        """Return how the file is compressed as a whole; empty where it is not."""
-        return self._archive.outer
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._archive.close()
-
 
 class _Counted:
     """Blobs whose documents are counted, each time that one is read."""
@@ -94,10 +82,6 @@ class _Counted:
         return raw
 
 
-def _lists_nothing(archive: Archive) -> bool:
-    return not Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests
-
-
 def _platforms(blobs: Blobs, entry: Entry) -> list[Image]:
     """Return what an entry offers; nothing of what is refused when it is asked for."""
     try:
@@ -106,10 +90,10 @@ def _platforms(blobs: Blobs, entry: Entry) -> list[Image]:
         return []  # the other parts must not have it
 
 
-def _pairs(archive: Archive) -> Iterator[tuple[Manifest, Config]]:
+def _pairs(archive: Archive, index: Index) -> Iterator[tuple[Manifest, Config]]:
     """Yield the manifests of index.json with their configs; what is broken is told later."""
     blobs = _Counted(archive, archive.place)
-    for top in Index.from_bytes(archive.read(INDEX, LIMIT) or b"").manifests:
+    for top in index.manifests:
         if pair := _pair(blobs, top):
             yield pair
 

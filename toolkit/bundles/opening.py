@@ -17,7 +17,7 @@ from toolkit.errors import CorruptContent, StoreError, ToolkitError, Unsupported
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
-from toolkit.plumbing.streams import SNIFF, Extent
+from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole
 from toolkit.plumbing.waiting import until_readable
 from toolkit.ports import Block
@@ -29,19 +29,26 @@ PIPES = (stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR)  # what standard input may 
 
 
 def opened(path: Path | None) -> int:
+    """Return the descriptor of a tar as `unwrapped` does, without how the file was compressed."""
+    return unwrapped(path)[0]
+
+
+def unwrapped(path: Path | None) -> tuple[int, str]:
     """Return the descriptor of a tar, standard input's where there is no path; the caller closes it.
 
+    And how the file that is named is compressed as a whole: empty for a plain one, and for a stream.
     Waits for who writes to a pipe. Raises NotFound, Unsupported for what is no tar, UsageError for a
     terminal, StoreError where what is unpacked does not fit, and what unpacking raises.
     """
     place = str(path) if path else STANDARD_INPUT
     with storing(place):
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if path else _standard_input()
+    compression = ""
     try:
         if _is_seekable_file(handle):
             compression = _compression_of(handle, place)
             if not compression:
-                return handle
+                return handle, ""
             found = _unpacked(Extent(handle, 0, os.fstat(handle).st_size, place).blocks(), compression, place)
         else:
             _must_be_pipe(handle, path, place)
@@ -50,15 +57,7 @@ def opened(path: Path | None) -> int:
         os.close(handle)
         raise
     os.close(handle)
-    return found
-
-
-def outer_compression(path: Path | None) -> str:
-    """Return how a file is compressed as a whole; empty for a plain one, and for what came through a pipe."""
-    if path is None or not path.is_file():
-        return ""
-    with storing(path), path.open("rb", buffering=0) as file:
-        return sniff(file.read(SNIFF))
+    return found, compression if path else ""
 
 
 def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:
