@@ -34,7 +34,7 @@ class InMemory:
         return None if content is None else len(content)
 
     def open(self, digest: Digest, size: int) -> AbstractContextManager[Content]:
-        raise NotImplementedError
+        raise NotImplementedError  # nothing may read a layer to tell what a picture shows
 
 
 def modern(picture: Picture, *names: str) -> ProvenImage:

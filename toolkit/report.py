@@ -13,6 +13,7 @@ from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
 ERROR, WARNING, NOTE = "error", "warning", "note"
+NO_IMAGES = "holds no images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Report:
             "images": [image_json(proven) for proven in self.images],
             "findings": [finding_json(finding) for finding in self.findings],
         }
+
+
+def nothing_in(place: str) -> Finding:
+    """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
+    return Finding(place, NO_IMAGES, WARNING)
 
 
 def finding_json(finding: Finding) -> dict[str, str]:

@@ -52,6 +52,7 @@ class Held:
 @singledispatch
 def held(engine: Workplace, bundle: Path, names: Sequence[str]) -> dict[str, Held]:
     """Return the images of these names, as the engine has them once it was given the bundle."""
+    # What only an engine that has a function of its own below can do.
     raise NotImplementedError(f"{engine} of {bundle}: {names}")
 
 

@@ -16,7 +16,7 @@ from toolkit.errors import MissingMember, StoreError, Unsupported, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.model import Descriptor
 from toolkit.plumbing.files import storing, write_all
-from toolkit.plumbing.space import require_space, reserve
+from toolkit.plumbing.space import require_space_in, reserve
 from toolkit.plumbing.stagedfolder import staged_folder
 from toolkit.plumbing.streams import transfer
 from toolkit.plumbing.writebehind import WriteBehind
@@ -59,11 +59,7 @@ class DirSink:
         _refuse_foreign(self.path)
         with staged_folder(self.path) as folder:
             layers = {layer.key: layer for image in images for layer in image.layers}
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                require_space(handle, sum(layer.size for layer in layers.values()), self.place)
-            finally:
-                os.close(handle)
+            require_space_in(folder, sum(layer.size for layer in layers.values()), self.place)
             receiver = DirReceiver(folder, self.place)
             yield receiver
             receiver.must_be_finished()

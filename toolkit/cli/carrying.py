@@ -16,18 +16,17 @@ from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, Progress
-from toolkit.cli.targets import Target
+from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.cli.verify_cmd import FAILURES
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.image import Finding, ProvenImage
+from toolkit.image import ProvenImage
 from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reference import meaning
-from toolkit.report import WARNING, finding_json, image_json
+from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
 from toolkit.settings import Settings, load_settings
 
-NO_IMAGES = "holds no images"
 SERVES = {row.name: row.serves for row in FORMATS}
 
 format_option = click.option(
@@ -78,6 +77,12 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(OPTIONS):
         run = option(run)
     return run
+
+
+def may_be_stdout(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:  # noqa: ARG001 - click's shape
+    """Keep stdout clear for a bundle, before anything is said; a callback of click's."""
+    keep_stdout_clear(text, ctx.ensure_object(Output))
+    return text
 
 
 def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> AbstractContextManager[Source]:
@@ -150,7 +155,7 @@ def tell(
     output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
 ) -> None:
     """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
-    found = [] if images else [Finding(source.place, NO_IMAGES, WARNING)]
+    found = [] if images else [nothing_in(source.place)]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms

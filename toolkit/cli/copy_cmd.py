@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.import_cmd import refuse_unsigned
 from toolkit.cli.output import Output
@@ -13,15 +13,10 @@ from toolkit.cli.progress import progress_for
 from toolkit.settings import load_settings
 
 
-def _to_stdout(ctx: click.Context, param: click.Parameter, place: str) -> str:  # noqa: ARG001 - click's shape
-    targets.keep_stdout_clear(place, ctx.ensure_object(Output))
-    return place
-
-
 @click.command("copy", cls=Command, short_help="Carry images from one place to another.")
 @click.argument("origin", metavar="SRC-PLACE")
 @click.argument("references", metavar="[REF]...", nargs=-1)
-@click.argument("place", metavar="DST-PLACE", callback=_to_stdout)
+@click.argument("place", metavar="DST-PLACE", callback=may_be_stdout)
 @format_option
 @carrying
 @click.pass_obj

@@ -9,7 +9,7 @@ import click
 
 from toolkit.bundles import DEFAULT
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -17,12 +17,8 @@ from toolkit.errors import NotFound, UsageError
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder
 from toolkit.reference import file_name
+from toolkit.report import NO_IMAGES
 from toolkit.settings import Settings, load_settings
-
-
-def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> str | None:  # noqa: ARG001 - click's shape
-    targets.keep_stdout_clear(file, ctx.ensure_object(Output))
-    return file
 
 
 @click.command("export", cls=Command, short_help="Put images into one bundle.")
@@ -40,7 +36,7 @@ def _to_stdout(ctx: click.Context, param: click.Parameter, file: str | None) -> 
     "file",
     metavar="FILE",
     is_eager=True,  # before anything is said
-    callback=_to_stdout,
+    callback=may_be_stdout,
     help="Write here, - is standard output; else to HOME/bundles/NAME_TAG.tar.",
 )
 @format_option
@@ -75,7 +71,7 @@ def command(
         target = targets.bundle(path, format_, output, progress)
         images = carry(source, target, references, wishes, progress)
     if not images:
-        raise NotFound(source.place, "holds no images")
+        raise NotFound(source.place, NO_IMAGES)
     if file is None:
         for companion in companions(Path(path)):  # the pipeline's, about the bundle that was replaced
             companion.unlink(missing_ok=True)

@@ -91,7 +91,7 @@ class Recompressed(Through):
         layers = tuple(
             replace(made[one.key].layer, key=one.key) if one.key in made else one for one in image.layers
         )
-        return _MadeUp(image, layers, (*image.findings, *self._told(image, made))) if made else image
+        return _MadeUp(image, layers, (*image.findings, *self._noted(image, made))) if made else image
 
     def _rewritten(self, image: SourceImage) -> SourceImage:
         """Return an image with manifests of its own, which are written anew."""
@@ -112,7 +112,7 @@ class Recompressed(Through):
         whole = rewritten(offered, moved, self._transcoder.compression, beside)
         layers = _carried(image.layers, made, _named(whole, beside))
         blobs = tuple(Descriptor(one.media_type, one.digest, one.size) for one in layers if one.digest)
-        findings = (*whole.findings, *self._told(image, made))
+        findings = (*whole.findings, *self._noted(image, made))
         return RecompressedImage(replace(whole, blobs=blobs, findings=findings), layers)
 
     def _beside(self, layers: Sequence[Layer]) -> dict[Digest, bytes]:
@@ -125,7 +125,7 @@ class Recompressed(Through):
                 found[layer.digest] = Descriptor(layer.media_type, layer.digest, layer.size).check(raw)
         return found
 
-    def _told(self, image: SourceImage, made: Mapping[str, Transcoded]) -> list[Finding]:
+    def _noted(self, image: SourceImage, made: Mapping[str, Transcoded]) -> list[Finding]:
         if not made or self._transcoder.compression != "zstd":
             return []
         subject = f"image {', '.join(image.names)}" if image.names else self.place

@@ -17,7 +17,7 @@ from toolkit.plumbing.streams import Extent, nowhere, transfer
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import FileReader, StreamReader
 from toolkit.ports import Content, Source
-from toolkit.report import ERROR, NOTE, WARNING, Report
+from toolkit.report import ERROR, NOTE, WARNING, Report, nothing_in
 from toolkit.synthesis import own_chain
 
 SIZE_RULES = ("S3", "S5")  # those that a tar alone can be held against (formats A.4)
@@ -60,11 +60,6 @@ def verify(
         findings = list(map(_hardened, findings))
         proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]
     return Report.of(source.place, proven, findings)
-
-
-def nothing_in(place: str) -> Finding:
-    """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
-    return Finding(place, "holds no images", WARNING)
 
 
 def as_finding(error: ToolkitError) -> Finding:

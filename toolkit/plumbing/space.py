@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 from toolkit.errors import StoreError
 
@@ -16,6 +17,15 @@ def require_space(handle: int, size: int, place: str) -> None:
     free = facts.f_bavail * facts.f_frsize
     if free < size:
         raise StoreError(place, f"needs {size} bytes and its file system has {free} free", "make room")
+
+
+def require_space_in(folder: str | Path, size: int, place: str) -> None:
+    """Refuse as `require_space` does, for a file system by a folder in it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        require_space(handle, size, place)
+    finally:
+        os.close(handle)
 
 
 def reserve(handle: int, size: int) -> None:

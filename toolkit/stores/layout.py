@@ -32,7 +32,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.folder_files import must_be_folders
-from toolkit.plumbing.space import require_space, reserve
+from toolkit.plumbing.space import require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content
@@ -142,11 +142,7 @@ class LayoutStore(OciImages):
             if layer.digest is None or Stamp.of(self.folder.path(layer.digest)) is None
         )
         with storing(self.place):
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                require_space(handle, missing, self.place)
-            finally:
-                os.close(handle)
+            require_space_in(self.path, missing, self.place)
 
     def _name(self, part: Path, digest: Digest) -> None:
         path = self.folder.path(digest)
