@@ -12,6 +12,7 @@ from toolkit.errors import InvalidPlace, NotFound, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
+from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
 
 SCHEME = re.compile(
@@ -57,10 +58,10 @@ class Place:
         return f"{self.scheme}{'+' + self.option if self.option else ''}:{self.path}"
 
 
-def open_source(text: str, settings: Settings, prefer: str = "") -> Source:
+def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> Source:
     """Open a place to read from; raises InvalidPlace, NotFound or Unsupported."""
     place = Place.parse(text)
-    return KINDS[place.scheme].source(place, settings, prefer)
+    return KINDS[place.scheme].source(place, settings, reading)
 
 
 def open_rootfs(
@@ -97,17 +98,17 @@ def is_bundle(text: str) -> bool:
 class Kind:
     """How one scheme is opened."""
 
-    source: Callable[[Place, Settings, str], Source]
+    source: Callable[[Place, Settings, Reading], Source]
     sink: Callable[[Place, Settings], Sink]
 
 
-def _bundle(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001 - one shape for all
+def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001 - one shape for all
     from toolkit.bundles import open_bundle
 
-    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), prefer)
+    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
 
 
-def _graph(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.graph.store import GraphStore
 
     return GraphStore(Path(place.path), place.option, str(place))
@@ -119,7 +120,7 @@ def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     return GraphSink(Path(place.path), place.option)
 
 
-def _layout(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+def _layout(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
     return LayoutStore(Path(place.path))
@@ -131,13 +132,13 @@ def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     return LayoutStore(Path(place.path))
 
 
-def _sample(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.sample import sample_store
 
     return sample_store(settings.home)
 
 
-def _embedded(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+def _embedded(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
     if not (settings.home / "store").is_dir():
@@ -160,7 +161,7 @@ def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     )
 
 
-def _not_read(place: Place, settings: Settings, prefer: str) -> Source:  # noqa: ARG001
+def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
 
 

@@ -107,6 +107,7 @@ def test_a_wait_for_a_pipe_ends_with_a_signal(home: Path, tmp_path: Path) -> Non
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([*PROGRAM, "ls", "pipe"], stderr=subprocess.PIPE, env=environ) as waiting:
         while not has_open(waiting.pid, tmp_path / "pipe"):
+            assert waiting.poll() is None, "it ended before it waited"
             time.sleep(0.01)
         while waiting.poll() is None:  # one that comes just before the wait does not end it
             waiting.send_signal(signal.SIGTERM)

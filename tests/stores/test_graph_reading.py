@@ -234,7 +234,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "parent-is-a-path": (lambda r: edit_json(r, TOP, parent="../" * 21 + "x"), 6, "expected 64 lower-case hex digits"),
     "json-is-no-json": (lambda r: write(r, f"graph/{TOP}/json", b"{"), 5, "is not valid JSON"),
     "json-with-two-spellings": (lambda r: edit_json(r, TOP, Parent=BASE), 6, "second spelling"),
-    "json-is-a-link": (lambda r: swap_for_link(r / "graph" / TOP / "json", "/etc/hostname"), 5, "is a link"),
+    "json-is-a-link": (lambda r: swap_for_link(r / "graph" / TOP / "json", "/etc/hostname"), 6, "is a link"),
     "names-are-no-json": (lambda r: write(r, "repositories-aufs", b"[]"), 5, "expected an object"),
     "diff-is-a-link-elsewhere": (lambda r: swap_for_link(r / "aufs/diff" / BASE, "/etc"), 6, "is a link to '/etc'"),
     "unknown-tag": (lambda r: names(r, {"ubuntu": {"14.10": TOP}}), 3, "ubuntu:14.10"),

@@ -23,6 +23,7 @@ from toolkit.image import ProvenImage
 from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Source
+from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
 from toolkit.settings import Settings, load_settings
@@ -47,8 +48,6 @@ OPTIONS = (
     options.compression_option,
     options.level_option,
     options.strict_option,
-    options.prefer_option,
-    options.docker_compatible_option,
 )
 
 
@@ -61,8 +60,7 @@ class Wishes:
     compression: str | None
     level: int | None
     strict: bool
-    prefer: str
-    docker_compatible: bool
+    reading: Reading
 
 
 def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,9 +72,10 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
         wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
         return command(**words, wishes=wishes)
 
+    carried = options.reads(run)
     for option in reversed(OPTIONS):
-        run = option(run)
-    return run
+        carried = option(carried)
+    return carried
 
 
 def may_be_stdout(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:  # noqa: ARG001 - click's shape
@@ -87,7 +86,7 @@ def may_be_stdout(ctx: click.Context, param: click.Parameter, text: str | None) 
 
 def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> AbstractContextManager[Source]:
     """Open one place to read from, or several as one."""
-    return options.all_opened(places, settings, wishes.prefer, docker_compatible=wishes.docker_compatible)
+    return options.all_opened(places, settings, wishes.reading)
 
 
 def carry(

@@ -13,6 +13,7 @@ from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.platform import Platform
 from toolkit.printable import printable
+from toolkit.reading import Reading
 from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("right_reference", metavar="REF")
 @click.option("--files", is_flag=True, help="Walk the layers too, and compare the files of the two images.")
 @options.platform_option
-@options.prefer_option
+@options.reads
 @click.pass_obj
 def command(
     output: Output,
@@ -38,7 +39,7 @@ def command(
     *,
     files: bool,
     platform: Platform | None,
-    prefer: str,
+    reading: Reading,
 ) -> None:
     """Show what differs between two images: `-` is the first, `+` the second.
 
@@ -53,7 +54,7 @@ def command(
 
     settings = load_settings()
     with ExitStack() as stack:
-        sources = [stack.enter_context(options.opened(place, settings, prefer)) for place in (left, right)]
+        sources = [stack.enter_context(options.opened(place, settings, reading)) for place in (left, right)]
         asked = [
             Asked(source, full_name(source, name), platform)
             for source, name in zip(sources, (left_reference, right_reference), strict=True)

@@ -11,6 +11,7 @@ from toolkit.cli.output import Output
 from toolkit.cli.pictures import history_json
 from toolkit.outline import Outline, OutlineLayer
 from toolkit.platform import Platform
+from toolkit.reading import Reading
 from toolkit.settings import load_settings
 
 HEAD = ("IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT")
@@ -23,8 +24,7 @@ WIDTH = 45  # characters of CREATED BY
 @options.reference_argument
 @click.option("--no-trunc", is_flag=True, help="Show IDs and commands in full.")
 @options.platform_option
-@options.prefer_option
-@options.docker_compatible_option
+@options.reads
 @click.pass_obj
 def command(
     output: Output,
@@ -33,13 +33,12 @@ def command(
     *,
     no_trunc: bool,
     platform: Platform | None,
-    prefer: str,
-    docker_compatible: bool,
+    reading: Reading,
 ) -> None:
     """Show an image's layers, the newest first, as docker history does."""
     from toolkit.operations.shortids import full_name
 
-    with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
+    with options.opened(place, load_settings(), reading) as source:
         outline = source.outline(full_name(source, reference), platform)
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]

@@ -25,6 +25,7 @@ from toolkit.errors import ToolkitError
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Source
+from toolkit.reading import Reading
 from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "AT ITS TOP")
 @click.argument("reference", metavar="[REF]", required=False)
 @click.option("--contents", is_flag=True, help="Walk the layers too: folders, files, distribution.")
 @options.platform_option
-@options.prefer_option
-@options.docker_compatible_option
+@options.reads
 @click.pass_obj
 def command(
     output: Output,
@@ -48,8 +48,7 @@ def command(
     *,
     contents: bool,
     platform: Platform | None,
-    prefer: str,
-    docker_compatible: bool,
+    reading: Reading,
 ) -> None:
     """Show what an image is; without REF, all images of the place.
 
@@ -57,7 +56,7 @@ def command(
     """
     from toolkit.operations.shortids import full_name
 
-    with options.opened(place, load_settings(), prefer, docker_compatible=docker_compatible) as source:
+    with options.opened(place, load_settings(), reading) as source:
         listings = [] if reference else source.listings()
         names = [full_name(source, reference)] if reference else [asked_name(item) for item in listings]
         view = _View(output, source, platform, contents)

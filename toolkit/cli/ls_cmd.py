@@ -8,16 +8,17 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import LISTING_HEAD, listing_json, listing_rows, problems
+from toolkit.reading import Reading
 from toolkit.settings import load_settings
 
 
 @click.command("ls", cls=Command, short_help="List the images in a store or bundle.")
 @options.place_argument
-@options.prefer_option
+@options.reads
 @click.pass_obj
-def command(output: Output, place: str, prefer: str) -> None:
+def command(output: Output, place: str, reading: Reading) -> None:
     """List the images in a store or bundle."""
-    with options.opened(place, load_settings(), prefer) as source:
+    with options.opened(place, load_settings(), reading) as source:
         listings = source.listings()
     if output.json:
         output.document({"place": source.place, "images": [listing_json(item) for item in listings]})

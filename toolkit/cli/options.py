@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from typing import Any
 
 import click
 
 from toolkit import mediatype, places
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Source
+from toolkit.reading import Reading
 from toolkit.settings import Settings
 
 place_argument = click.argument("place", metavar="PLACE")
 reference_argument = click.argument("reference", metavar="REF")
-prefer_option = click.option(
-    "--prefer",
-    type=click.Choice(["docker", "oci"]),
-    callback=lambda ctx, param, value: value or "",  # noqa: ARG005 - click's shape
-    help="Read an archive that holds both as this one, where they disagree.",
-)
-docker_compatible_option = click.option(
-    "--docker-compatible",
-    is_flag=True,
-    help="Read v1 images as Docker does, with its losses: for the image ID that Docker gives them.",
+READING = (
+    click.option(
+        "--prefer",
+        type=click.Choice(["docker", "oci"]),
+        callback=lambda ctx, param, value: value or "",  # noqa: ARG005 - click's shape
+        help="Read an archive that holds both as this one, where they disagree.",
+    ),
+    click.option(
+        "--docker-compatible",
+        is_flag=True,
+        help="Read v1 images as Docker does, with its losses: for the image ID that Docker gives them.",
+    ),
+    click.option(
+        "--namespace",
+        metavar="NAME",
+        callback=lambda ctx, param, value: value or "",  # noqa: ARG005
+        help="Of a containerd store.  [default: moby, k8s.io, or the only one]",
+    ),
+    click.option(
+        "--allow-rebuilt",
+        is_flag=True,
+        help="Make layers whose tar cannot be proven anew from their files: other layers, another image ID.",
+    ),
+    click.option("--live", is_flag=True, help="Read a store although an engine is running on it."),
 )
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
 
@@ -60,29 +78,37 @@ def kind_of(source: Source) -> str:
     return getattr(source, "format", "") or places.Place.parse(source.place).scheme or "bundle"
 
 
+def reads(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options on how a place is read; it gets them as `reading`."""
+
+    @functools.wraps(command)
+    def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
+        reading = Reading(**{field.name: words.pop(field.name) for field in fields(Reading)})
+        return command(**words, reading=reading)
+
+    for option in reversed(READING):
+        run = option(run)
+    return run
+
+
 @contextmanager
-def opened(
-    place: str, settings: Settings, prefer: str = "", *, docker_compatible: bool = False
-) -> Iterator[Source]:
+def opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]:
     """Open a place to read from, and let it go afterwards."""
-    source = places.open_source(place, settings, prefer)
-    if docker_compatible and isinstance(source, HoldsV1):
+    source = places.open_source(place, settings, reading)
+    if reading.docker_compatible and isinstance(source, HoldsV1):
         source.docker_compatible = True
     with closing(source):
         yield source
 
 
 @contextmanager
-def all_opened(
-    origins: Sequence[str], settings: Settings, prefer: str = "", *, docker_compatible: bool = False
-) -> Iterator[Source]:
+def all_opened(origins: Sequence[str], settings: Settings, reading: Reading) -> Iterator[Source]:
     """Open one place, or several as one."""
     from toolkit.operations.joining import Joined
 
     with ExitStack() as stack:
         sources = [
-            stack.enter_context(opened(origin, settings, prefer, docker_compatible=docker_compatible))
-            for origin in dict.fromkeys(origins)
+            stack.enter_context(opened(origin, settings, reading)) for origin in dict.fromkeys(origins)
         ]
         yield sources[0] if len(sources) == 1 else Joined(sources)
 

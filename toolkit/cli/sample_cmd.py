@@ -8,6 +8,7 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import LISTING_HEAD, asked_name, listing_json, listing_rows
+from toolkit.reading import AS_IT_IS
 from toolkit.settings import load_settings
 
 PLACE = "sample:"
@@ -18,7 +19,7 @@ PLACE = "sample:"
 def command(output: Output) -> None:
     """Unpack the sample, a small legacy store to try things on, and say where it is."""
     settings = load_settings()
-    with options.opened(PLACE, settings) as source:
+    with options.opened(PLACE, settings, AS_IT_IS) as source:
         listings = source.listings()
     folder = str((settings.home / "sample").absolute())
     name = asked_name(listings[0])

@@ -17,6 +17,7 @@ from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, U
 from toolkit.image import Finding
 from toolkit.places import STANDARD_STREAM, Place, is_bundle
 from toolkit.platform import Platform
+from toolkit.reading import Reading
 from toolkit.report import Report
 from toolkit.settings import load_settings
 
@@ -29,8 +30,7 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
 @options.strict_option
-@options.prefer_option
-@options.docker_compatible_option
+@options.reads
 @click.pass_obj
 def command(
     output: Output,
@@ -39,8 +39,7 @@ def command(
     *,
     platform: Platform | None,
     strict: bool,
-    prefer: str,
-    docker_compatible: bool,
+    reading: Reading,
 ) -> None:
     """Verify images, all of the place if none is named: every digest, size and document.
 
@@ -53,7 +52,7 @@ def command(
     settings = load_settings()
     strict = strict or settings.strict
     with (
-        options.opened(place, settings, prefer, docker_compatible=docker_compatible) as source,
+        options.opened(place, settings, reading) as source,
         progress_for(output, "verifying") as progress,
     ):
         announced = Announced(source, progress)

@@ -1,23 +1,25 @@
-"""Files of a folder by their names in it. Nothing that is a link or no regular file is opened."""
+"""Files of a folder by their names in it: walked by handle, and nothing that is a link is followed.
+
+A store at rest may be read-only, foreign and hostile: names come from code, parsed digests and
+validated IDs, and still no component of one may be a link (toolkit.plumbing.tree).
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from toolkit.errors import Mismatch, MissingMember, NotFound, UnsafeArchive
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UnsafeArchive
 from toolkit.plumbing.files import read_handle, storing
 from toolkit.plumbing.streams import Extent
-
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from toolkit.plumbing.tree import Tree
 
 
 class FolderFiles:
-    """Files below `folder`; the names come from code or from parsed digests, never from a document."""
+    """Files below `folder`, which may itself be reached by a link; none leads out of it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,59 +33,95 @@ class FolderFiles:
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a small file, None where there is none; raises UnsafeArchive above `limit` bytes."""
-        path = self.path(name)
-        try:
-            handle = _opened(path)
-        except MissingMember:
+        if (handle := self.handle(name)) is None:
             return None
         try:
-            if (size := _file_size(handle, path)) > limit:
-                raise UnsafeArchive(str(path), f"is {size} bytes, expected at most {limit}")
-            with storing(path):
-                return read_handle(handle, str(path), limit)
+            if (size := os.fstat(handle).st_size) > limit:
+                raise UnsafeArchive(self._at(name), f"is {size} bytes, expected at most {limit}")
+            with storing(self._at(name)):
+                return read_handle(handle, self._at(name), limit)
         finally:
             os.close(handle)
 
     def size(self, name: str) -> int | None:
         """Return a file's size, None where there is none; raises UnsafeArchive for no regular file."""
-        path = self.path(name)
-        try:
-            with storing(path):
-                facts = os.stat(path, follow_symlinks=False)
-        except NotFound:
-            return None
-        _must_be_file(facts.st_mode, path)
-        return facts.st_size
+        facts = self._facts(name)
+        if facts is not None and not stat.S_ISREG(facts.st_mode):
+            raise self._odd(name, facts, "regular file")
+        return facts.st_size if facts else None
 
     @contextmanager
-    def open(self, name: str, size: int) -> Iterator[Extent]:
-        """Open a file; raises MissingMember, Mismatch where it is of another size, or UnsafeArchive."""
-        path = self.path(name)
-        handle = _opened(path)
+    def open(self, name: str, size: int | None = None) -> Iterator[Extent]:
+        """Open a file; raises MissingMember, Mismatch where it is not of `size`, or UnsafeArchive."""
+        if (handle := self.handle(name)) is None:
+            raise MissingMember(self._at(name), "is not there")
         try:
-            if (found := _file_size(handle, path)) != size:
-                raise Mismatch(str(path), "size", "", found, size)
-            yield Extent(handle, 0, size, str(path))
+            found = os.fstat(handle).st_size
+            if size not in {None, found}:
+                raise Mismatch(self._at(name), "size", "", found, size)
+            yield Extent(handle, 0, found, self._at(name))
         finally:
             os.close(handle)
 
+    def handle(self, name: str) -> int | None:
+        """Open a regular file for reading, None where there is none; the caller closes it."""
+        try:
+            with self._top() as top:
+                return top.open_file(name.encode())[0]
+        except (NotFound, CorruptContent) as error:
+            if (facts := self._facts(name)) is None:
+                return None
+            raise self._odd(name, facts, "regular file") from error
 
-def _opened(path: Path) -> int:
-    try:
-        with storing(path):
-            return os.open(path, READ)
-    except NotFound as error:
-        raise MissingMember(str(path), "is not there") from error
-    except Exception as error:
-        if getattr(error.__cause__, "errno", None) == errno.ELOOP:
-            _must_be_file(stat.S_IFLNK, path)
-        raise
+    def names(self, name: str = "") -> list[str]:
+        """Return the sorted names in a folder; none where there is no such folder.
+
+        Raises UnsafeArchive where it is a link or no folder.
+        """
+        if not self.has_folder(name):
+            return []
+        with self._top() as top, storing(self._at(name)):
+            return sorted(os.listdir(top.folder(_parts(name))))
+
+    def has_folder(self, name: str) -> bool:
+        """Tell whether there is a folder; raises UnsafeArchive where something else has its name."""
+        facts = self._facts(name)
+        if facts is not None and not stat.S_ISDIR(facts.st_mode):
+            raise self._odd(name, facts, "folder")
+        return facts is not None
+
+    def tree(self, name: str) -> Tree:
+        """Open a folder, which the caller closes; raises MissingMember where it is not there."""
+        if not self.has_folder(name):
+            raise MissingMember(self._at(name), "is not there")
+        with self._top() as top:
+            return Tree(top.folder(_parts(name)), self._at(name))
+
+    def _facts(self, name: str) -> os.stat_result | None:
+        """Return what has a name, None where nothing has; raises UnsafeArchive where a link leads there."""
+        parts, facts = _parts(name), None
+        with suppress(NotFound), self._top() as top:
+            for count in range(len(parts) + 1):
+                below = b"/".join(parts[:count])
+                if (facts := top.lstat(below)) is None:
+                    return None
+                if count < len(parts) and not stat.S_ISDIR(facts.st_mode):
+                    raise self._odd(below.decode(), facts, "folder")
+        return facts
+
+    def _top(self) -> Tree:
+        return Tree(os.path.realpath(self.folder), str(self.folder))
+
+    def _at(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def _odd(self, name: str, facts: os.stat_result, expected: str) -> UnsafeArchive:
+        what = "a link" if stat.S_ISLNK(facts.st_mode) else f"no {expected}"
+        return UnsafeArchive(self._at(name), f"is {what}, expected a {expected}")
 
 
-def _file_size(handle: int, path: Path) -> int:
-    facts = os.fstat(handle)
-    _must_be_file(facts.st_mode, path)
-    return facts.st_size
+def _parts(name: str) -> list[bytes]:
+    return [part.encode() for part in name.split("/") if part]
 
 
 def must_be_folders(path: Path, top: Path) -> None:
@@ -93,9 +131,3 @@ def must_be_folders(path: Path, top: Path) -> None:
             what = "a link" if path.is_symlink() else "no folder"
             raise UnsafeArchive(str(path), f"is {what}, expected a folder")
         path = path.parent
-
-
-def _must_be_file(mode: int, path: Path) -> None:
-    if not stat.S_ISREG(mode):
-        what = "a link" if stat.S_ISLNK(mode) else "no regular file"
-        raise UnsafeArchive(str(path), f"is {what}, expected a regular file")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import load
-from toolkit.errors import CorruptContent, MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.plumbing.files import read_handle, storing
-from toolkit.plumbing.tree import Tree
+from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.plumbing.files import storing
+from toolkit.plumbing.folder_files import FolderFiles
 
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
@@ -25,7 +24,7 @@ class GraphRoot:
     """The metadata of a legacy root: `repositories-<driver>` and `graph/<id>/`."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.files = path, FolderFiles(path)
         with storing(path):
             is_root = (path / "graph").is_dir()
         if not is_root:
@@ -42,7 +41,7 @@ class GraphRoot:
 
         Names are kept as the store has them; an ID is text until somebody follows it.
         """
-        raw = self.read([f"repositories-{driver}"], NAMES_LIMIT)
+        raw = self.files.read(f"repositories-{driver}", NAMES_LIMIT)
         if raw is None:
             return {}
         top = load(raw, f"{self.path}/repositories-{driver}", NAMES_LIMIT, NAMES_VALUES)
@@ -61,11 +60,11 @@ class GraphRoot:
 
     def layer(self, layer_id: str) -> V1Layer:
         """Read one layer's metadata; raises MissingMember, or InvalidDocument when it is damaged."""
-        raw = self.read(["graph", layer_id, "json"], JSON_LIMIT)
+        raw = self.files.read(f"graph/{layer_id}/json", JSON_LIMIT)
         if raw is None:
             missing = f"{self.path}/graph/{layer_id}/json is not there"
             raise MissingMember(f"layer {layer_id[:12]}", missing, "its images cannot be exported")
-        parent = (self.read(["graph", layer_id, "parent"], TEXT_LIMIT) or b"").decode("ascii", "replace")
+        parent = (self.files.read(f"graph/{layer_id}/parent", TEXT_LIMIT) or b"").decode("ascii", "replace")
         layer = V1Layer.from_bytes(raw, layer_id, parent)
         if layer.id != layer_id:
             problem = f"its json says id {layer.id}, expected the folder's name {layer_id}"
@@ -74,7 +73,7 @@ class GraphRoot:
 
     def layersize(self, layer_id: str, driver: str) -> Layersize:
         """Read the recorded size as it stands."""
-        raw = self.read(["graph", layer_id, "layersize"], TEXT_LIMIT)
+        raw = self.files.read(f"graph/{layer_id}/layersize", TEXT_LIMIT)
         text = None if raw is None else raw.decode("ascii", "backslashreplace")
         return Layersize(text, driver)
 
@@ -99,30 +98,7 @@ class GraphRoot:
 
     def tar_data(self, layer_id: str) -> int | None:
         """Open the layer's tar-split file; None where the layer has none. The caller closes it."""
-        return self._open(["graph", layer_id, "tar-data.json.gz"])
-
-    def read(self, parts: list[str], limit: int) -> bytes | None:
-        """Read a small file below the root, no link followed; None where there is none."""
-        handle = self._open(parts)
-        if handle is None:
-            return None
-        try:
-            return read_handle(handle, f"{self.path}/{'/'.join(parts)}", limit)
-        finally:
-            os.close(handle)
-
-    def _open(self, parts: list[str]) -> int | None:
-        with Tree(self.path) as tree:
-            try:
-                return tree.open_file("/".join(parts).encode())[0]
-            except MissingMember as error:
-                facts = self._lstat(tree, parts)
-                if facts is not None and stat.S_ISLNK(facts.st_mode):
-                    raise CorruptContent(error.subject, "is a link, expected a file") from error
-                return None
-
-    def _lstat(self, tree: Tree, parts: list[str]) -> os.stat_result | None:
-        return tree.lstat("/".join(parts).encode())
+        return self.files.handle(f"graph/{layer_id}/tar-data.json.gz")
 
 
 def _no_root(path: Path) -> ToolkitError:

@@ -76,7 +76,7 @@ class GraphStore:
 
     def layer(self, key: str) -> Layer:
         """Measure one layer, of the first driver that holds it."""
-        if not is_v1_id(key) or self.root.read(["graph", key, "json"], JSON_LIMIT) is None:
+        if not is_v1_id(key) or self.root.files.read(f"graph/{key}/json", JSON_LIMIT) is None:
             raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
         driver = self._holder(key)
         bare = self.root.layer(key)
@@ -110,7 +110,7 @@ class GraphStore:
             for stored in names:
                 if same(stored, name):
                     return stored, driver, names[stored]
-        if is_v1_id(name) and self.root.read(["graph", name, "json"], JSON_LIMIT) is not None:
+        if is_v1_id(name) and self.root.files.read(f"graph/{name}/json", JSON_LIMIT) is not None:
             return "", self._holder(name), name
         every = [stored for _, names in tables for stored in names]
         close = ", ".join(near(name, every))

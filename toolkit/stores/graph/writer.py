@@ -16,6 +16,7 @@ from toolkit.bundles.names import merged
 from toolkit.errors import StoreError, Unsupported
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
 from toolkit.plumbing.files import storing, write_atomically
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.space import require_space
 from toolkit.ports import Content
 from toolkit.stores.graph.chains import Link, links, must_be_same
@@ -163,11 +164,11 @@ class GraphReceiver:
 
     def _write_names(self, names: Mapping[str, str]) -> None:
         path = self._placer.path / f"repositories-{self._placer.driver.name}"
-        there = GraphRoot(self._placer.path).read([path.name], NAMES_LIMIT)
+        there = FolderFiles(self._placer.path).read(path.name, NAMES_LIMIT)
         if names or there is None:
             new = with_names(there, names, str(path))
             try:
                 write_atomically(path, new, 0o600)
             finally:
-                if GraphRoot(self._placer.path).read([path.name], NAMES_LIMIT) == new:
+                if FolderFiles(self._placer.path).read(path.name, NAMES_LIMIT) == new:
                     self._placer.settle()  # named now: whatever else fails, the layers stay

@@ -1,0 +1,19 @@
+"""Reading: what a person may say about how a place is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a place is read where there is a choice; each place heeds what concerns it."""
+
+    prefer: str = ""  # "docker" or "oci": how an archive that holds both, and disagrees, is meant
+    docker_compatible: bool = False  # v1 jsons lose what they lose in Docker (formats A.3.1)
+    namespace: str = ""  # of a containerd store
+    allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
+    live: bool = False  # a store is read although an engine is running on it
+
+
+AS_IT_IS = Reading()
