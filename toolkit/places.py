@@ -19,6 +19,7 @@ SCHEME = re.compile(
     r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
 )
 AUTO = "auto"
+WITH_DRIVER = ("graph", "docker-root")  # the schemes that take +DRIVER
 STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
 
 
@@ -28,7 +29,7 @@ class Place:
 
     scheme: str
     path: str
-    option: str = ""  # the driver in graph+vfs:
+    option: str = ""  # the driver, as in graph+vfs:
 
     @classmethod
     def parse(cls, text: str) -> Place:
@@ -44,8 +45,9 @@ class Place:
                 raise InvalidPlace(repr(text), "names no kind of place", f"give a path, or one of {known}")
             return cls("", text)
         place = cls(found["scheme"], found["rest"], found["option"] or "")
-        if place.option and place.scheme != "graph":
-            raise InvalidPlace(repr(text), f"has the option +{place.option}, which only graph: takes")
+        if place.option and place.scheme not in WITH_DRIVER:
+            takers = " and ".join(f"{scheme}:" for scheme in WITH_DRIVER)
+            raise InvalidPlace(repr(text), f"has the option +{place.option}, which only {takers} take")
         if place.path and place.scheme == "sample":
             raise InvalidPlace(repr(text), "has a path, and there is one sample only", "write sample:")
         if not place.path and place.scheme not in {"sample", "docker-daemon"}:
@@ -114,6 +116,12 @@ def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noq
     return GraphStore(Path(place.path), place.option, str(place))
 
 
+def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.docker_root.store import DockerRoot
+
+    return DockerRoot(Path(place.path), place.option, reading)
+
+
 def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     from toolkit.stores.graph.writer import GraphSink
 
@@ -167,11 +175,12 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
 LATER = (
-    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
+    "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
 )  # fmt: skip
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
+    "docker-root": Kind(_docker_root, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

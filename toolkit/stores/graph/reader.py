@@ -12,25 +12,25 @@ from functools import cached_property
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Finding, Layer
-from toolkit.plumbing.assembly import assemble
-from toolkit.plumbing.streams import Extent, Stream
+from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.graph.drivers import Driver, layer_tree
-from toolkit.stores.graph.rebuild import Rebuilt
 from toolkit.stores.graph.root import GraphRoot
-from toolkit.stores.graph.sizes import matched, size_findings, tree_sizes
+from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
+from toolkit.stores.trees.reader import TreeReader
+from toolkit.stores.trees.sizes import matched, size_findings, tree_sizes
 
 
-class LayerReader:
+class LayerReader(TreeReader):
     """One layer of one driver, opened for as long as the block lasts."""
 
     def __init__(self, root: GraphRoot, driver: Driver, layer: V1Layer, stack: ExitStack) -> None:
         self.driver, self.layer = driver, layer
         self._root, self._stack = root, stack
-        self._tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
-        self._split = _tar_split(root, layer.id, stack)
+        tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
+        split = _tar_split(root, layer.id, stack)
+        super().__init__(tree, split, self._changed, f"layer {layer.id[:12]}")
 
     @classmethod
     @contextmanager
@@ -39,22 +39,6 @@ class LayerReader:
         with ExitStack() as stack:
             yield cls(root, driver, layer, stack)
 
-    @property
-    def proof(self) -> str:
-        """Name what vouches for the tar: its tar-split, or nothing."""
-        return REBUILT if self._split is None else TAR_SPLIT
-
-    def content(self, size: int) -> Stream:
-        """Return the layer's tar of `size` bytes."""
-        subject = f"layer {self.layer.id[:12]}"
-        if self._split is None:
-            return Stream(size, Rebuilt(self._tree, self._changes).blocks(), subject)
-        return Stream(size, assemble(self._split, self._tree), subject)
-
-    def measure(self) -> Measure:
-        """Return the tar's size and the sum of its headers' sizes (rule S5), in bytes."""
-        return (self._split or Rebuilt(self._tree, self._changes)).measure()
-
     def weighed(self, measure: Measure) -> V1Layer:
         """Return the layer with its layersize's rule named."""
         size = matched(
@@ -62,28 +46,22 @@ class LayerReader:
             self.driver.size_rule,
             {
                 "S5": lambda: measure.header_sizes,
-                "S3": lambda: self._files_and_links(measure),
+                "S3": lambda: self.files_and_links(measure, self.layer.layersize.value),
                 "S4": self._changed_sizes,
-                "S2": lambda: tree_sizes(self._tree)["S2"],
+                "S2": lambda: tree_sizes(self.tree)["S2"],
             },
         )
         return replace(self.layer, layersize=size, proof=self.proof)
 
-    def _files_and_links(self, measure: Measure) -> int:
-        """Rule S3: a tar-split whose sum is the recorded one saves the walk over the tree."""
-        if self._split is not None and measure.tree_sizes == self.layer.layersize.value:
-            return measure.tree_sizes
-        return tree_sizes(self._tree)["S3"]
-
     def _changed_sizes(self) -> int:
         """Rule S4: the sizes of added and modified files, once for each name."""
-        changed = (change.facts for change in self._changes() if change.facts)
+        changed = (change.facts for change in self._changed() if change.facts)
         return sum(facts.st_size for facts in changed if not stat.S_ISDIR(facts.st_mode))
 
-    def _changes(self) -> Iterable[Change]:
+    def _changed(self) -> Iterable[Change]:
         if not self.driver.whole_tree:
-            return aufs_changes(self._tree)
-        return tree_changes(self._tree, self._parent) if self.layer.parent else all_changes(self._tree)
+            return aufs_changes(self.tree)
+        return tree_changes(self.tree, self._parent) if self.layer.parent else all_changes(self.tree)
 
     @cached_property
     def _parent(self) -> Tree:
@@ -98,7 +76,7 @@ def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, lis
         weighed = reader.weighed(measure)
     if weighed.proof == TAR_SPLIT:
         _refuse_cut(weighed, measure)
-    findings = size_findings(layer.id, weighed.layersize)
+    findings = size_findings(f"layer {layer.id[:12]}", weighed.layersize)
     if weighed.proof == REBUILT:
         problem = "has no tar-split, so its tar is rebuilt and not verifiable"
         findings.append(Finding(f"layer {layer.id[:12]}", problem))

@@ -26,7 +26,7 @@ from toolkit.stores.graph.chains import Link
 from toolkit.stores.graph.drivers import layer_tree
 from toolkit.stores.graph.placing import PUBLIC, SPLIT, TAR, TREE, Placer, make_folder_at
 from toolkit.stores.graph.root import GraphRoot
-from toolkit.stores.graph.sizes import tree_sizes
+from toolkit.stores.trees.sizes import tree_sizes
 
 
 class Stage(Protocol):

@@ -12,7 +12,7 @@ from toolkit.plumbing.tarsplit import Measure
 from toolkit.plumbing.tarwriter import END, entry_header, padding
 from toolkit.plumbing.tree import Tree
 from toolkit.ports import Block
-from toolkit.stores.graph.differ import CAPABILITY, WHITEOUT, Change, capability
+from toolkit.stores.trees.differ import CAPABILITY, WHITEOUT, Change, capability
 
 KINDS = {
     stat.S_IFREG: b"0",

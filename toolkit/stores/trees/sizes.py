@@ -41,9 +41,8 @@ def tree_sizes(tree: Tree) -> dict[str, int]:
     return sizes
 
 
-def size_findings(layer_id: str, size: Layersize) -> list[Finding]:
+def size_findings(subject: str, size: Layersize) -> list[Finding]:
     """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing."""
-    subject = f"layer {layer_id[:12]}"
     if size.problem:
         return [Finding(subject, size.problem)]
     if size.value is None:

@@ -15,8 +15,8 @@ from tests.graphs import SOME_TIME, fill
 from toolkit.errors import Mismatch
 from toolkit.plumbing.tarsplit import Measure
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.differ import Change, all_changes
-from toolkit.stores.graph.rebuild import Rebuilt
+from toolkit.stores.trees.differ import Change, all_changes
+from toolkit.stores.trees.rebuild import Rebuilt
 
 LONG = "n" * 120 + "ü"
 

@@ -11,7 +11,7 @@ import pytest
 from tests.archives import Body, Folder, Link
 from tests.graphs import SOME_TIME, fill
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.differ import all_changes, aufs_changes, capability, tree_changes
+from toolkit.stores.trees.differ import all_changes, aufs_changes, capability, tree_changes
 
 BASE: dict[str, Body | None] = {
     "a": b"1", "d/b": b"22", "d/e/c": b"333", "gone/x": b"", "gone/y": b"", "link": Link("a"),

@@ -11,7 +11,7 @@ from tests.archives import Link
 from tests.graphs import fill
 from toolkit.ancestry import Layersize
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.sizes import matched, size_findings, tree_sizes
+from toolkit.stores.trees.sizes import matched, size_findings, tree_sizes
 
 
 def never() -> int:

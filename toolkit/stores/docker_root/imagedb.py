@@ -1,0 +1,89 @@
+"""`image/<driver>/imagedb` and `repositories.json`: configs under their digests, and their names (formats B.1, B.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.digest import Digest, is_v1_id
+from toolkit.document import LIMIT, load
+from toolkit.errors import InvalidDigest, InvalidDocument, Mismatch, NotFound
+from toolkit.model import Config
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.reference import same
+
+NAMES_LIMIT = 16 << 20  # bytes of repositories.json
+NAMES_VALUES = 500_000  # in it
+TEXT_LIMIT = 4 << 10  # bytes of parent
+
+
+class ImageDb:
+    """The images of one driver. Read-only; a config counts only where its bytes have the digest in its name."""
+
+    def __init__(self, files: FolderFiles, driver: str) -> None:
+        self._files, self._folder = files, f"image/{driver}"
+
+    def ids(self) -> Iterator[Digest]:
+        """Yield the ID of every image, named or not."""
+        names = self._files.names(f"{self._folder}/imagedb/content/sha256")
+        yield from (Digest("sha256", name) for name in names if is_v1_id(name))
+
+    def config(self, image_id: Digest) -> Config:
+        """Return a config; raises NotFound, or Mismatch where its bytes were changed."""
+        name = f"{self._folder}/imagedb/content/sha256/{image_id.hex}"
+        raw = self._files.read(name, LIMIT)
+        if raw is None:
+            raise NotFound(
+                f"image {image_id}", f"has no config in {self._files.folder}/{self._folder}/imagedb"
+            )
+        if (actual := Digest.of(raw)) != image_id:
+            raise Mismatch(f"{self._files.folder}/{name}", "digest", "it was changed", actual, image_id)
+        return Config.from_bytes(raw)
+
+    def parents(self) -> set[Digest]:
+        """Return the images that another one was built on, which docker images does not list either."""
+        folder = f"{self._folder}/imagedb/metadata/sha256"
+        found = set()
+        for name in filter(is_v1_id, self._files.names(folder)):
+            raw = self._files.read(f"{folder}/{name}/parent", TEXT_LIMIT) or b""
+            try:
+                found.add(Digest.parse(raw.decode("ascii", "replace")))
+            except InvalidDigest:
+                continue
+        return found
+
+    def names(self) -> dict[str, str]:
+        """Map each name, `ubuntu:14.04` or `ubuntu@sha256:…`, to the image ID it stands for, as text.
+
+        Raises InvalidDocument, or UnsafeArchive where a name stands under another's repository.
+        """
+        where = f"{self._folder}/repositories.json"
+        raw = self._files.read(where, NAMES_LIMIT)
+        if raw is None:
+            return {}
+        top = load(raw, f"{self._files.folder}/{where}", NAMES_LIMIT, NAMES_VALUES)
+        repositories = top.child("Repositories") if top.value.get("Repositories") else None
+        names: dict[str, str] = {}
+        for repository in sorted(repositories.value if repositories else {}):
+            for name, image_id in sorted((repositories.text_map(repository) if repositories else {}).items()):
+                _check_repository(name, repository, top.subject)
+                names[name] = image_id
+        return names
+
+
+def parsed_id(text: str, name: str) -> Digest:
+    """Return an image ID out of repositories.json; raises InvalidDocument."""
+    try:
+        return Digest.parse(text)
+    except InvalidDigest as error:
+        raise InvalidDocument(f"image {name}", f"its ID {error.subject} {error.problem}") from error
+
+
+def _check_repository(name: str, repository: str, subject: str) -> None:
+    if not same(name.partition("@")[0].removesuffix(_tag(name)), repository):
+        raise InvalidDocument(subject, f"has {name[:150]!r} under the repository {repository[:150]!r}")
+
+
+def _tag(name: str) -> str:
+    bare = name.partition("@")[0]
+    head, colon, tag = bare.rpartition(":")
+    return f":{tag}" if colon and head and "/" not in tag else ""

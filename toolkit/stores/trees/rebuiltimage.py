@@ -1,0 +1,70 @@
+"""An image some of whose layers were made anew: its config has to tell their diffIDs, so its ID is new.
+
+Nothing else of the config changes: each old diffID is replaced, digit for digit, where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from toolkit.configured import ConfiguredImage
+from toolkit.digest import Digest
+from toolkit.errors import Unsupported
+from toolkit.image import Finding, Layer, Proof, ProvenImage
+from toolkit.model import Config
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltImage:
+    """An image as the store has it, and which of its layers are made anew; a SourceImage."""
+
+    image: ConfiguredImage
+    anew: Mapping[str, Digest] = field(repr=False)  # key of such a layer → the diffID that it had
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the references it is asked for by."""
+        return self.image.names
+
+    @property
+    def config(self) -> Config:
+        """Return the config as the store has it."""
+        return self.image.config
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the blobs to read, base first, each once."""
+        return self.image.layers
+
+    @property
+    def stack(self) -> tuple[Layer, ...]:
+        """Return a layer for each diffID, base first."""
+        return self.image.stack
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the source noticed."""
+        return self.image.findings
+
+    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
+        """Return the image under its new ID; raises Unsupported where its config cannot be told so."""
+        changed = {was: proofs[key].diff_id for key, was in self.anew.items() if proofs[key].diff_id != was}
+        if not changed:  # the files gave the very tar, and the diffID proves it
+            return self.image.proven(proofs)
+        old = self.image.config
+        config = Config.from_bytes(_with_diff_ids(old, changed))
+        problem = f"has image ID {config.image_id}, and was {old.image_id}: it has layers that were made anew"
+        finding = Finding(f"image {old.image_id}", problem)
+        findings = (*self.image.findings, finding)
+        return replace(self.image, config=config, findings=findings).proven(proofs)
+
+
+def _with_diff_ids(config: Config, changed: Mapping[Digest, Digest]) -> bytes:
+    raw = config.raw
+    for was, now in changed.items():
+        if raw.count(str(was).encode()) != config.diff_ids.count(was):
+            problem = f"names the diffID {was} elsewhere than in rootfs.diff_ids"
+            raise Unsupported(f"config {config.image_id}", problem, "its layer cannot be made anew")
+        raw = raw.replace(str(was).encode(), str(now).encode())
+    return raw

@@ -1,0 +1,146 @@
+"""Layers of an engine's store that lie as a tree and a tar-split, and whose diffID the store keeps.
+
+What the two give is compared with the diffID while it is read. Where the tar-split is gone or the files
+were changed, nothing can prove a tar: with `allow_rebuilt` one is made of the files as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from toolkit.ancestry import Layersize
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent, MissingMember
+from toolkit.image import Finding, Layer
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.plumbing.streams import Extent, nowhere, transfer
+from toolkit.plumbing.tarsplit import Measure, TarSplit
+from toolkit.plumbing.tree import Tree
+from toolkit.ports import Content
+from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
+from toolkit.stores.trees.overlay import overlay_changes
+from toolkit.stores.trees.reader import TreeReader
+from toolkit.stores.trees.sizes import matched, size_findings
+
+OVERLAY, AUFS, WHOLE = "overlay", "aufs", "whole"  # what a tree holds: changes in one's form, or everything
+REBUILT_KEY = "rebuilt-"  # begins the key of a layer whose tar is made anew
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """Where one layer of an engine's store lies, and what is recorded of it."""
+
+    id: str  # the store's own: a chainID, or what podman calls the layer
+    diff_id: Digest
+    tree: str  # the folder of its files, below the root
+    form: str  # OVERLAY, AUFS or WHOLE
+    split: str  # the file of its tar-split, below the root
+    parent: str = ""  # the tree of the layer below; empty for a base layer
+    size: Layersize = field(default_factory=lambda: Layersize(None))  # as recorded
+    size_rule: str = "S5"  # the driver's own (formats B.2)
+
+    @property
+    def subject(self) -> str:
+        """Return what sentences call it."""
+        return f"layer {self.diff_id}"
+
+    @property
+    def rebuilt_key(self) -> str:
+        """Return the key of the layer that is made of its files."""
+        return f"{REBUILT_KEY}{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A stored layer as it can be offered."""
+
+    layer: Layer
+    findings: tuple[Finding, ...] = ()
+    was: Digest | None = None  # the diffID that a layer made anew had
+
+
+class StoredLayers:
+    """Reads the layers of one store; from several threads."""
+
+    def __init__(self, files: FolderFiles, *, allow_rebuilt: bool = False) -> None:
+        self._files, self._allow_rebuilt = files, allow_rebuilt
+
+    def examine(self, stored: StoredLayer) -> Examined:
+        """Measure a layer without reading its files; with `allow_rebuilt` they are read, to know it proven.
+
+        Raises MissingMember or CorruptContent where its exact tar cannot be had.
+        """
+        try:
+            return self._exact(stored)
+        except CorruptContent as error:
+            if not self._allow_rebuilt:
+                raise
+            return self._made_anew(stored, error)
+
+    @contextmanager
+    def open(self, stored: StoredLayer, layer: Layer) -> Iterator[Content]:
+        """Open the layer's tar, of the size that was measured."""
+        with self._reader(stored, anew=layer.key.startswith(REBUILT_KEY)) as reader:
+            yield reader.content(layer.size)
+
+    def _exact(self, stored: StoredLayer) -> Examined:
+        with self._reader(stored) as reader:
+            measure = reader.measure()
+            findings = _size_findings(stored, reader, measure)
+        layer = Layer(str(stored.diff_id), measure.size, stored.diff_id, stored.diff_id)
+        if self._allow_rebuilt:
+            with self.open(stored, layer) as content:
+                transfer(content, layer, nowhere)
+        return Examined(layer, tuple(findings))
+
+    def _made_anew(self, stored: StoredLayer, cause: CorruptContent) -> Examined:
+        with self._reader(stored, anew=True) as reader:
+            size = reader.measure().size
+        problem = f"is made anew of its files, because its exact tar cannot be proven ({cause})"
+        finding = Finding(stored.subject, problem)
+        return Examined(Layer(stored.rebuilt_key, size), (finding,), stored.diff_id)
+
+    @contextmanager
+    def _reader(self, stored: StoredLayer, *, anew: bool = False) -> Iterator[TreeReader]:
+        with ExitStack() as stack:
+            tree = stack.enter_context(self._tree(stored, stored.tree))
+            split = None if anew else self._split(stored, stack)
+            yield TreeReader(tree, split, self._changes(stored, tree, stack), stored.subject)
+
+    def _tree(self, stored: StoredLayer, folder: str) -> Tree:
+        try:
+            return self._files.tree(folder)
+        except MissingMember as error:
+            raise MissingMember(stored.subject, f"its folder {error.subject} is not there") from error
+
+    def _split(self, stored: StoredLayer, stack: ExitStack) -> TarSplit:
+        handle = self._files.handle(stored.split)
+        if handle is None:
+            problem = f"its tar-split {self._files.folder / stored.split} is not there, so no tar of it can be proven"
+            raise MissingMember(stored.subject, problem, "--allow-rebuilt makes one of its files")
+        stack.callback(os.close, handle)
+        subject = f"{stored.subject}: {stored.split.rpartition('/')[2]}"
+        size = os.fstat(handle).st_size
+        return TarSplit(lambda: Extent(handle, 0, size, subject), subject)
+
+    def _changes(self, stored: StoredLayer, tree: Tree, stack: ExitStack) -> Callable[[], Iterable[Change]]:
+        if stored.form == OVERLAY:
+            return lambda: overlay_changes(tree)
+        if stored.form == AUFS:
+            return lambda: aufs_changes(tree)
+        if not stored.parent:
+            return lambda: all_changes(tree)
+        return lambda: tree_changes(tree, stack.enter_context(self._tree(stored, stored.parent)))
+
+
+def _size_findings(stored: StoredLayer, reader: TreeReader, measure: Measure) -> list[Finding]:
+    """Say what is wrong with the recorded size; engines never check it, so it stops nothing."""
+    rules = {
+        "S5": lambda: measure.header_sizes,
+        "S3": lambda: reader.files_and_links(measure, stored.size.value),
+    }
+    found = size_findings(stored.subject, matched(stored.size, stored.size_rule, rules))
+    return [finding for finding in found if finding.severity != "note"]  # podman's base layers have none
