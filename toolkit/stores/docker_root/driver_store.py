@@ -42,13 +42,10 @@ class DriverStore:
         names: dict[str, list[str]] = {}
         for name, image_id in self._images.names().items():
             names.setdefault(image_id, []).append(name)
-        named = sorted(
-            (self._listing(tuple(found), key) for key, found in names.items()), key=lambda line: line.names
-        )
-        known = {Digest("sha256", key.removeprefix("sha256:")) for key in names} | self._images.parents()
-        return named + [
-            self._listing((), str(image_id)) for image_id in self._images.ids() if image_id not in known
-        ]
+        named = [self._listing(tuple(found), key) for key, found in names.items()]
+        known = names.keys() | set(map(str, self._images.parents()))
+        nameless = [str(image_id) for image_id in self._images.ids() if str(image_id) not in known]
+        return sorted(named, key=lambda line: line.names) + [self._listing((), key) for key in nameless]
 
     def identify(self, name: str) -> str:
         """Return the image ID."""
@@ -144,12 +141,9 @@ class DriverStore:
         names = self._images.names()
         if found := next((stored for stored in names if same(stored, name)), None):
             return (found,), parsed_id(names[found], found)
-        try:
-            wanted = Digest.parse(name)
-        except InvalidDigest:
-            wanted = None
-        if wanted in self._images.ids():
-            return (), wanted
+        for image_id in self._images.ids():
+            if str(image_id) == name:
+                return (), image_id
         close = ", ".join(near(name, list(names)))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)

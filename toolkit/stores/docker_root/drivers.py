@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from toolkit.errors import UnsafeArchive
 from toolkit.stores.trees.stored import AUFS, OVERLAY, WHOLE
 
-CACHE_ID = re.compile(
-    r"[a-z0-9]{1,128}"
-)  # 64 hex digits, or the 25 of a random number that 20.10 has at times
+CACHE_ID = re.compile(r"[a-z0-9]{1,128}")  # 64 hex digits; BuildKit has 25 letters and digits
 
 
 @dataclass(frozen=True, slots=True)

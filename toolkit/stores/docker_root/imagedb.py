@@ -1,4 +1,4 @@
-"""`image/<driver>/imagedb` and `repositories.json`: configs under their digests, and their names (formats B.1, B.3)."""
+"""`image/<driver>/imagedb` and `repositories.json`: configs and their names (formats B.1, B.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT_LIMIT = 4 << 10  # bytes of parent
 
 
 class ImageDb:
-    """The images of one driver. Read-only; a config counts only where its bytes have the digest in its name."""
+    """The images of one driver. Read-only; a config counts only where its bytes have its digest."""
 
     def __init__(self, files: FolderFiles, driver: str) -> None:
         self._files, self._folder = files, f"image/{driver}"

@@ -119,7 +119,7 @@ class StoredLayers:
     def _split(self, stored: StoredLayer, stack: ExitStack) -> TarSplit:
         handle = self._files.handle(stored.split)
         if handle is None:
-            problem = f"its tar-split {self._files.folder / stored.split} is not there, so no tar of it can be proven"
+            problem = f"its tar-split {self._files.folder / stored.split} is not there: no tar can be proven"
             raise MissingMember(stored.subject, problem, "--allow-rebuilt makes one of its files")
         stack.callback(os.close, handle)
         subject = f"{stored.subject}: {stored.split.rpartition('/')[2]}"
