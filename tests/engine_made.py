@@ -14,7 +14,7 @@ TAG = "ubuntu:14.04"
 def stores(folder: Path) -> Path:
     """Unpack the roots that Docker 1.9.1 wrote, with owners and xattrs; needs root."""
     folder.mkdir(parents=True, exist_ok=True)
-    packed = CLONE / "tests/golden/docker-1.9.1.tar.xz"
+    packed = CLONE / "tests/golden/engines.tar.xz"
     words = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xJpf", str(packed)]
     subprocess.run(words, cwd=folder, check=True)
     return folder

@@ -107,7 +107,17 @@ class Kind:
 def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001 - one shape for all
     from toolkit.bundles import open_bundle
 
+    if not place.scheme and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
+        _refuse_store(place)
     return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
+
+
+def _refuse_store(place: Place) -> None:
+    """Raise Unsupported where a bare path is a store: which one is meant, its kind has to say."""
+    from toolkit.stores.kinds import kinds_at
+
+    if kinds := kinds_at(Path(place.path)):
+        raise Unsupported(place.path, "is a store, not a bundle", f"write {kinds[0]}:{place.path}")
 
 
 def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001

@@ -114,6 +114,14 @@ class Proves(Protocol):
 
 
 @runtime_checkable
+class Described(Protocol):
+    """A store that can say what it is."""
+
+    def described(self) -> Mapping[str, str]:
+        """Return titles and facts, as `kind` and `driver`: short, for people."""
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

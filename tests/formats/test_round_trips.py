@@ -95,9 +95,9 @@ def travel(source: Source, stations: list[str], folder: Path, *names: str) -> It
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_legacy_image_is_the_same_wherever_it_goes(
-    docker_1_9_1: Path, tmp_path: Path, driver: str, stations: list[str]
+    engine_stores: Path, tmp_path: Path, driver: str, stations: list[str]
 ) -> None:
-    engine = docker_1_9_1 / f"docker-1.9.1-{driver}"
+    engine = engine_stores / f"docker-1.9.1-{driver}"
     jsons = [(engine / "graph" / layer_id / "json").read_bytes() for layer_id in IDS]
     sizes: list[str | None] = list(LAYERSIZES[driver])
     for station, place in travel(GraphStore(engine), stations, tmp_path, TAG, TRUSTY):
@@ -117,8 +117,8 @@ def names_in(place: Source) -> set[str]:
 
 @ROOT
 @pytest.mark.root
-def test_the_save_of_docker_gives_what_its_store_gives(docker_1_9_1: Path, tmp_path: Path) -> None:
-    save = open_bundle(docker_1_9_1 / "docker-1.9.1.tar")
+def test_the_save_of_docker_gives_what_its_store_gives(engine_stores: Path, tmp_path: Path) -> None:
+    save = open_bundle(engine_stores / "docker-1.9.1.tar")
     told = Told.of(verify(save))
     assert (told.image_id, told.diff_ids) == (IMAGE_ID, list(DIFF_IDS))
     for _, place in travel(save, ["docker-v1", "universal", "oci"], tmp_path, TAG):

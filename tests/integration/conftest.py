@@ -76,12 +76,12 @@ def umoci() -> Iterator[Umoci]:
 
 
 @pytest.fixture
-def golden(docker_1_9_1: Path) -> Cargo:
+def golden(engine_stores: Path) -> Cargo:
     """The image of four layers that Docker 1.9.1 wrote, under two names."""
     if os.geteuid() != 0:
         pytest.skip("needs root: layers have owners and devices")
     names = ["ubuntu:14.04", "ubuntu:trusty"]
-    return Cargo(GraphStore(docker_1_9_1 / "docker-1.9.1-overlay"), names, dict.fromkeys(names, IMAGE_ID))
+    return Cargo(GraphStore(engine_stores / "docker-1.9.1-overlay"), names, dict.fromkeys(names, IMAGE_ID))
 
 
 @pytest.fixture(name="several")

@@ -9,9 +9,9 @@ import pytest
 
 
 @pytest.fixture
-def root(docker_1_9_1: Path, tmp_path: Path) -> Path:
+def root(engine_stores: Path, tmp_path: Path) -> Path:
     """A copy of the aufs root that a test may damage."""
-    return clone(docker_1_9_1 / "docker-1.9.1-aufs", tmp_path / "root")
+    return clone(engine_stores / "docker-1.9.1-aufs", tmp_path / "root")
 
 
 def clone(root: Path, to: Path) -> Path:

@@ -30,8 +30,8 @@ def bytes_of(store: GraphStore, layer: Layer) -> bytes:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_each_layers_tar_is_the_one_docker_stored(docker_1_9_1: Path, driver: str) -> None:
-    store = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}")
+def test_each_layers_tar_is_the_one_docker_stored(engine_stores: Path, driver: str) -> None:
+    store = GraphStore(engine_stores / f"docker-1.9.1-{driver}")
     image = store.image(TAG)
     assert tuple(layer.key for layer in image.layers) == IDS
     for layer, diff_id in zip(image.layers, DIFF_IDS, strict=True):
@@ -41,8 +41,8 @@ def test_each_layers_tar_is_the_one_docker_stored(docker_1_9_1: Path, driver: st
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_each_layersize_follows_the_rule_of_its_driver(docker_1_9_1: Path, driver: str) -> None:
-    image = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}").image(TAG)
+def test_each_layersize_follows_the_rule_of_its_driver(engine_stores: Path, driver: str) -> None:
+    image = GraphStore(engine_stores / f"docker-1.9.1-{driver}").image(TAG)
     sizes = [layer.v1.layersize for layer in image.layers if layer.v1]
     assert tuple(size.text for size in sizes) == LAYERSIZES[driver]
     assert {size.rule for size in sizes} == {RULES[driver]}
@@ -50,8 +50,8 @@ def test_each_layersize_follows_the_rule_of_its_driver(docker_1_9_1: Path, drive
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_the_image_id_is_the_one_docker_gives(docker_1_9_1: Path, driver: str) -> None:
-    image = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}").image(TAG)
+def test_the_image_id_is_the_one_docker_gives(engine_stores: Path, driver: str) -> None:
+    image = GraphStore(engine_stores / f"docker-1.9.1-{driver}").image(TAG)
     digests = [Digest("sha256", hex_) for hex_ in DIFF_IDS]
     proofs = {
         layer.key: Proof(digest, layer.size, digest)
@@ -61,15 +61,15 @@ def test_the_image_id_is_the_one_docker_gives(docker_1_9_1: Path, driver: str) -
     assert str(picture.config.image_id) == IMAGE_ID
 
 
-def test_both_names_of_the_image_are_listed(docker_1_9_1: Path) -> None:
-    (line,) = GraphStore(docker_1_9_1 / "docker-1.9.1-aufs").listings()
+def test_both_names_of_the_image_are_listed(engine_stores: Path) -> None:
+    (line,) = GraphStore(engine_stores / "docker-1.9.1-aufs").listings()
     assert line.names == (TAG, "ubuntu:trusty")
     assert line.id == IDS[-1]
     assert line.size == sum(map(int, LAYERSIZES["aufs"]))
 
 
-def test_history_tells_what_docker_history_tells(docker_1_9_1: Path) -> None:
-    outline = GraphStore(docker_1_9_1 / "docker-1.9.1-aufs").outline(TAG)
+def test_history_tells_what_docker_history_tells(engine_stores: Path) -> None:
+    outline = GraphStore(engine_stores / "docker-1.9.1-aufs").outline(TAG)
     assert [layer.history.created for layer in outline.layers] == [
         "2015-07-10T00:13:44.35Z", "2015-07-10T01:13:44.351Z", "2015-07-10T02:13:44.352Z", "2015-07-10T03:13:44.353Z",
     ]  # fmt: skip
@@ -103,10 +103,10 @@ def facts(entry: Entry, content: bytes) -> tuple[object, ...]:
 @pytest.mark.root
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_drivers_own_differ_finds_the_same_entries_and_contents(
-    docker_1_9_1: Path, tmp_path: Path, driver: str
+    engine_stores: Path, tmp_path: Path, driver: str
 ) -> None:
-    whole = GraphStore(docker_1_9_1 / f"docker-1.9.1-{driver}")
-    bare = GraphStore(strip_tar_split(clone(docker_1_9_1 / f"docker-1.9.1-{driver}", tmp_path / "bare")))
+    whole = GraphStore(engine_stores / f"docker-1.9.1-{driver}")
+    bare = GraphStore(strip_tar_split(clone(engine_stores / f"docker-1.9.1-{driver}", tmp_path / "bare")))
     for layer, rebuilt in zip(whole.image(TAG).layers, bare.image(TAG).layers, strict=True):
         told, found = entries(whole, layer), entries(bare, rebuilt)
         implied = {name for name in found if name.endswith(b"/") and name not in told}
@@ -170,9 +170,9 @@ def test_a_rebuilt_layer_is_the_same_bytes_every_time(root: Path) -> None:
 
 @pytest.mark.parametrize("driver", ["overlay", "vfs"])
 def test_files_that_share_an_inode_with_the_parent_are_no_hard_links(
-    docker_1_9_1: Path, tmp_path: Path, driver: str
+    engine_stores: Path, tmp_path: Path, driver: str
 ) -> None:
-    root = strip_tar_split(clone(docker_1_9_1 / f"docker-1.9.1-{driver}", tmp_path / "bare"))
+    root = strip_tar_split(clone(engine_stores / f"docker-1.9.1-{driver}", tmp_path / "bare"))
     store = GraphStore(root)
     third = entries(store, store.image(TAG).layers[2])
     assert b"bin/busybox" not in third

@@ -47,9 +47,9 @@ def tar_of(store: GraphStore, layer: Layer) -> bytes:
 
 
 @pytest.fixture
-def written(docker_1_9_1: Path, tmp_path: Path) -> Path:
+def written(engine_stores: Path, tmp_path: Path) -> Path:
     """An aufs root that we wrote."""
-    return imported(golden(docker_1_9_1, "aufs"), tmp_path / "written")
+    return imported(golden(engine_stores, "aufs"), tmp_path / "written")
 
 
 def by_the_clock(engine: Path) -> dict[str, bool]:
@@ -65,10 +65,10 @@ def by_the_clock(engine: Path) -> dict[str, bool]:
 @pytest.mark.parametrize("driver", ["aufs", "vfs"])
 @pytest.mark.parametrize("source", ["aufs", "vfs", "overlay"])
 def test_an_imported_image_looks_as_docker_wrote_it(
-    docker_1_9_1: Path, tmp_path: Path, source: str, driver: str
+    engine_stores: Path, tmp_path: Path, source: str, driver: str
 ) -> None:
-    engine, ours = golden(docker_1_9_1, driver), tmp_path / "ours"
-    imported(golden(docker_1_9_1, source), ours, driver)
+    engine, ours = golden(engine_stores, driver), tmp_path / "ours"
+    imported(golden(engine_stores, source), ours, driver)
     for root in (clone(engine, tmp_path / "engine"), ours):
         root.chmod(0o755)  # the sample's own folder is nobody's
         for split in root.glob("graph/*/tar-data.json.gz"):
@@ -80,8 +80,10 @@ def test_an_imported_image_looks_as_docker_wrote_it(
 @ROOT
 @pytest.mark.root
 @pytest.mark.parametrize("driver", ["aufs", "vfs"])
-def test_what_was_written_is_read_back_byte_for_byte(docker_1_9_1: Path, tmp_path: Path, driver: str) -> None:
-    engine = golden(docker_1_9_1, driver)
+def test_what_was_written_is_read_back_byte_for_byte(
+    engine_stores: Path, tmp_path: Path, driver: str
+) -> None:
+    engine = golden(engine_stores, driver)
     store = GraphStore(imported(engine, tmp_path / "ours", driver))
     image = store.image(TAG)
     assert not image.findings
@@ -94,10 +96,10 @@ def test_what_was_written_is_read_back_byte_for_byte(docker_1_9_1: Path, tmp_pat
 
 @ROOT
 @pytest.mark.root
-def test_a_bundle_brings_the_same_root_as_the_store(docker_1_9_1: Path, tmp_path: Path) -> None:
-    bundle = open_bundle(docker_1_9_1 / "docker-1.9.1.tar")
+def test_a_bundle_brings_the_same_root_as_the_store(engine_stores: Path, tmp_path: Path) -> None:
+    bundle = open_bundle(engine_stores / "docker-1.9.1.tar")
     copy(bundle, GraphSink(tmp_path / "ours"), [TAG])
-    engine = golden(docker_1_9_1, "aufs")
+    engine = golden(engine_stores, "aufs")
     assert differences(engine / "aufs", tmp_path / "ours/aufs", times=False) == []
     assert GraphStore(tmp_path / "ours").identify(TAG) == IDS[-1]
 
@@ -219,21 +221,21 @@ def test_cve_2026_17106_a_link_below_a_later_layer_is_not_followed(tmp_path: Pat
 
 @ROOT
 @pytest.mark.root
-def test_a_root_keeps_its_driver(docker_1_9_1: Path, tmp_path: Path) -> None:
-    root = clone(golden(docker_1_9_1, "vfs"), tmp_path / "root")
-    imported(golden(docker_1_9_1, "aufs"), root, names=(TAG,))
+def test_a_root_keeps_its_driver(engine_stores: Path, tmp_path: Path) -> None:
+    root = clone(golden(engine_stores, "vfs"), tmp_path / "root")
+    imported(golden(engine_stores, "aufs"), root, names=(TAG,))
     assert not (root / "aufs").exists()
 
 
 @ROOT
 @pytest.mark.root
-def test_other_names_and_digests_stay(docker_1_9_1: Path, written: Path) -> None:
+def test_other_names_and_digests_stay(engine_stores: Path, written: Path) -> None:
     path = written / "repositories-aufs"
     table = json.loads(path.read_bytes())
     table["Repositories"]["other/app"] = {"1": IDS[0], "sha256:" + "a" * 64: IDS[0]}
     table["Repositories"]["ubuntu"] = {"old": IDS[1], "14.04": IDS[1]}
     path.write_text(json.dumps(table))
-    imported(golden(docker_1_9_1, "aufs"), written, names=(TAG,))
+    imported(golden(engine_stores, "aufs"), written, names=(TAG,))
     assert path.read_bytes() == (
         b'{"Repositories":{"other/app":{"1":"%b","sha256:%b":"%b"},"ubuntu":{"14.04":"%b","old":"%b"}}}'
         % (IDS[0].encode(), b"a" * 64, IDS[0].encode(), IDS[3].encode(), IDS[1].encode())
@@ -244,8 +246,8 @@ def test_other_names_and_digests_stay(docker_1_9_1: Path, written: Path) -> None
 @ROOT
 @pytest.mark.root
 @pytest.mark.parametrize("driver", ["aufs", "vfs"])
-def test_layers_that_are_there_are_kept_as_they_are(docker_1_9_1: Path, tmp_path: Path, driver: str) -> None:
-    engine = golden(docker_1_9_1, driver)
+def test_layers_that_are_there_are_kept_as_they_are(engine_stores: Path, tmp_path: Path, driver: str) -> None:
+    engine = golden(engine_stores, driver)
     root = clone(engine, tmp_path / "root")
     imported(engine, root)
     (root / f"repositories-{driver}").unlink()
@@ -257,9 +259,9 @@ def test_layers_that_are_there_are_kept_as_they_are(docker_1_9_1: Path, tmp_path
 
 @ROOT
 @pytest.mark.root
-def test_missing_layers_join_those_that_are_there(docker_1_9_1: Path, written: Path) -> None:
+def test_missing_layers_join_those_that_are_there(engine_stores: Path, written: Path) -> None:
     forget(written, IDS[2], IDS[3])
-    imported(golden(docker_1_9_1, "aufs"), written)
+    imported(golden(engine_stores, "aufs"), written)
     assert GraphStore(written).image(TAG).findings == ()
 
 
@@ -273,21 +275,21 @@ def forget(root: Path, *layer_ids: str) -> None:
 
 @ROOT
 @pytest.mark.root
-def test_another_json_under_the_same_id_is_refused(docker_1_9_1: Path, written: Path) -> None:
+def test_another_json_under_the_same_id_is_refused(engine_stores: Path, written: Path) -> None:
     path = written / "graph" / IDS[1] / "json"
     path.write_bytes(path.read_bytes().replace(b'"docker_version":"1.6.2"', b'"docker_version":"1.6.3"'))
     before = snapshot(written)
     with pytest.raises(CorruptContent, match=rf"layer {IDS[1][:12]}: .*another json"):
-        imported(golden(docker_1_9_1, "aufs"), written)
+        imported(golden(engine_stores, "aufs"), written)
     assert snapshot(written) == before
 
 
 @ROOT
 @pytest.mark.root
 def test_cve_2014_8178_another_tar_under_the_same_id_is_refused(
-    docker_1_9_1: Path, written: Path, tmp_path: Path
+    engine_stores: Path, written: Path, tmp_path: Path
 ) -> None:
-    poisoned = clone(golden(docker_1_9_1, "aufs"), tmp_path / "poisoned")
+    poisoned = clone(golden(engine_stores, "aufs"), tmp_path / "poisoned")
     (poisoned / "graph" / IDS[2] / "tar-data.json.gz").unlink()
     (poisoned / "aufs/diff" / IDS[2] / "etc/apt/sources.list").write_text("deb http://evil.example/ x main\n")
     before = snapshot(written)
@@ -298,13 +300,13 @@ def test_cve_2014_8178_another_tar_under_the_same_id_is_refused(
 
 @ROOT
 @pytest.mark.root
-def test_a_folder_that_may_be_a_containers_is_not_touched(docker_1_9_1: Path, tmp_path: Path) -> None:
+def test_a_folder_that_may_be_a_containers_is_not_touched(engine_stores: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "ours/aufs/diff" / IDS[2]
     theirs.mkdir(parents=True)
     (theirs / "data").write_text("precious")
     (tmp_path / "ours/graph").mkdir()
     with pytest.raises(StoreError, match="is there, and no image in graph has it"):
-        imported(golden(docker_1_9_1, "aufs"), tmp_path / "ours")
+        imported(golden(engine_stores, "aufs"), tmp_path / "ours")
     assert (theirs / "data").read_text() == "precious"
     assert list((tmp_path / "ours/graph").iterdir()) == []
 
@@ -314,18 +316,18 @@ def test_a_folder_that_may_be_a_containers_is_not_touched(docker_1_9_1: Path, tm
 
 @ROOT
 @pytest.mark.root
-def test_a_root_of_a_driver_that_is_only_read_is_refused(docker_1_9_1: Path, tmp_path: Path) -> None:
-    root = clone(golden(docker_1_9_1, "overlay"), tmp_path / "root")
+def test_a_root_of_a_driver_that_is_only_read_is_refused(engine_stores: Path, tmp_path: Path) -> None:
+    root = clone(golden(engine_stores, "overlay"), tmp_path / "root")
     with pytest.raises(Unsupported, match="overlay, which is only read"):
-        imported(golden(docker_1_9_1, "aufs"), root)
+        imported(golden(engine_stores, "aufs"), root)
 
 
 @ROOT
 @pytest.mark.root
-def test_a_root_of_two_drivers_asks_which(docker_1_9_1: Path, written: Path) -> None:
+def test_a_root_of_two_drivers_asks_which(engine_stores: Path, written: Path) -> None:
     (written / "repositories-vfs").write_text('{"Repositories":{}}')
     with pytest.raises(Unsupported, match="aufs and vfs; name one"):
-        imported(golden(docker_1_9_1, "aufs"), written)
+        imported(golden(engine_stores, "aufs"), written)
 
 
 # ── what fails leaves nothing ──
@@ -371,8 +373,8 @@ class Half:
 @pytest.mark.root
 @pytest.mark.parametrize("driver", ["aufs", "vfs"])
 @pytest.mark.parametrize("bad", IDS)
-def test_a_failed_import_leaves_nothing(docker_1_9_1: Path, tmp_path: Path, driver: str, bad: str) -> None:
-    source = Broken(GraphStore(golden(docker_1_9_1, "aufs")), bad)
+def test_a_failed_import_leaves_nothing(engine_stores: Path, tmp_path: Path, driver: str, bad: str) -> None:
+    source = Broken(GraphStore(golden(engine_stores, "aufs")), bad)
     with pytest.raises(CorruptContent):
         copy(source, GraphSink(tmp_path / "new/ours", driver), [TAG])  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
@@ -380,8 +382,8 @@ def test_a_failed_import_leaves_nothing(docker_1_9_1: Path, tmp_path: Path, driv
 
 @ROOT
 @pytest.mark.root
-def test_a_delivery_left_before_its_end_leaves_nothing(docker_1_9_1: Path, tmp_path: Path) -> None:
-    image = GraphStore(golden(docker_1_9_1, "aufs")).image(TAG)
+def test_a_delivery_left_before_its_end_leaves_nothing(engine_stores: Path, tmp_path: Path) -> None:
+    image = GraphStore(golden(engine_stores, "aufs")).image(TAG)
     with pytest.raises(StoreError, match="left before"), GraphSink(tmp_path / "ours").receive([image], {}):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -391,23 +393,23 @@ def test_a_delivery_left_before_its_end_leaves_nothing(docker_1_9_1: Path, tmp_p
 @pytest.mark.root
 @pytest.mark.parametrize("driver", ["aufs", "vfs"])
 def test_damaged_names_stop_the_import_and_take_it_back(
-    docker_1_9_1: Path, tmp_path: Path, driver: str
+    engine_stores: Path, tmp_path: Path, driver: str
 ) -> None:
     root = tmp_path / "ours"
     root.mkdir()
     (root / f"repositories-{driver}").write_text("{")
     before = snapshot(root)
     with pytest.raises(CorruptContent):
-        imported(golden(docker_1_9_1, "aufs"), root, driver)
+        imported(golden(engine_stores, "aufs"), root, driver)
     assert snapshot(root) == before
 
 
 @ROOT
 @pytest.mark.root
 def test_what_a_killed_import_left_is_removed_by_the_next(
-    docker_1_9_1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine_stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, source = tmp_path / "ours", golden(docker_1_9_1, "aufs")
+    root, source = tmp_path / "ours", golden(engine_stores, "aufs")
     child = os.fork()
     if not child:
         monkeypatch.setattr(Placer, "keep", lambda _: os._exit(9))  # as kill -9, all layers just placed
@@ -427,12 +429,12 @@ def test_what_a_killed_import_left_is_removed_by_the_next(
 @pytest.mark.root
 @pytest.mark.parametrize(("driver", "space"), [("aufs", "3m"), ("vfs", "3m"), ("vfs", "8m")])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    docker_1_9_1: Path, tmp_path: Path, driver: str, space: str
+    engine_stores: Path, tmp_path: Path, driver: str, space: str
 ) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={space}", "tmpfs", str(tmp_path)], check=True)
     try:
         with pytest.raises(StoreError, match=r"room|space"):
-            imported(golden(docker_1_9_1, "aufs"), tmp_path / "ours", driver)
+            imported(golden(engine_stores, "aufs"), tmp_path / "ours", driver)
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
@@ -443,8 +445,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 @ROOT
 @pytest.mark.root
-def test_a_json_without_id_and_parent_keeps_its_place(docker_1_9_1: Path, tmp_path: Path) -> None:
-    strong = clone(golden(docker_1_9_1, "aufs"), tmp_path / "strong")
+def test_a_json_without_id_and_parent_keeps_its_place(engine_stores: Path, tmp_path: Path) -> None:
+    strong = clone(golden(engine_stores, "aufs"), tmp_path / "strong")
     for layer_id, parent in zip(IDS, ("", *IDS), strict=False):
         folder = strong / "graph" / layer_id
         body = json.loads((folder / "json").read_bytes())

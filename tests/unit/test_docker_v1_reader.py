@@ -31,7 +31,7 @@ from toolkit.errors import MissingMember, NotFound, UnsafeArchive
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import nowhere, transfer
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "docker-1.9.1.tar.xz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "engines.tar.xz"
 
 
 def bundle(folder: Path, members: Mapping[str, Body], mode: int = 0o644) -> V1Bundle:
@@ -63,7 +63,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_what_docker_1_9_1_saved_is_the_image_that_docker_20_10_loads(saved: Path) -> None:
+def test_what_engine_stores_saved_is_the_image_that_docker_20_10_loads(saved: Path) -> None:
     source = open_bundle(saved)
     assert isinstance(source, V1Bundle)
     (line,) = source.listings()

@@ -122,7 +122,7 @@ def tree_size(folder: Path) -> int:
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_store_has_the_shape_of_a_docker_1_9_1_with_aufs(home: Path) -> None:
+def test_the_store_has_the_shape_of_a_engine_stores_with_aufs(home: Path) -> None:
     root, ids = home / "sample", {layer.id for layer in CHAIN}
     assert {path.name for path in root.iterdir()} == {"aufs", "graph", "repositories-aufs", STAMP}
     assert set(os.listdir(root / "graph")) == {*ids, "_tmp"}

@@ -11,7 +11,7 @@ import click
 from toolkit.cli.output import Output
 from toolkit.errors import UsageError
 
-COMMANDS = ("ls", "inspect", "history", "export", "import", "copy", "diff", "verify", "sample")
+COMMANDS = ("ls", "inspect", "history", "export", "import", "copy", "diff", "verify", "doctor", "sample")
 HELP = {"help_option_names": ["-h", "--help"]}
 
 

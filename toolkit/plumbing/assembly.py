@@ -15,12 +15,11 @@ from fastcrc import crc64
 
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, UnsafeArchive
 from toolkit.plumbing.duplicates import NameSet
-from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import TarSplit
 from toolkit.plumbing.tree import FILE, Tree, components
 from toolkit.ports import Block
 
-SMALL = 128 << 10  # bytes; smaller files are joined into one block
+SMALL = 512 << 10  # bytes; smaller files are joined into one block
 ROOM = 1 << 20  # bytes of a block
 
 
@@ -65,7 +64,7 @@ class _Assembly:
             elif size:
                 yield view[:at]
                 at = 0
-                yield from self._large(name, base, size, crc)
+                yield from self._large(name, base, size, view, crc)
         self._names.check()
         yield view[:at]
 
@@ -107,15 +106,23 @@ class _Assembly:
             os.close(handle)
         self._compare(name, crc64.go_iso(room[:size]), crc)
 
-    def _large(self, name: bytes, base: bytes, size: int, crc: bytes | None) -> Iterator[Block]:
-        handle = self._open(name, base)
+    def _large(
+        self, name: bytes, base: bytes, size: int, view: memoryview, crc: bytes | None
+    ) -> Iterator[Block]:
+        """Read a file through the one block: a new one for each would cost more than the reading."""
+        handle, done, found = self._open(name, base), 0, None
         try:
             if (actual := self._size_of(handle, name, 0)) != size:
                 raise self._changed(name, "size", actual, size)
-            found = None
-            for block in Extent(handle, 0, size, f"{self._tree.subject}/{_shown(name)}").blocks():
-                found = crc64.go_iso(block, found)
-                yield block
+            while done < size:
+                count = os.readv(handle, [view[: size - done]])
+                if not count:
+                    raise self._changed(name, "size", done, size)
+                found = crc64.go_iso(view[:count], found)
+                done += count
+                yield view[:count]
+        except OSError as error:
+            raise self._tree.explained(error, name) from error
         finally:
             os.close(handle)
         self._compare(name, found or 0, crc)

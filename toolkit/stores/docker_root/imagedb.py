@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from toolkit.digest import Digest, is_v1_id
 from toolkit.document import LIMIT, load
-from toolkit.errors import InvalidDigest, InvalidDocument, Mismatch, NotFound
+from toolkit.errors import InvalidDigest, InvalidDocument, Mismatch, MissingMember
 from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.reference import same
@@ -28,13 +28,12 @@ class ImageDb:
         yield from (Digest("sha256", name) for name in names if is_v1_id(name))
 
     def config(self, image_id: Digest) -> Config:
-        """Return a config; raises NotFound, or Mismatch where its bytes were changed."""
+        """Return a config; raises MissingMember, or Mismatch where its bytes were changed."""
         name = f"{self._folder}/imagedb/content/sha256/{image_id.hex}"
         raw = self._files.read(name, LIMIT)
         if raw is None:
-            raise NotFound(
-                f"image {image_id}", f"has no config in {self._files.folder}/{self._folder}/imagedb"
-            )
+            problem = f"has no config in {self._files.folder}/{self._folder}/imagedb"
+            raise MissingMember(f"image {image_id}", problem)
         if (actual := Digest.of(raw)) != image_id:
             raise Mismatch(f"{self._files.folder}/{name}", "digest", "it was changed", actual, image_id)
         return Config.from_bytes(raw)
@@ -61,7 +60,7 @@ class ImageDb:
         if raw is None:
             return {}
         top = load(raw, f"{self._files.folder}/{where}", NAMES_LIMIT, NAMES_VALUES)
-        repositories = top.child("Repositories") if top.value.get("Repositories") else None
+        repositories = top.child("Repositories") if top.value.get("Repositories") is not None else None
         names: dict[str, str] = {}
         for repository in sorted(repositories.value if repositories else {}):
             for name, image_id in sorted((repositories.text_map(repository) if repositories else {}).items()):

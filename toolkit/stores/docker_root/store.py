@@ -71,6 +71,10 @@ class DockerRoot:
         """Open a layer's tar."""
         return self._layers_holder(layer.key).open(layer)
 
+    def described(self) -> dict[str, str]:
+        """Say which drivers the root was used with."""
+        return {"kind": "data root of Docker 1.10 or later", "driver": ", ".join(self._names)}
+
     def _holder(self, name: str) -> DriverStore:
         """Return the one driver that has an image; raises UnsafeArchive where two have different ones."""
         having = [part for part in self.parts if part.has(name)]

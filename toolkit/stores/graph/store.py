@@ -90,6 +90,13 @@ class GraphStore:
         with LayerReader.open(self.root, driver, v1) as reader:
             yield reader.content(layer.size)
 
+    def described(self) -> dict[str, str]:
+        """Say which drivers the root was used with."""
+        return {
+            "kind": "data root of Docker 0.7 to 1.9",
+            "driver": ", ".join(driver.name for driver in self._drivers),
+        }
+
     def _found(self) -> list[str]:
         """Name the drivers of this root that we read; those that recorded names come first."""
         named = self.root.drivers()

@@ -27,6 +27,7 @@ class Change:
 
     path: bytes
     facts: os.stat_result | None
+    is_mark: bool = False  # a whiteout or opaque mark, of which the tree has no such file
 
 
 def aufs_changes(own: Tree) -> Iterator[Change]:

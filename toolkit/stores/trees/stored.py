@@ -99,7 +99,8 @@ class StoredLayers:
     def _made_anew(self, stored: StoredLayer, cause: CorruptContent) -> Examined:
         with self._reader(stored, anew=True) as reader:
             size = reader.measure().size
-        problem = f"is made anew of its files, because its exact tar cannot be proven ({cause})"
+        reason = str(cause).removeprefix(f"{stored.subject}: ")
+        problem = f"is made anew of its files, because its exact tar cannot be proven ({reason})"
         finding = Finding(stored.subject, problem)
         return Examined(Layer(stored.rebuilt_key, size), (finding,), stored.diff_id)
 

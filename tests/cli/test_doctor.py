@@ -1,0 +1,92 @@
+"""`lading doctor`: what is on a disk, what of it is damaged, and how the rest is saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Lading
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the tree has files of many owners")
+BASE = "f888a183f32383130dd9f9cafc9b2e17c5395c95109c9395009901c8dec62d66"
+
+
+@pytest.fixture
+def root(engine_stores: Path, tmp_path: Path) -> Path:
+    subprocess.run(["cp", "-a", str(engine_stores / "docker-20.10-vfs"), str(tmp_path / "root")], check=True)
+    return tmp_path / "root"
+
+
+def services(root: Path) -> Path:
+    cache_id = (root / "image/vfs/layerdb/sha256" / BASE / "cache-id").read_text()
+    return root / "vfs/dir" / cache_id / "etc/services"
+
+
+def test_a_bare_path_is_told_what_it_is(lading: Lading, root: Path) -> None:
+    told = lading("doctor", str(root), "--quiet")
+    assert told.code == 0
+    place, kind, driver, images, _, head, *lines = told.out.splitlines()
+    assert place.split() == ["Place", f"docker-root:{root}"]
+    assert kind == "Kind     data root of Docker 1.10 or later"
+    assert driver.split() == ["Driver", "vfs"]
+    assert images.split() == ["Images", "1:", "1", "whole"]
+    assert head.split()[0] == "NAME"
+    assert [line.split()[-1] for line in lines] == ["whole", "whole"]
+
+
+@AS_ROOT
+def test_what_is_damaged_is_told_with_the_way_to_save_it(lading: Lading, root: Path) -> None:
+    services(root).write_bytes(b"changed")
+    told = lading("doctor", str(root), "--quiet")
+    assert told.code == 5
+    assert (
+        f"lading export ubuntu:14.04 ubuntu:trusty --from docker-root:{root} --allow-rebuilt -o FILE"
+        in told.out
+    )
+    assert "etc/services: size is 7, expected 12813" in told.err
+    refused = lading("export", "ubuntu:14.04", "--from", f"docker-root:{root}", "-o", "x.tar", "--quiet")
+    assert refused.code == 5
+    saved = lading(
+        "export", "ubuntu:14.04", "--from", f"docker-root:{root}", "--allow-rebuilt", "-o", "x.tar", "--quiet"
+    )
+    assert saved.code == 0
+    assert "it has layers that were made anew" in saved.err
+    assert lading("verify", "x.tar", "--quiet").code == 0
+
+
+def test_a_quick_look_reads_no_layer(lading: Lading, root: Path) -> None:
+    services(root).write_bytes(b"changed")
+    assert lading("doctor", str(root), "--fast", "--quiet").code == 0
+
+
+def test_machines_are_told_the_same(lading: Lading, root: Path) -> None:
+    (services(root).parents[1]).rename(root / "gone")
+    told = lading("doctor", f"docker-root:{root}", "--json")
+    assert told.code == 5
+    document = json.loads(told.out)
+    assert document["ok"] is False
+    (place,) = document["places"]
+    (image,) = place["images"]
+    assert (place["kind"], image["state"], image["names"][0]) == (
+        "data root of Docker 1.10 or later",
+        "lost",
+        "ubuntu:14.04",
+    )
+    assert image["findings"][0]["severity"] == "error"
+
+
+def test_a_folder_that_is_no_store_is_told_so(lading: Lading, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    told = lading("doctor", str(tmp_path / "empty"))
+    assert told.code == 3
+    assert "holds no store that we know; name what it is, one of " in told.err
+
+
+def test_a_store_given_as_a_bundle_is_told_its_kind(lading: Lading, root: Path) -> None:
+    told = lading("ls", str(root))
+    assert told.code == 4
+    assert f"is a store, not a bundle; write docker-root:{root}" in told.err

@@ -1,0 +1,102 @@
+"""`layerdb` by hand: what formats B.1 says lies there, and what must not be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.digest import Digest, chain_ids
+from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.docker_root.drivers import DRIVERS
+from toolkit.stores.docker_root.layerdb import SPLIT, LayerDb
+from toolkit.stores.trees.stored import OVERLAY, StoredLayer
+
+IDS = [Digest.of(text) for text in (b"base", b"top")]
+CHAIN = chain_ids(IDS)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for number, (chain_id, diff_id) in enumerate(zip(CHAIN, IDS, strict=True)):
+        folder = tmp_path / "image/overlay2/layerdb/sha256" / chain_id.hex
+        folder.mkdir(parents=True)
+        (folder / "diff").write_text(str(diff_id))
+        (folder / "size").write_text(str(100 + number))
+        (folder / "cache-id").write_text(str(number) * 64)
+        if number:
+            (folder / "parent").write_text(str(CHAIN[number - 1]))
+    return tmp_path
+
+
+@pytest.fixture
+def layers(root: Path) -> LayerDb:
+    return LayerDb(FolderFiles(root), DRIVERS["overlay2"])
+
+
+def record(root: Path, number: int, name: str) -> Path:
+    return root / "image/overlay2/layerdb/sha256" / CHAIN[number].hex / name
+
+
+def test_a_layer_knows_its_tree_its_split_and_what_is_below(layers: LayerDb) -> None:
+    base, top = layers.stack(IDS)
+    assert isinstance(base, StoredLayer)
+    assert (base.tree, top.tree) == (f"overlay2/{'0' * 64}/diff", f"overlay2/{'1' * 64}/diff")
+    assert top.parent == base.tree
+    assert (top.form, top.size_rule, top.size.value) == (OVERLAY, "S3", 101)
+    assert top.split == f"image/overlay2/layerdb/sha256/{CHAIN[1].hex}/{SPLIT}"
+    assert top.id == CHAIN[1].hex
+
+
+def test_sizes_are_those_recorded(root: Path, layers: LayerDb) -> None:
+    assert (layers.size(IDS), layers.sizes(IDS)) == (201, [100, 101])
+    record(root, 0, "size").unlink()
+    assert (layers.size(IDS), layers.sizes(IDS)) == (None, [None, 101])
+
+
+def test_a_layer_is_found_by_its_diff_id_and_by_its_chain_id(layers: LayerDb) -> None:
+    assert layers.chain_of(IDS[1]) == IDS
+    assert layers.chain_of(Digest.of(b"another")) == []
+    assert layers.ancestry(CHAIN[1].hex) == IDS
+
+
+def test_a_layer_that_is_its_own_ancestor_is_refused(root: Path, layers: LayerDb) -> None:
+    record(root, 0, "parent").write_text(str(CHAIN[1]))
+    with pytest.raises(InvalidDocument, match="is its own ancestor"):
+        layers.ancestry(CHAIN[1].hex)
+
+
+@pytest.mark.parametrize("key", ["", "../../etc", "A" * 64, "a" * 63])
+def test_what_is_no_chain_id_goes_into_no_path(layers: LayerDb, key: str) -> None:
+    with pytest.raises(InvalidDocument, match="is no chainID"):
+        layers.ancestry(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("diff", "sha256:" + "0" * 64, Mismatch),
+        ("diff", f"{IDS[1]}\n", Mismatch),
+        ("parent", "sha256:" + "0" * 64, Mismatch),
+        ("cache-id", "../../../etc", UnsafeArchive),
+        ("cache-id", "", UnsafeArchive),
+        ("cache-id", "a/b", UnsafeArchive),
+        ("cache-id", "a" * 129, UnsafeArchive),
+        ("cache-id", None, MissingMember),
+        ("diff", None, Mismatch),
+    ],
+)
+def test_what_is_not_as_the_image_has_it_is_refused(
+    root: Path, layers: LayerDb, name: str, text: str | None, error: type[Exception]
+) -> None:
+    path = record(root, 1, name)
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(error):
+        layers.stack(IDS)
+
+
+def test_a_base_layer_with_a_parent_is_refused(root: Path, layers: LayerDb) -> None:
+    record(root, 0, "parent").write_text(str(CHAIN[1]))
+    with pytest.raises(Mismatch, match="parent is"):
+        layers.stack(IDS)
