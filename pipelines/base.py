@@ -12,6 +12,8 @@ import luigi
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.image import Layer
+from toolkit.places import open_source
+from toolkit.ports import Source
 from toolkit.settings import Settings, load_settings
 
 STARTED = time.time_ns()  # of this run; children inherit it
@@ -24,6 +26,10 @@ class LadingTask(luigi.Task):
     def settings(self) -> Settings:
         """Return the settings, read anew: they are never part of a task's identity."""
         return load_settings(os.environ)
+
+    def opened(self, place: str) -> Source:
+        """Open a place to read from, as the settings say."""
+        return open_source(place, self.settings, self.settings.reading)
 
     def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
         """Tell the scheduler one sentence instead of a traceback."""

@@ -19,7 +19,7 @@ from toolkit.digest import Digest
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
 from toolkit.operations.staging import StagedSource, Staging
-from toolkit.places import canonical, open_source
+from toolkit.places import canonical
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
 from toolkit.plumbing.turns import turn
@@ -99,7 +99,7 @@ class ImageTask(LadingTask):
 
     def answered(self, facts: Mapping[str, Any]) -> bool:
         """Tell whether a receipt is about this very question and its bundle is untouched."""
-        question = self.question(open_source(self.place, self.settings))
+        question = self.question(self.opened(self.place))
         return untouched(facts, self.path) and question.items() <= facts.items()
 
 
@@ -109,12 +109,12 @@ class AssembleBundle(ImageTask):
     @cached_property
     def layer_keys(self) -> tuple[str, ...]:
         """Return the keys of the image's layers, each once."""
-        keys = open_source(self.place, self.settings).layer_keys(self.tag, self.wanted)
+        keys = self.opened(self.place).layer_keys(self.tag, self.wanted)
         return tuple(dict.fromkeys(keys))
 
     def requires(self) -> list[ExportLayer]:
         """Require each layer, and claim it, so that no other image's end removes it."""
-        source = open_source(self.place, self.settings)
+        source = self.opened(self.place)
         _staging(self).claim(self.owner, source.place, self.layer_keys)
         return [ExportLayer(source=self.place, layer=key) for key in self.layer_keys]
 
@@ -130,7 +130,7 @@ class AssembleBundle(ImageTask):
                 self._assemble()
 
     def _assemble(self) -> None:
-        source = open_source(self.place, self.settings)
+        source = self.opened(self.place)
         LOG.info("%s comes from %s%s", self.tag, source.place, SAMPLE if source.place == "sample:" else "")
         sweep(self.path.parent)
         for companion in companions(self.path):  # of the bundle that is now replaced
@@ -172,7 +172,7 @@ class ExportImage(ImageTask):
         self.output().write(
             {
                 **checked,
-                **self.question(open_source(self.place, self.settings)),
+                **self.question(self.opened(self.place)),
                 "findings": list({str(finding): finding for finding in findings}.values()),
             }
         )
@@ -205,7 +205,7 @@ def _staging(task: LadingTask) -> Staging:
 
 
 def _source(task: ExportLayer) -> Source:
-    return open_source(task.source, task.settings)
+    return task.opened(task.source)
 
 
 def _told(report: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pipelines.verifying import VerifyBundle
 from toolkit.bundles import open_bundle
 from toolkit.errors import ToolkitError
 from toolkit.operations.copy import copy
-from toolkit.places import canonical, open_sink, open_source
+from toolkit.places import canonical, open_sink
 from toolkit.report import Report
 
 
@@ -52,7 +52,7 @@ class ImportBundle(LadingTask):
         sink = open_sink(self.place, self.settings)
         meter = Meter(self, sum(sizes.values()), "writing")
         proven = copy(source, sink, names, strict=self.settings.strict, progress=meter)
-        store = open_source(self.place, self.settings)
+        store = self.opened(self.place)
         here = {name: store.identify(name) for image in proven for name in image.names}
         facts = Report.of(self.place, proven).to_json()
         self.output().write({**facts, "store": self.place, "names": here, "stamp": stamp_json(self.path)})
@@ -62,7 +62,7 @@ class ImportBundle(LadingTask):
         if not isinstance(names, dict) or not untouched(facts, self.path):
             return False
         try:
-            store = open_source(self.place, self.settings)
+            store = self.opened(self.place)
             return all(store.identify(name) == known for name, known in names.items())
         except ToolkitError:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,10 @@ class Reading:
     namespace: str = ""  # of a containerd store
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+
+    def or_else(self, other: Reading) -> Reading:
+        """Return what was said here, and where nothing was, what was said there."""
+        return Reading(*(getattr(self, field.name) or getattr(other, field.name) for field in fields(self)))
 
 
 AS_IT_IS = Reading()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InvalidSetting
+from toolkit.reading import Reading
 
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
@@ -35,6 +36,14 @@ class Settings:
     jobs: int = 0  # layers at once; 0 is as many as there are processors, at most eight
     layer_limit: int = 256 << 30  # bytes that one layer may hold, decompressed
     member_limit: int = 2_000_000  # members that one archive may have
+    namespace: str = ""  # of containerd stores
+    allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
+    live: bool = False  # a store is read although an engine is running on it
+
+    @property
+    def reading(self) -> Reading:
+        """Return how places are read."""
+        return Reading(namespace=self.namespace, allow_rebuilt=self.allow_rebuilt, live=self.live)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -162,6 +171,9 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "home": _path,
     "source": _text,
     "strict": _boolean,
+    "namespace": str,
+    "allow_rebuilt": _boolean,
+    "live": _boolean,
     "require_signature": str,
     "jobs": _count,
     "layer_limit": _count,

@@ -17,6 +17,13 @@ def test_unasked_nothing_is_allowed_and_nothing_preferred() -> None:
     assert not any(getattr(AS_IT_IS, field.name) for field in fields(Reading))
 
 
+def test_what_is_not_said_is_as_the_settings_have_it() -> None:
+    settings = Reading(namespace="k8s.io", live=True)
+    assert Reading(namespace="moby", allow_rebuilt=True).or_else(settings) == Reading(
+        namespace="moby", allow_rebuilt=True, live=True
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -94,6 +94,7 @@ def reads(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]:
     """Open a place to read from, and let it go afterwards."""
+    reading = reading.or_else(settings.reading)
     source = places.open_source(place, settings, reading)
     if reading.docker_compatible and isinstance(source, HoldsV1):
         source.docker_compatible = True

@@ -17,6 +17,7 @@ from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
 from toolkit.reference import near, same
+from toolkit.stores.docker_root.distribution import Distribution
 from toolkit.stores.docker_root.drivers import Driver
 from toolkit.stores.docker_root.imagedb import ImageDb, parsed_id
 from toolkit.stores.docker_root.layerdb import LayerDb
@@ -32,8 +33,9 @@ class DriverStore:
     def __init__(
         self, files: FolderFiles, driver: Driver, place: str, *, allow_rebuilt: bool = False
     ) -> None:
-        self.place, self.driver = place, driver
+        self.place, self.driver, self._allow_rebuilt = place, driver, allow_rebuilt
         self._images, self._layers = ImageDb(files, driver.name), LayerDb(files, driver)
+        self._distribution = Distribution(files, driver.name)
         self._trees = StoredLayers(files, allow_rebuilt=allow_rebuilt)
         self._stored: dict[str, StoredLayer] = {}  # key of a layer → where it lies
 
@@ -69,7 +71,9 @@ class DriverStore:
         names, config = self._config(name, platform)
         stored = self._layers.stack(config.diff_ids)
         examined = in_parallel(self._examined, stored, lambda layer: layer.size.value or 0)
+        called = [name for name, image_id in self._images.names().items() if image_id == str(config.image_id)]
         findings = [finding for each in examined for finding in each.findings]
+        findings += self._distribution.findings(config.image_id, called, config.diff_ids)
         noted = Finding(self.place, NO_MANIFESTS, "note")
         image = ConfiguredImage(
             names, config, tuple(each.layer for each in examined), tuple(dict.fromkeys((*findings, noted)))
@@ -78,7 +82,9 @@ class DriverStore:
         return RebuiltImage(image, anew) if anew else image
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
-        """Return the keys of the image's layers, base first."""
+        """Return the layers' keys, base first; they are read only where some may be made anew."""
+        if not self._allow_rebuilt:
+            return tuple(dict.fromkeys(map(str, self._config(name, platform)[1].diff_ids)))
         return tuple(layer.key for layer in self.image(name, platform).layers)
 
     def layer(self, key: str) -> Layer:
