@@ -13,7 +13,14 @@ from fastcrc import crc64
 
 from tests.archives import Body, Folder, Link, encode, v1_json
 
-FOLDERS = {"aufs": "aufs/diff/{}", "overlay": "overlay/{}/root", "vfs": "vfs/dir/{}"}
+FOLDERS = {
+    "aufs": "aufs/diff/{}",
+    "overlay": "overlay/{}/root",
+    "vfs": "vfs/dir/{}",
+    "btrfs": "btrfs/subvolumes/{}",
+    "zfs": "zfs/graph/{}",
+    "devicemapper": "devicemapper/mnt/{}/rootfs",
+}
 SOME_TIME = 1_436_480_000  # seconds; every file has it, so that only what a layer changes differs
 
 

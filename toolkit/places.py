@@ -61,7 +61,10 @@ class Place:
 
 
 def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> Source:
-    """Open a place to read from; raises InvalidPlace, NotFound or Unsupported."""
+    """Open a place to read from.
+
+    Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
+    """
     place = Place.parse(text)
     return KINDS[place.scheme].source(place, settings, reading)
 
@@ -122,7 +125,9 @@ def _refuse_store(place: Place) -> None:
 
 def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.graph.store import GraphStore
+    from toolkit.stores.running import refuse_running
 
+    refuse_running(Path(place.path), reading.live)
     return GraphStore(Path(place.path), place.option, str(place))
 
 

@@ -13,18 +13,19 @@ from toolkit.ancestry import AS_DOCKER
 from toolkit.errors import MissingMember, NotFound, Unsupported
 from toolkit.places import open_source
 from toolkit.settings import Settings
+from toolkit.stores.graph.drivers import DRIVERS
 from toolkit.stores.graph.store import GraphStore
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root that was used with aufs, then with vfs, then with devicemapper."""
+    """A root that was used with aufs, then with vfs, then on Windows."""
     root = tmp_path / "docker"
     legacy_layer(root, "aufs", A, {"f": b"aufs"}, size="4")
     legacy_layer(root, "vfs", B, {"f": b"vfs"}, size="3")
     name(root, "aufs", latest=A, old=A)
     name(root, "vfs", latest=B, new=B)
-    name(root, "devicemapper", other=C)
+    name(root, "windows", other=C)
     return root
 
 
@@ -61,9 +62,9 @@ def test_graph_plus_driver_says_which_one_is_meant(root: Path) -> None:
 
 
 def test_a_driver_that_is_not_read_is_unsupported(root: Path) -> None:
-    sentence = "uses the storage driver 'devicemapper', expected one of aufs, overlay, vfs"
+    sentence = f"uses the storage driver 'windows', expected one of {', '.join(sorted(DRIVERS))}"
     with pytest.raises(Unsupported, match=sentence):
-        open_source(f"graph+devicemapper:{root}", Settings())
+        open_source(f"graph+windows:{root}", Settings())
     for other in ("aufs", "vfs"):
         (root / f"repositories-{other}").unlink()
         (root / other).rename(root / f"was {other}")

@@ -15,7 +15,7 @@ from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.drivers import Driver, layer_tree
+from toolkit.stores.graph.drivers import Driver, is_stub, layer_tree, not_mounted
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.trees.reader import TreeReader
@@ -31,11 +31,13 @@ class LayerReader(TreeReader):
         tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
         split = _tar_split(root, layer.id, stack)
         super().__init__(tree, split, self._changed, f"layer {layer.id[:12]}")
+        if is_stub(root.path, driver, tree) and self._has_files():
+            raise not_mounted(root.path, driver, layer.id)
 
     @classmethod
     @contextmanager
     def open(cls, root: GraphRoot, driver: Driver, layer: V1Layer) -> Iterator[LayerReader]:
-        """Open the layer's files; raises MissingMember where its folder is gone."""
+        """Open the layer's files; raises MissingMember where they are gone, StoreError where not mounted."""
         with ExitStack() as stack:
             yield cls(root, driver, layer, stack)
 
@@ -66,7 +68,17 @@ class LayerReader(TreeReader):
     @cached_property
     def _parent(self) -> Tree:
         """Open the parent's tree, which only a layer without tar-split or of rule S4 is compared with."""
-        return self._stack.enter_context(layer_tree(self._root.path, self.driver, self.layer.parent))
+        parent = self.layer.parent
+        tree = self._stack.enter_context(layer_tree(self._root.path, self.driver, parent))
+        if is_stub(self._root.path, self.driver, tree) and self._root.has_files(parent, self.driver.name):
+            raise not_mounted(self._root.path, self.driver, parent)
+        return tree
+
+    def _has_files(self) -> bool:
+        """Tell whether files of its folder are needed: those of its tar-split, else of its whole tree."""
+        if self._split is not None:
+            return self._split.measure().header_sizes > 0
+        return self._root.has_files(self.layer.id, self.driver.name)
 
 
 def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:

@@ -77,6 +77,10 @@ class GraphRoot:
         text = None if raw is None else raw.decode("ascii", "backslashreplace")
         return Layersize(text, driver)
 
+    def has_files(self, layer_id: str, driver: str) -> bool:
+        """Tell whether any size but 0 is recorded of a layer or one below; what is not recorded is not 0."""
+        return any(self.layersize(layer.id, driver).value != 0 for layer in self.chain(layer_id))
+
     def chain(self, top: str) -> list[V1Layer]:
         """Return the layers of an image, base first; raises where a parent is missing or a cycle."""
         chain: list[V1Layer] = []
