@@ -19,6 +19,9 @@ SCHEME = re.compile(
     r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
 )
 AUTO = "auto"
+AT_REST = frozenset(
+    {"graph", "docker-root", "containers-storage", "containerd-root"}
+)  # an engine may run there
 WITH_DRIVER = ("graph", "docker-root")  # the schemes that take +DRIVER
 STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
 
@@ -66,6 +69,10 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
     Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
     """
     place = Place.parse(text)
+    if place.scheme in AT_REST:
+        from toolkit.stores.running import refuse_running
+
+        refuse_running(Path(place.path), reading.live)
     return KINDS[place.scheme].source(place, settings, reading)
 
 
@@ -125,9 +132,7 @@ def _refuse_store(place: Place) -> None:
 
 def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.graph.store import GraphStore
-    from toolkit.stores.running import refuse_running
 
-    refuse_running(Path(place.path), reading.live)
     return GraphStore(Path(place.path), place.option, str(place))
 
 

@@ -36,7 +36,9 @@ class OddImage:
     sizes: tuple[int, ...]  # bytes of each tar
 
 
-def entry(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **facts: object) -> tuple[tarfile.TarInfo, bytes]:
+def entry(
+    name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **facts: object
+) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     info.type, info.size, info.mtime = kind, len(content), TIME
     info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
@@ -49,7 +51,12 @@ def base(megabytes: int) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     """Yield the base layer: files of all kinds, and that many megabytes of noise."""
     for folder in ("bin", "dev", "etc", "gone", "opaque", "opaque/deep", "usr", "usr/lib", "var"):
         yield entry(folder, tarfile.DIRTYPE)
-    yield entry("bin/ping", content=b"\x7fELF ping", mode=0o755, pax_headers={"SCHILY.xattr.security.capability": CAPABILITY.decode("utf-8", "surrogateescape")})
+    yield entry(
+        "bin/ping",
+        content=b"\x7fELF ping",
+        mode=0o755,
+        pax_headers={"SCHILY.xattr.security.capability": CAPABILITY.decode("utf-8", "surrogateescape")},
+    )
     yield entry("bin/su", content=b"\x7fELF su", mode=0o4755)
     yield entry("dev/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666)
     yield entry("dev/loop0", tarfile.BLKTYPE, devmajor=7, devminor=0, mode=0o660)
@@ -107,7 +114,9 @@ def odd_image(folder: Path, megabytes: int = 4) -> OddImage:
     for path in tars:
         with path.open("rb") as stream:
             diff_ids.append("sha256:" + hashlib.file_digest(stream, "sha256").hexdigest())
-    history = [{"created": "2024-01-02T03:04:05Z", "created_by": f"RUN {number}"} for number in range(len(tars))]
+    history = [
+        {"created": "2024-01-02T03:04:05Z", "created_by": f"RUN {number}"} for number in range(len(tars))
+    ]
     config = json.dumps(
         {
             "architecture": "amd64",

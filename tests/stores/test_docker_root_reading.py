@@ -16,7 +16,7 @@ import pytest
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.digest import Digest, chain_ids
-from toolkit.errors import NotFound, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import nowhere, transfer
@@ -319,3 +319,43 @@ def test_a_rebuilt_layer_is_found_by_its_key_alone(root: Path) -> None:
 def test_a_whole_root_is_the_same_when_rebuilding_is_allowed(root: Path) -> None:
     assert [finding.severity for finding in DockerRoot(root, "", REBUILT).image(TAG).findings] == ["note"]
     read_all(root, REBUILT)
+
+
+# ── drivers whose layers are file systems of their own ──
+
+
+def as_driver(root: Path, driver: str, folder: str) -> Path:
+    """Make the vfs root one of another driver of whole trees: where its folders lie is all that differs."""
+    (root / "image/vfs").rename(root / "image" / driver)
+    for tree in list((root / "vfs/dir").iterdir()):
+        target = root / folder.format(id=tree.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tree.rename(target)
+    return root
+
+
+FOLDERS = {
+    "btrfs": "btrfs/subvolumes/{id}",
+    "zfs": "zfs/graph/{id}",
+    "devicemapper": "devicemapper/mnt/{id}/rootfs",
+    "overlay": "overlay/{id}/root",
+}
+
+
+@pytest.mark.parametrize("driver", FOLDERS)
+def test_any_driver_of_whole_trees_is_read(root: Path, driver: str) -> None:
+    as_driver(root, driver, FOLDERS[driver])
+    report = verify(DockerRoot(root))
+    assert report.ok
+    assert {finding.severity for finding in report.findings} == {"note"}
+
+
+@pytest.mark.parametrize("driver", ["btrfs", "zfs", "devicemapper"])
+@pytest.mark.parametrize("reading", [AS_IT_IS, REBUILT], ids=["exact", "rebuilt"])
+def test_a_layer_that_is_not_mounted_is_told_so(root: Path, driver: str, reading: Reading) -> None:
+    as_driver(root, driver, FOLDERS[driver])
+    cache_id = (root / "image" / driver / "layerdb/sha256" / BASE / "cache-id").read_text()
+    shutil.rmtree(root / FOLDERS[driver].format(id=cache_id))
+    (root / FOLDERS[driver].format(id=cache_id)).mkdir()
+    with pytest.raises(StoreError, match=rf"its {driver} tree .* is not mounted; (mount|activate)"):
+        DockerRoot(root, "", reading).image(TAG)

@@ -48,8 +48,8 @@ def volume(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def root(volume: Path, docker_1_9_1: Path) -> Path:
-    root, source = volume / "docker", docker_1_9_1 / "docker-1.9.1-vfs"
+def root(volume: Path, engine_stores: Path) -> Path:
+    root, source = volume / "docker", engine_stores / "docker-1.9.1-vfs"
     run("btrfs", "subvolume", "create", root)
     shutil.copytree(source / "graph", root / "graph")
     shutil.copy(source / "repositories-vfs", root / "repositories-btrfs")
@@ -72,9 +72,9 @@ def test_each_layers_tar_is_the_one_docker_stored(root: Path) -> None:
 
 
 def test_without_tar_split_the_changes_are_those_of_vfs(
-    root: Path, docker_1_9_1: Path, tmp_path: Path
+    root: Path, engine_stores: Path, tmp_path: Path
 ) -> None:
-    vfs = GraphStore(strip_tar_split(clone(docker_1_9_1 / "docker-1.9.1-vfs", tmp_path / "vfs")))
+    vfs = GraphStore(strip_tar_split(clone(engine_stores / "docker-1.9.1-vfs", tmp_path / "vfs")))
     ours = GraphStore(strip_tar_split(root))
     for layer, same in zip(ours.image(TAG).layers, vfs.image(TAG).layers, strict=True):
         assert bytes_of(ours, layer) == bytes_of(vfs, same)

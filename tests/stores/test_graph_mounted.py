@@ -57,13 +57,13 @@ def recast(vfs: Path, driver: str) -> Path:
 
 
 @pytest.fixture
-def root(docker_1_9_1: Path, tmp_path: Path, driver: str) -> Path:
-    return recast(clone(docker_1_9_1 / "docker-1.9.1-vfs", tmp_path / "root"), driver)
+def root(engine_stores: Path, tmp_path: Path, driver: str) -> Path:
+    return recast(clone(engine_stores / "docker-1.9.1-vfs", tmp_path / "root"), driver)
 
 
 @pytest.fixture
-def vfs(docker_1_9_1: Path) -> Path:
-    return docker_1_9_1 / "docker-1.9.1-vfs"
+def vfs(engine_stores: Path) -> Path:
+    return engine_stores / "docker-1.9.1-vfs"
 
 
 def place(root: Path, driver: str, layer_id: str) -> Path:

@@ -8,7 +8,7 @@ from tests.archives import A, B, Body
 from tests.graphs import FOLDERS, legacy_layer
 from tests.neighbours import made
 from toolkit.errors import CorruptContent, MissingMember, StoreError, UnsafeArchive, Unsupported
-from toolkit.stores.graph.drivers import DRIVERS, driver_named, holds, is_stub, layer_tree
+from toolkit.stores.graph.drivers import DRIVERS, driver_named, holds, layer_tree, stands_for_a_tree
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -111,14 +111,14 @@ def test_an_empty_folder_of_a_mounted_kind_may_be_a_stub(tmp_path: Path, driver:
     for layer_id, files, is_one in layers:
         legacy_layer(tmp_path, driver, layer_id, files)
         with layer_tree(tmp_path, DRIVERS[driver], layer_id) as tree:
-            assert is_stub(tmp_path, DRIVERS[driver], tree) is is_one
+            assert stands_for_a_tree(tmp_path, DRIVERS[driver], tree) is is_one
 
 
 @pytest.mark.parametrize("driver", ["aufs", "overlay", "vfs"])
 def test_an_empty_folder_of_another_driver_is_an_empty_layer(tmp_path: Path, driver: str) -> None:
     legacy_layer(tmp_path, driver, A, {})
     with layer_tree(tmp_path, DRIVERS[driver], A) as tree:
-        assert not is_stub(tmp_path, DRIVERS[driver], tree)
+        assert not stands_for_a_tree(tmp_path, DRIVERS[driver], tree)
 
 
 @pytest.mark.parametrize("link", ["btrfs", "btrfs/subvolumes", f"btrfs/subvolumes/{A}"])

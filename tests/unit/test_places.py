@@ -15,7 +15,7 @@ from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
 LATER = (
-    "docker-root:/p", "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
+    "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
     "docker-daemon:app:1", "docker://host:5000/repo:tag" )  # fmt: skip
 APP = image(ONE)
 
@@ -97,7 +97,7 @@ def test_an_unknown_scheme_is_one_sentence_with_the_known_ones(text: str) -> Non
         ("oci:", "'oci:': has no path; write oci:PATH"),
         ("graph:", "'graph:': has no path; write graph:PATH"),
         ("docker-archive:", "'docker-archive:': has no path; write docker-archive:PATH"),
-        ("oci+vfs:/p", "'oci+vfs:/p': has the option +vfs, which only graph: takes"),
+        ("oci+vfs:/p", "'oci+vfs:/p': has the option +vfs, which only graph: and docker-root: take"),
         ("sample:x", "'sample:x': has a path, and there is one sample only; write sample:"),
     ],
 )

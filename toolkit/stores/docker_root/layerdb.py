@@ -77,9 +77,18 @@ class LayerDb:
         if cache_id is None:
             raise MissingMember(f"{self._at(hex_)}/cache-id", "is not there", "its images cannot be exported")
         tree, split = self.driver.tree(cache_id, subject), f"{self.folder}/{hex_}/{SPLIT}"
-        parent = below.tree if below else ""
-        size = self._recorded(hex_)
-        return StoredLayer(hex_, diff_id, tree, self.driver.form, split, parent, size, self.driver.size_rule)
+        return StoredLayer(
+            hex_,
+            diff_id,
+            tree,
+            self.driver.form,
+            split,
+            below.tree if below else "",
+            self._recorded(hex_),
+            self.driver.size_rule,
+            self.driver.name,
+            self.driver.folder.partition("{id}")[0],
+        )
 
     def _recorded(self, hex_: str) -> Layersize:
         return Layersize(self._text(hex_, "size"), self.driver.name)

@@ -17,6 +17,7 @@ from toolkit.errors import MissingMember, StoreError, ToolkitError, UnsafeArchiv
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.folder_files import must_be_folders
 from toolkit.plumbing.tree import Tree
+from toolkit.stores.trees.mounts import MOUNT, is_stub
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,6 @@ class Driver:
     record: str = ""  # below the root, with {id}: what is there of a layer also while it is not mounted
 
 
-OR_SAVE = "or start that Docker and let it save the image"
 AUFS = Driver("aufs", "aufs/diff/{id}", whole_tree=False, size_rule="S3")
 OVERLAY = Driver("overlay", "overlay/{id}/root", whole_tree=True, size_rule="S5")
 VFS = Driver("vfs", "vfs/dir/{id}", whole_tree=True, size_rule="S5")
@@ -40,7 +40,7 @@ BTRFS = Driver(
     "btrfs/subvolumes/{id}",
     whole_tree=True,
     size_rule="S5",
-    mount="mount the btrfs file system that has the subvolumes: a snapshot of the root leaves them out",
+    mount=MOUNT["btrfs"],
     record="btrfs/subvolumes/{id}",
 )
 ZFS = Driver(
@@ -48,7 +48,7 @@ ZFS = Driver(
     "zfs/graph/{id}",
     whole_tree=True,
     size_rule="S5",
-    mount=f"mount the dataset of each of its layers there, read-only, {OR_SAVE}",
+    mount=MOUNT["zfs"],
     record="zfs/graph/{id}",
 )
 DEVICEMAPPER = Driver(
@@ -56,12 +56,10 @@ DEVICEMAPPER = Driver(
     "devicemapper/mnt/{id}/rootfs",
     whole_tree=True,
     size_rule="S5",
-    mount="activate the thin device (devicemapper/metadata/ID tells its device_id) of each of its layers "
-    f"and mount it at devicemapper/mnt/ID, read-only, {OR_SAVE}",
+    mount=MOUNT["devicemapper"],
     record="devicemapper/metadata/{id}",
 )
 DRIVERS = {driver.name: driver for driver in (AUFS, OVERLAY, VFS, BTRFS, ZFS, DEVICEMAPPER)}
-LEFT_OUT = 2  # inode of a subvolume's folder in a snapshot (btrfs: BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
 MOVED = re.compile(r"(?:/[^/\0]{1,255}){1,64}")  # what the 0.6 to 0.7 migration left in diff/<id>
 
 
@@ -98,17 +96,9 @@ def layer_tree(root: Path, driver: Driver, layer_id: str) -> Tree:
             return Tree(top.folder([part.encode() for part in target.split("/")]), f"{root}/{target}")
 
 
-def is_stub(root: Path, driver: Driver, tree: Tree) -> bool:
-    """Tell whether a layer's folder may only be where its tree would be: empty, and nothing is mounted.
-
-    A snapshot of a btrfs root has an empty folder for each subvolume in it, on a device of its own.
-    """
-    if not driver.mount:
-        return False
-    with storing(tree.subject):
-        around, own = os.stat(root / driver.folder.partition("{id}")[0]), os.fstat(tree.handle)
-        is_mounted = own.st_dev != around.st_dev and (driver is not BTRFS or own.st_ino != LEFT_OUT)
-        return not is_mounted and not os.listdir(tree.handle)
+def stands_for_a_tree(root: Path, driver: Driver, tree: Tree) -> bool:
+    """Tell whether a layer's folder may only be where its tree would be."""
+    return is_stub(tree, root / driver.folder.partition("{id}")[0], driver.name)
 
 
 def not_mounted(root: Path, driver: Driver, layer_id: str) -> StoreError:

@@ -15,7 +15,7 @@ from toolkit.image import Finding, Layer
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
-from toolkit.stores.graph.drivers import Driver, is_stub, layer_tree, not_mounted
+from toolkit.stores.graph.drivers import Driver, layer_tree, not_mounted, stands_for_a_tree
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.trees.reader import TreeReader
@@ -31,7 +31,7 @@ class LayerReader(TreeReader):
         tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
         split = _tar_split(root, layer.id, stack)
         super().__init__(tree, split, self._changed, f"layer {layer.id[:12]}")
-        if is_stub(root.path, driver, tree) and self._has_files():
+        if stands_for_a_tree(root.path, driver, tree) and self._has_files():
             raise not_mounted(root.path, driver, layer.id)
 
     @classmethod
@@ -70,7 +70,9 @@ class LayerReader(TreeReader):
         """Open the parent's tree, which only a layer without tar-split or of rule S4 is compared with."""
         parent = self.layer.parent
         tree = self._stack.enter_context(layer_tree(self._root.path, self.driver, parent))
-        if is_stub(self._root.path, self.driver, tree) and self._root.has_files(parent, self.driver.name):
+        if stands_for_a_tree(self._root.path, self.driver, tree) and self._root.has_files(
+            parent, self.driver.name
+        ):
             raise not_mounted(self._root.path, self.driver, parent)
         return tree
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, MissingMember
+from toolkit.errors import CorruptContent, MissingMember, StoreError
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import Extent, nowhere, transfer
@@ -21,6 +21,7 @@ from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
 from toolkit.ports import Content
 from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
+from toolkit.stores.trees.mounts import BTRFS, MOUNT, is_stub
 from toolkit.stores.trees.overlay import overlay_changes
 from toolkit.stores.trees.reader import TreeReader
 from toolkit.stores.trees.sizes import matched, size_findings
@@ -41,6 +42,8 @@ class StoredLayer:
     parent: str = ""  # the tree of the layer below; empty for a base layer
     size: Layersize = field(default_factory=lambda: Layersize(None))  # as recorded
     size_rule: str = "S5"  # the driver's own (formats B.2)
+    driver: str = ""  # named where a layer may have to be mounted
+    around: str = ""  # the folder of all layers' trees, below the root
 
     @property
     def subject(self) -> str:
@@ -89,6 +92,7 @@ class StoredLayers:
     def _exact(self, stored: StoredLayer) -> Examined:
         with self._reader(stored) as reader:
             measure = reader.measure()
+            self._must_be_mounted(stored, reader.tree, needed=measure.header_sizes > 0)
             findings = _size_findings(stored, reader, measure)
         layer = Layer(str(stored.diff_id), measure.size, stored.diff_id, stored.diff_id)
         if self._allow_rebuilt:
@@ -98,6 +102,7 @@ class StoredLayers:
 
     def _made_anew(self, stored: StoredLayer, cause: CorruptContent) -> Examined:
         with self._reader(stored, anew=True) as reader:
+            self._must_be_mounted(stored, reader.tree, needed=stored.size.value != 0)
             size = reader.measure().size
         reason = str(cause).removeprefix(f"{stored.subject}: ")
         problem = f"is made anew of its files, because its exact tar cannot be proven ({reason})"
@@ -111,10 +116,22 @@ class StoredLayers:
             split = None if anew else self._split(stored, stack)
             yield TreeReader(tree, split, self._changes(stored, tree, stack), stored.subject)
 
+    def _must_be_mounted(self, stored: StoredLayer, tree: Tree, *, needed: bool) -> None:
+        """Raise StoreError where the files are on a file system that is not there now."""
+        if needed and is_stub(tree, self._files.folder / stored.around, stored.driver):
+            raise self._not_mounted(stored, tree.subject)
+
+    def _not_mounted(self, stored: StoredLayer, tree: str) -> StoreError:
+        return StoreError(
+            stored.subject, f"its {stored.driver} tree {tree} is not mounted", MOUNT[stored.driver]
+        )
+
     def _tree(self, stored: StoredLayer, folder: str) -> Tree:
         try:
             return self._files.tree(folder)
         except MissingMember as error:
+            if stored.driver in MOUNT and stored.driver != BTRFS:
+                raise self._not_mounted(stored, error.subject) from error
             raise MissingMember(stored.subject, f"its folder {error.subject} is not there") from error
 
     def _split(self, stored: StoredLayer, stack: ExitStack) -> TarSplit:
@@ -134,7 +151,13 @@ class StoredLayers:
             return lambda: aufs_changes(tree)
         if not stored.parent:
             return lambda: all_changes(tree)
-        return lambda: tree_changes(tree, stack.enter_context(self._tree(stored, stored.parent)))
+
+        def changes() -> Iterable[Change]:
+            parent = stack.enter_context(self._tree(stored, stored.parent))
+            self._must_be_mounted(stored, parent, needed=True)
+            return tree_changes(tree, parent)
+
+        return changes
 
 
 def _size_findings(stored: StoredLayer, reader: TreeReader, measure: Measure) -> list[Finding]:
