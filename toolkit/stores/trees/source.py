@@ -36,7 +36,7 @@ class TreeSource:
         names: dict[str, list[str]] = {}
         for name, image_id in self._records.names():
             names.setdefault(image_id, []).append(name)
-        named = (self._listing(tuple(found), image_id) for image_id, found in names.items())
+        named = (self._listing(tuple(sorted(set(found))), image_id) for image_id, found in names.items())
         known = names.keys() | self._records.intermediate()
         nameless = [self._listing((), image_id) for image_id in self._records.ids() if image_id not in known]
         return [*sorted(named, key=lambda line: line.names), *nameless]
