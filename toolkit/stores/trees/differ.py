@@ -27,6 +27,7 @@ class Change:
 
     path: bytes
     facts: os.stat_result | None
+    is_mark: bool = False  # it stands for a deletion, and no file of its name lies in the tree
 
 
 def aufs_changes(own: Tree) -> Iterator[Change]:

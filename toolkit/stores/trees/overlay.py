@@ -34,7 +34,8 @@ def overlay_changes(tree: Tree) -> Iterator[Change]:
         yield _opaque(b"", os.fstat(tree.handle))
     for path, facts in walk(tree):
         if stat.S_ISCHR(facts.st_mode) and facts.st_rdev == 0:
-            yield Change(_beside(path, WHITEOUT + path.rpartition(b"/")[2]), _plain(facts, 0o600))
+            mark = _beside(path, WHITEOUT + path.rpartition(b"/")[2])
+            yield Change(mark, _plain(facts, 0o600), is_mark=True)
             continue
         if stat.S_ISREG(facts.st_mode):
             _must_be_whole(tree, path)
@@ -44,7 +45,7 @@ def overlay_changes(tree: Tree) -> Iterator[Change]:
 
 
 def _opaque(folder: bytes, facts: os.stat_result) -> Change:
-    return Change(folder + OPAQUE, _plain(facts, stat.S_IMODE(facts.st_mode), mtime=0))
+    return Change(folder + OPAQUE, _plain(facts, stat.S_IMODE(facts.st_mode), mtime=0), is_mark=True)
 
 
 def _beside(path: bytes, name: bytes) -> bytes:

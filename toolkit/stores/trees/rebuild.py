@@ -72,7 +72,8 @@ class Rebuilt:
                 self._first_name[inode] = change.path
         elif kind == b"2":
             link = os.fsencode(os.readlink(change.path.rpartition(b"/")[2], dir_fd=self._folder(change)))
-        caps = capability(self.tree, change.path) if stat.S_ISREG(facts.st_mode) else b""
+        is_file = stat.S_ISREG(facts.st_mode) and not change.is_mark
+        caps = capability(self.tree, change.path) if is_file else b""
         header = entry_header(
             change.path + (b"/" if kind == b"5" else b""),
             kind,
