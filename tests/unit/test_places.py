@@ -98,7 +98,10 @@ def test_an_unknown_scheme_is_one_sentence_with_the_known_ones(text: str) -> Non
         ("oci:", "'oci:': has no path; write oci:PATH"),
         ("graph:", "'graph:': has no path; write graph:PATH"),
         ("docker-archive:", "'docker-archive:': has no path; write docker-archive:PATH"),
-        ("oci+vfs:/p", "'oci+vfs:/p': has the option +vfs, which only graph:, docker-root: and containers-storage: take"),
+        (
+            "oci+vfs:/p",
+            "'oci+vfs:/p': has the option +vfs, which only graph:, docker-root: and containers-storage: take",
+        ),
         ("sample:x", "'sample:x': has a path, and there is one sample only; write sample:"),
     ],
 )
