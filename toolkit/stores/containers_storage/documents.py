@@ -6,13 +6,14 @@ A record that is odd spoils the images that need it and no other.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.digest import is_v1_id
 from toolkit.document import Node, fold, load_any
-from toolkit.errors import InvalidDocument, MissingMember, StoreError, UnsafeArchive
+from toolkit.errors import InvalidDocument, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
 from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.folder_files import FolderFiles
@@ -22,6 +23,7 @@ from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
 LIST_LIMIT = 16 << 20  # bytes of images.json or layers.json
 LIST_VALUES = 500_000  # in one of them; some 20,000 layers
+COMPOSEFS = "composefs-data"  # the folder beside `diff`, which then holds files by their digests
 RIGHTS = "run it within podman unshare, or as root"
 
 
@@ -61,18 +63,39 @@ class StorageTrees(StoredLayers):
 
     def __init__(self, files: FolderFiles, *, allow_rebuilt: bool = False) -> None:
         super().__init__(files, allow_rebuilt=allow_rebuilt)
-        self._folder = files.folder
+        self._storage = files
 
     def examine(self, stored: StoredLayer) -> Examined:
-        """Measure a layer; raises as StoredLayers."""
-        with asking_for_rights(self._folder):
+        """Measure a layer; raises as StoredLayers, and Unsupported for one that composefs keeps."""
+        with asking_for_rights(self._storage.folder):
+            if self._storage.has_folder(f"{stored.tree.rpartition('/')[0]}/{COMPOSEFS}"):
+                raise Unsupported(stored.subject, "is kept by composefs, as objects and not as a tree")
             return super().examine(stored)
 
     @contextmanager
     def open(self, stored: StoredLayer, layer: Layer) -> Iterator[Content]:
         """Open the layer's tar, of the size that was measured."""
-        with asking_for_rights(self._folder), super().open(stored, layer) as content:
+        with asking_for_rights(self._storage.folder), super().open(stored, layer) as content:
             yield content
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one list at one time, by their IDs, whatever those are; an ID may come twice."""
+
+    subject: str
+    by_id: Mapping[str, list[Node]]
+
+    def one(self, id_: str, what: str) -> Node | None:
+        """Return the record of an ID, None where there is none; raises UnsafeArchive for what is no ID."""
+        if not is_v1_id(id_):
+            raise UnsafeArchive(
+                self.subject, f"names the {what} {id_[:100]!r}, expected 64 lower-case hex digits"
+            )
+        found = self.by_id.get(id_, [])
+        if len(found) > 1:
+            raise UnsafeArchive(self.subject, f"has the {what} {id_} {len(found)} times, expected once")
+        return found[0] if found else None
 
 
 class RecordList:
@@ -81,33 +104,22 @@ class RecordList:
     def __init__(self, files: FolderFiles, name: str, keys: Collection[str]) -> None:
         self.subject = str(files.folder / name)
         self._files, self._name, self._keys = files, name, frozenset(keys)
-        self._read: tuple[Stamp | None, dict[str, list[Node]]] = None, {}
+        self._last: tuple[Stamp | None, Records] = None, Records(self.subject, {})
 
-    def all(self) -> dict[str, list[Node]]:
-        """Return the records by their IDs, whatever those are, in the list's order; an ID may come twice.
+    def read(self) -> Records:
+        """Return the records in the list's order, of each the keys that were asked for.
 
-        Of a record only the keys that were asked for are kept. Raises InvalidDocument or UnsafeArchive.
+        Raises InvalidDocument or UnsafeArchive.
         """
         if (handle := self._files.handle(self._name)) is None:
-            return {}
+            return Records(self.subject, {})
         try:
-            stamp = Stamp.of(handle)
-            if stamp is None or stamp != self._read[0]:
-                self._read = stamp, self._parsed(handle)
-            return self._read[1]
+            stamp, last = Stamp.of(handle), self._last
+            if stamp is None or stamp != last[0]:
+                last = self._last = stamp, Records(self.subject, self._parsed(handle))
+            return last[1]
         finally:
             os.close(handle)
-
-    def one(self, id_: str, what: str) -> Node | None:
-        """Return the record of an ID, None where there is none; raises UnsafeArchive for what is no ID."""
-        if not is_v1_id(id_):
-            raise UnsafeArchive(
-                self.subject, f"names the {what} {id_[:100]!r}, expected 64 lower-case hex digits"
-            )
-        found = self.all().get(id_, [])
-        if len(found) > 1:
-            raise UnsafeArchive(self.subject, f"has the {what} {id_} {len(found)} times, expected once")
-        return found[0] if found else None
 
     def _parsed(self, handle: int) -> dict[str, list[Node]]:
         if (size := os.fstat(handle).st_size) > LIST_LIMIT:
@@ -123,10 +135,3 @@ class RecordList:
                 kept = {key: value for key, value in record.items() if fold(key) in self._keys}
                 found.setdefault(id_, []).append(Node(kept, self.subject, f"[{number}]."))
         return found
-
-
-def required(record: Node | None, subject: str, where: str) -> Node:
-    """Return a record that something else names; raises MissingMember where there is none."""
-    if record is None:
-        raise MissingMember(subject, f"its record in {where} is not there", "its images cannot be exported")
-    return record

@@ -55,11 +55,11 @@ class ImageList:
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image as the list has it, behind `sha256:`."""
-        yield from (f"sha256:{id_}" for id_ in self._list.all())
+        yield from (f"sha256:{id_}" for id_ in self._list.read().by_id)
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield each name with such an ID."""
-        for id_, nodes in self._list.all().items():
+        for id_, nodes in self._list.read().by_id.items():
             for names in (node.value.get("names") for node in nodes):
                 for name in names if isinstance(names, list) else []:
                     if isinstance(name, str):
@@ -67,7 +67,7 @@ class ImageList:
 
     def record(self, image_id: Digest) -> ImageRecord:
         """Return what is recorded of an image; raises NotFound, or UnsafeArchive where it is there twice."""
-        if (node := self._list.one(image_id.hex, "image")) is None:
+        if (node := self._list.read().one(image_id.hex, "image")) is None:
             raise NotFound(f"image {image_id}", f"is not in {self._list.subject}")
         return ImageRecord.from_node(node)
 

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from toolkit.ancestry import CHAIN_LIMIT, Layersize
 from toolkit.digest import Digest
 from toolkit.document import Node
-from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    InvalidDocument,
+    Mismatch,
+    MissingMember,
+    ToolkitError,
+    UnsafeArchive,
+)
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.containers_storage.documents import RecordList, required
+from toolkit.stores.containers_storage.documents import RecordList, Records
 from toolkit.stores.trees.stored import OVERLAY, TAR, WHOLE, StoredLayer
 
 KEYS = ("id", "parent", "diff-digest", "diff-size", "toc-digest", "flags")
@@ -28,13 +35,12 @@ class Driver:
     name: str
     folder: str  # below the root
     form: str
-    composefs: str = ""  # the folder that a layer kept by composefs has instead
 
 
 DRIVERS = {
     driver.name: driver
     for driver in (
-        Driver("overlay", "overlay/{id}/diff", OVERLAY, "overlay/{id}/composefs-data"),
+        Driver("overlay", "overlay/{id}/diff", OVERLAY),
         Driver("vfs", "vfs/dir/{id}", WHOLE),
     )
 }
@@ -72,7 +78,7 @@ class LayerList:
     """The layers of one driver. Read-only; nothing in it is believed before it was compared."""
 
     def __init__(self, files: FolderFiles, driver: Driver) -> None:
-        self._files, self._driver = files, driver
+        self._driver = driver
         self._folder = f"{driver.name}-layers"
         self._lists = [RecordList(files, f"{self._folder}/{name}", KEYS) for name in LISTS]
 
@@ -88,6 +94,7 @@ class LayerList:
 
     def chain(self, top: str) -> list[LayerRecord]:
         """Return the records up to a layer, base first; raises where a parent is not there, or a child."""
+        lists = [records.read() for records in self._lists]
         chain: dict[str, LayerRecord] = {}
         below = top
         while below:
@@ -95,14 +102,13 @@ class LayerList:
                 raise InvalidDocument(f"layer {below}", "is its own ancestor")
             if len(chain) == CHAIN_LIMIT:
                 raise UnsafeArchive(f"layer {top}", f"has more than {CHAIN_LIMIT} layers below")
-            chain[below] = self.record(below)
+            chain[below] = self._record(below, lists)
             below = chain[below].parent
         return list(chain.values())[::-1]
 
-    def record(self, id_: str) -> LayerRecord:
-        """Return what is recorded of a layer; raises MissingMember, UnsafeArchive or InvalidDocument."""
-        found = next(filter(None, (records.one(id_, "layer") for records in self._lists)), None)
-        return LayerRecord.from_node(required(found, f"layer {id_}", self._lists[0].subject))
+    def parents(self) -> dict[str, str]:
+        """Map the ID of each layer, as it stands, to that of the layer below."""
+        return {record.id: record.parent for record in self._records()}
 
     def with_diff_id(self, diff_id: Digest) -> StoredLayer | None:
         """Return the first layer of this diffID that can be read; None where there is none."""
@@ -120,9 +126,16 @@ class LayerList:
         diff_ids = [record.diff_id for record in chain if record.diff_id]
         return self.stack(id_, diff_ids, f"layer {id_}")[-1] if len(diff_ids) == len(chain) else None
 
+    def _record(self, id_: str, lists: Sequence[Records]) -> LayerRecord:
+        found = next(filter(None, (records.one(id_, "layer") for records in lists)), None)
+        if found is None:
+            problem = f"its record in {self._lists[0].subject} is not there"
+            raise MissingMember(f"layer {id_}", problem, "its images cannot be exported")
+        return LayerRecord.from_node(found)
+
     def _records(self) -> Iterator[LayerRecord]:
         for records in self._lists:
-            for nodes in records.all().values():
+            for nodes in records.read().by_id.values():
                 for node in nodes:
                     try:
                         yield LayerRecord.from_node(node)
@@ -137,9 +150,6 @@ class LayerList:
         if record.incomplete:
             problem = f"{record.id} is marked as incomplete: podman did not finish it"
             raise CorruptContent(subject, problem, "pull or build its image again")
-        composefs = self._driver.composefs.format(id=record.id)
-        if composefs and self._files.has_folder(composefs):
-            raise Unsupported(subject, "is kept by composefs, as objects and not as a tree of files")
         return StoredLayer(
             record.id,
             diff_id,

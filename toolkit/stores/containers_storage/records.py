@@ -39,13 +39,17 @@ class StorageRecords:
         It has the layer above as its own, or the same layer and a history that goes on from there
         (libimage, layer_tree.go).
         """
-        tops = {image_id: self._top(image_id) for image_id in self._images.ids()}
+        peers: dict[str, list[str]] = {}  # top layer → the images that have it
+        for image_id in self._images.ids():
+            if (top := self._top(image_id)) is not None:
+                peers.setdefault(top, []).append(image_id)
         named = {image_id for _, image_id in self._images.names()}
-        below = self._below(top for top in tops.values() if top)
+        below = _below(peers, self._parents())
         return {
             image_id
-            for image_id, top in tops.items()
-            if image_id not in named and (top in below or self._goes_on(image_id, tops))
+            for top, images in peers.items()
+            for image_id in images
+            if image_id not in named and (top in below or self._goes_on(image_id, images))
         }
 
     def config(self, image_id: Digest) -> Config:
@@ -99,26 +103,16 @@ class StorageRecords:
         except ToolkitError:
             return None
 
-    def _below(self, tops: Iterable[str]) -> set[str]:
-        """Return the layers that have one of an image above them."""
-        found: set[str] = set()
-        for top in tops:
-            at, below = top, self._parent(top)
-            while below and below not in found and below != at:
-                found.add(below)
-                at, below = below, self._parent(below)
-        return found
-
-    def _parent(self, layer: str) -> str:
+    def _parents(self) -> Mapping[str, str]:
         try:
-            return self._layers.record(layer).parent
-        except ToolkitError:
-            return ""
+            return self._layers.parents()
+        except ToolkitError:  # of which every image tells
+            return {}
 
-    def _goes_on(self, image_id: str, tops: Mapping[str, str | None]) -> bool:
-        """Tell whether another image of the same layers has all of an image's history, and more."""
-        peers = [each for each, top in tops.items() if top == tops[image_id] and each != image_id]
-        history = self._history(image_id) if peers and tops[image_id] is not None else None
+    def _goes_on(self, image_id: str, images: Iterable[str]) -> bool:
+        """Tell whether another of these images has all of an image's history, and more."""
+        peers = [each for each in images if each != image_id]
+        history = self._history(image_id) if peers else None
         return history is not None and any(
             len(longer) > len(history) and longer[: len(history)] == history
             for longer in map(self._history, peers)
@@ -142,6 +136,17 @@ class StorageRecords:
             if layer := next(filter(fits, stack), None):
                 return layer
         return None
+
+
+def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:
+    """Return the layers that have one of an image above them."""
+    found: set[str] = set()
+    for top in tops:
+        below = parents.get(top, "")
+        while below and below not in found:
+            found.add(below)
+            below = parents.get(below, "")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

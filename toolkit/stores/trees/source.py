@@ -134,10 +134,9 @@ class TreeSource:
         try:
             image_id = _parsed(text, names[0] if names else text)
             config = self._records.config(image_id)
-            self._records.stack(image_id, config)
+            sizes = [stored.size.value for stored in self._records.stack(image_id, config)]
         except ToolkitError as error:
             return Listing(names, text, problem=str(error))
-        sizes = self._records.sizes(image_id, config)
         size = None if None in sizes else sum(size or 0 for size in sizes)
         return Listing(names, text, config.created, str(config.platform), size)
 
