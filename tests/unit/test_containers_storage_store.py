@@ -78,6 +78,16 @@ def test_a_manifest_of_compressed_layers_is_made_anew_and_the_old_one_named(stor
     assert f"has the manifest {PULLED.digest}, whose layers are not kept as it lists them" in finding.problem
 
 
+def test_a_manifest_that_calls_its_config_something_else_is_not_kept(storage: Storage) -> None:
+    raw = APP.raw.replace(b"application/vnd.oci.image.config.v1+json", b"application/vnd.other.config+json")
+    storage.data(storage.images[0]["id"], "manifest").write_bytes(raw)
+    storage.images[0]["big-data-digests"]["manifest"] = sha256(raw)
+    storage.write()
+    found = proven(ContainersStorage(storage.root))
+    assert [picture.config.raw for picture in found.images()] == [APP.config]
+    assert sha256(raw) in found.findings[0].problem
+
+
 def test_an_image_without_a_manifest_gets_one(storage: Storage) -> None:
     storage.images[0]["big-data-names"].remove("manifest")
     storage.write()

@@ -80,7 +80,9 @@ class StorageRecords:
     def kept(self, image_id: Digest, image: ConfiguredImage) -> ModernImage | None:
         """Return the image with its own manifest where that lists the layers as they are: not compressed."""
         manifest = self._images.manifest(self._images.record(image_id))
-        if not manifest or tuple(layer.digest for layer in manifest.layers) != image.config.diff_ids:
+        if not manifest or not manifest.is_image:
+            return None
+        if tuple(layer.digest for layer in manifest.layers) != image.config.diff_ids:
             return None
         documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
         sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
