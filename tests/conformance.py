@@ -22,6 +22,7 @@ from toolkit.operations.copy import copy
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Block, Content, Sink, Source
+from toolkit.reference import Reference
 
 NAME = "ubuntu:14.04"
 IMAGE_ID = "sha256:192ecff0be21839de44a855480f6306150b7fb833f9071f6653900c8d5e415f0"
@@ -101,7 +102,7 @@ class SourceContract:
         assert outline.platform == "linux/amd64"
 
     def test_an_identity_stays_while_the_image_does(self, source: Source) -> None:
-        spelt = [self.top, *(f"docker.io/library/{name}" for name in self.names)]
+        spelt = [self.top, *(str(Reference.parse(name)) for name in self.names)]
         assert len({source.identify(name) for name in spelt * 2}) == 1
         assert source.identify(self.top) != ""
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract
+from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract, content, proven
+from tests.storages import Storage
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
+from toolkit.stores.containers_storage.store import ContainersStorage
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.sample import sample_store
 
@@ -59,6 +61,24 @@ class TestLayoutStore(SourceContract, SinkContract):
     def source(self, sample: Source, folder: Path) -> Source:
         copy(sample, LayoutStore(folder), [NAME])
         return LayoutStore(folder)
+
+
+@pytest.mark.parametrize("driver", ["overlay", "vfs"])
+class TestContainersStorage(SourceContract):
+    names = (f"docker.io/library/{NAME}",)
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "storage"
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path, driver: str) -> Source:
+        (picture,) = proven(sample).images()
+        storage, top = Storage(folder, driver), ""
+        for layer in sample.image(NAME).layers:
+            top = storage.layer(content(sample, layer), top)
+        storage.image(picture.config.raw, picture.manifest.raw, top, *self.names)
+        return ContainersStorage(folder)
 
 
 class TestDir(SourceContract, SinkContract):

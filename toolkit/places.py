@@ -19,10 +19,9 @@ SCHEME = re.compile(
     r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
 )
 AUTO = "auto"
-AT_REST = frozenset(
-    {"graph", "docker-root", "containers-storage", "containerd-root"}
-)  # an engine may run there
-WITH_DRIVER = ("graph", "docker-root")  # the schemes that take +DRIVER
+# Stores of engines, read while those do not run.
+AT_REST = frozenset({"graph", "docker-root", "containers-storage", "containerd-root"})
+WITH_DRIVER = ("graph", "docker-root", "containers-storage")  # the schemes that take +DRIVER
 STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
 
 
@@ -49,7 +48,7 @@ class Place:
             return cls("", text)
         place = cls(found["scheme"], found["rest"], found["option"] or "")
         if place.option and place.scheme not in WITH_DRIVER:
-            takers = " and ".join(f"{scheme}:" for scheme in WITH_DRIVER)
+            takers = f"{':, '.join(WITH_DRIVER[:-1])}: and {WITH_DRIVER[-1]}:"
             raise InvalidPlace(repr(text), f"has the option +{place.option}, which only {takers} take")
         if place.path and place.scheme == "sample":
             raise InvalidPlace(repr(text), "has a path, and there is one sample only", "write sample:")
@@ -142,6 +141,12 @@ def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source: 
     return DockerRoot(Path(place.path), place.option, reading)
 
 
+def _containers_storage(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.containers_storage.store import ContainersStorage
+
+    return ContainersStorage(Path(place.path), place.option, reading)
+
+
 def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     from toolkit.stores.graph.writer import GraphSink
 
@@ -194,13 +199,12 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = (
-    "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
-)  # fmt: skip
+LATER = ("containerd-root", "registry-root", "docker-daemon", "docker")
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
     "docker-root": Kind(_docker_root, _not_written),
+    "containers-storage": Kind(_containers_storage, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

@@ -135,16 +135,28 @@ class Podman(Workplace):
     programs = ("podman",)
     needs_root = True
 
+    def __init__(self, driver: str = "vfs") -> None:
+        super().__init__()
+        self.driver = driver
+
+    @property
+    def root(self) -> Path:
+        return self.home / "root"
+
     def podman(self, *words: str | Path) -> str:
         """Run podman on the private storage."""
-        places = [f"--root={self.home}/root", f"--runroot={self.home}/run", f"--tmpdir={self.home}/tmp"]
-        plain = ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+        places = [f"--root={self.root}", f"--runroot={self.home}/run", f"--tmpdir={self.home}/tmp"]
+        plain = [f"--storage-driver={self.driver}", "--cgroup-manager=cgroupfs", "--events-backend=none"]
         return run(["podman", *places, *plain, *words], self.home)
 
     def load(self, archive: Path | bytes) -> list[str]:
         """What `podman load` says: `Loaded image: NAME`."""
         with as_file(archive, self.home) as path:
             return self.podman("load", "--quiet", "--input", path).splitlines()
+
+    def build(self, folder: Path, name: str) -> None:
+        """Build an image by the Dockerfile in a folder, a layer for each step that makes one."""
+        self.podman("build", "--layers", "--quiet", "--tag", name, folder)
 
     def images(self) -> dict[str, str]:
         """Reference → image ID, as `sha256:…`."""

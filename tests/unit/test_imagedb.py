@@ -9,9 +9,9 @@ import pytest
 
 from tests.archives import sha256
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, MissingMember
+from toolkit.errors import CorruptContent, Mismatch, MissingMember
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.docker_root.imagedb import ImageDb, parsed_id
+from toolkit.stores.docker_root.imagedb import ImageDb
 
 CONFIG = json.dumps(
     {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}}
@@ -97,9 +97,3 @@ def test_parents_are_what_other_images_were_built_on(folder: Path, images: Image
     assert images.parents() == {Digest.of(b"parent")}
     (below / "parent").write_text("no digest")
     assert images.parents() == set()
-
-
-def test_an_id_is_text_until_somebody_follows_it() -> None:
-    assert parsed_id(str(ID), "a:1") == ID
-    with pytest.raises(InvalidDocument, match="image a:1: its ID"):
-        parsed_id("../../etc", "a:1")

@@ -15,8 +15,8 @@ from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
 LATER = (
-    "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
-    "docker-daemon:app:1", "docker://host:5000/repo:tag" )  # fmt: skip
+    "containerd-root:/p", "registry-root:/p", "docker-daemon:", "docker-daemon:app:1",
+    "docker://host:5000/repo:tag" )  # fmt: skip
 APP = image(ONE)
 
 
@@ -34,6 +34,7 @@ def settings(tmp_path: Path) -> Settings:
         ("graph+vfs:/p", Place("graph", "/p", "vfs")),
         ("docker-root:/p", Place("docker-root", "/p")),
         ("containers-storage:/p", Place("containers-storage", "/p")),
+        ("containers-storage+vfs:/p", Place("containers-storage", "/p", "vfs")),
         ("containerd-root:/p", Place("containerd-root", "/p")),
         ("registry-root:/p", Place("registry-root", "/p")),
         ("docker-daemon:", Place("docker-daemon", "")),
@@ -97,7 +98,10 @@ def test_an_unknown_scheme_is_one_sentence_with_the_known_ones(text: str) -> Non
         ("oci:", "'oci:': has no path; write oci:PATH"),
         ("graph:", "'graph:': has no path; write graph:PATH"),
         ("docker-archive:", "'docker-archive:': has no path; write docker-archive:PATH"),
-        ("oci+vfs:/p", "'oci+vfs:/p': has the option +vfs, which only graph: and docker-root: take"),
+        (
+            "oci+vfs:/p",
+            "'oci+vfs:/p': has the option +vfs, which only graph:, docker-root: and containers-storage: take",
+        ),
         ("sample:x", "'sample:x': has a path, and there is one sample only; write sample:"),
     ],
 )
@@ -114,6 +118,14 @@ def test_what_comes_later_is_said_to_be_unsupported(text: str, settings: Setting
     assert caught.value.exit_code == 4
     with pytest.raises(Unsupported):
         open_sink(text, settings)
+
+
+@pytest.mark.parametrize("scheme", ["docker-root", "containers-storage"])
+def test_a_root_that_is_not_there_is_not_found(scheme: str, settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="is not there; give "):
+        open_source(f"{scheme}:{tmp_path}/none", settings)
+    with pytest.raises(Unsupported, match="cannot be imported into"):
+        open_sink(f"{scheme}:{tmp_path}/none", settings)
 
 
 def test_stores_are_opened_to_read(tmp_path: Path, settings: Settings) -> None:

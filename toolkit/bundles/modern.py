@@ -29,14 +29,18 @@ TOTAL = 32 << 20  # bytes of all documents of one image, which are held in memor
 UNKNOWN = "unknown"  # BuildKit gives its attestations this platform
 
 
-class Blobs(Protocol):
-    """Where the bytes of a layout lie: a folder, or an archive. Read-only, from any thread."""
+class Documents(Protocol):
+    """What `gather` asks of a place: its documents, and how large its blobs are. From any thread."""
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a small file by its name in the layout, None where there is none; raises above `limit`."""
 
     def size(self, digest: Digest) -> int | None:
         """Return how many bytes lie under the digest; None where there is no such blob."""
+
+
+class Blobs(Documents, Protocol):
+    """Where the bytes of a layout lie: a folder, or an archive. Read-only, from any thread."""
 
     def open(self, digest: Digest, size: int) -> AbstractContextManager[Content]:
         """Open a blob whose size was asked before."""
@@ -94,7 +98,7 @@ def _odd_type(layer: Layer, proof: Proof) -> Finding | None:
 
 
 def gather(
-    blobs: Blobs, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+    blobs: Documents, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
 ) -> ModernImage:
     """Read everything `top` points at; with `platform`, that manifest alone becomes the top.
 
@@ -114,7 +118,7 @@ def gather(
 class _Gathering:
     """One walk from a top descriptor down."""
 
-    def __init__(self, blobs: Blobs, top: Descriptor) -> None:
+    def __init__(self, blobs: Documents, top: Descriptor) -> None:
         self.top = top
         self.documents: dict[Digest, Document] = {}
         self.layers: dict[Digest, Layer] = {}

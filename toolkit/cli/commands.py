@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import textwrap
 from typing import Any
 
 import click
@@ -63,10 +64,11 @@ class Commands(click.Group):
         from toolkit.cli.options import kinds_of_places
 
         formatter.write_paragraph()
-        formatter.write_text(
+        text = (
             f"A PLACE is a store or bundle: a bundle's path, - for standard input, or {kinds_of_places()} "
             "followed by its path."
         )
+        formatter.write(textwrap.fill(text, formatter.width, break_on_hyphens=False) + "\n")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -69,14 +69,6 @@ class ImageDb:
         return names
 
 
-def parsed_id(text: str, name: str) -> Digest:
-    """Return an image ID out of repositories.json; raises InvalidDocument."""
-    try:
-        return Digest.parse(text)
-    except InvalidDigest as error:
-        raise InvalidDocument(f"image {name}", f"its ID {error.subject} {error.problem}") from error
-
-
 def _check_repository(name: str, repository: str, subject: str) -> None:
     if not same(name.partition("@")[0].removesuffix(_tag(name)), repository):
         raise InvalidDocument(subject, f"has {name[:150]!r} under the repository {repository[:150]!r}")

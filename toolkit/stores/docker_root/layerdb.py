@@ -29,11 +29,6 @@ class LayerDb:
             stored.append(self._layer(chain_id, diff_id, stored[-1] if stored else None))
         return stored
 
-    def size(self, diff_ids: Sequence[Digest]) -> int | None:
-        """Return the sum of the recorded sizes, in bytes; None where one cannot be read."""
-        sizes = [self._recorded(chain_id.hex).value for chain_id in chain_ids(diff_ids)]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
     def sizes(self, diff_ids: Sequence[Digest]) -> list[int | None]:
         """Return each layer's recorded size, in bytes, base first."""
         return [self._recorded(chain_id.hex).value for chain_id in chain_ids(diff_ids)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, MissingMember, StoreError
+from toolkit.errors import CorruptContent, MissingMember, StoreError, Unsupported
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import Extent, nowhere, transfer
@@ -27,6 +27,7 @@ from toolkit.stores.trees.reader import TreeReader
 from toolkit.stores.trees.sizes import matched, size_findings
 
 OVERLAY, AUFS, WHOLE = "overlay", "aufs", "whole"  # what a tree holds: changes in one's form, or everything
+TAR = "tar"  # a size that was recorded is that of the tar itself
 REBUILT_KEY = "rebuilt-"  # begins the key of a layer whose tar is made anew
 
 
@@ -41,9 +42,10 @@ class StoredLayer:
     split: str  # the file of its tar-split, below the root
     parent: str = ""  # the tree of the layer below; empty for a base layer
     size: Layersize = field(default_factory=lambda: Layersize(None))  # as recorded
-    size_rule: str = "S5"  # the driver's own (formats B.2)
+    size_rule: str = "S5"  # the driver's own (formats B.2), or TAR
     driver: str = ""  # named where a layer may have to be mounted
     around: str = ""  # the folder of all layers' trees, below the root
+    in_parts: bool = False  # it was pulled file by file, so that its exact tar may never have been known
 
     @property
     def subject(self) -> str:
@@ -69,17 +71,18 @@ class StoredLayers:
     """Reads the layers of one store; from several threads."""
 
     def __init__(self, files: FolderFiles, *, allow_rebuilt: bool = False) -> None:
-        self._files, self._allow_rebuilt = files, allow_rebuilt
+        self._files, self.allow_rebuilt = files, allow_rebuilt
 
     def examine(self, stored: StoredLayer) -> Examined:
         """Measure a layer without reading its files; with `allow_rebuilt` they are read, to know it proven.
 
-        Raises MissingMember or CorruptContent where its exact tar cannot be had.
+        Raises MissingMember or CorruptContent where its exact tar cannot be had, Unsupported where the
+        store never had it.
         """
         try:
             return self._exact(stored)
-        except CorruptContent as error:
-            if not self._allow_rebuilt:
+        except (CorruptContent, Unsupported) as error:
+            if not self.allow_rebuilt:
                 raise
             return self._made_anew(stored, error)
 
@@ -95,12 +98,12 @@ class StoredLayers:
             self._must_be_mounted(stored, reader.tree, needed=measure.header_sizes > 0)
             findings = _size_findings(stored, reader, measure)
         layer = Layer(str(stored.diff_id), measure.size, stored.diff_id, stored.diff_id)
-        if self._allow_rebuilt:
+        if self.allow_rebuilt:
             with self.open(stored, layer) as content:
                 transfer(content, layer, nowhere)
         return Examined(layer, tuple(findings))
 
-    def _made_anew(self, stored: StoredLayer, cause: CorruptContent) -> Examined:
+    def _made_anew(self, stored: StoredLayer, cause: CorruptContent | Unsupported) -> Examined:
         with self._reader(stored, anew=True) as reader:
             self._must_be_mounted(stored, reader.tree, needed=stored.size.value != 0)
             size = reader.measure().size
@@ -137,12 +140,18 @@ class StoredLayers:
     def _split(self, stored: StoredLayer, stack: ExitStack) -> TarSplit:
         handle = self._files.handle(stored.split)
         if handle is None:
-            problem = f"its tar-split {self._files.folder / stored.split} is not there: no tar can be proven"
-            raise MissingMember(stored.subject, problem, "--allow-rebuilt makes one of its files")
+            raise self._without_split(stored)
         stack.callback(os.close, handle)
         subject = f"{stored.subject}: {stored.split.rpartition('/')[2]}"
         size = os.fstat(handle).st_size
         return TarSplit(lambda: Extent(handle, 0, size, subject), subject)
+
+    def _without_split(self, stored: StoredLayer) -> CorruptContent | Unsupported:
+        advice = "--allow-rebuilt makes one of its files"
+        if stored.in_parts:
+            return Unsupported(stored.subject, "was pulled in parts, and its exact tar is not kept", advice)
+        problem = f"its tar-split {self._files.folder / stored.split} is not there: no tar can be proven"
+        return MissingMember(stored.subject, problem, advice)
 
     def _changes(self, stored: StoredLayer, tree: Tree, stack: ExitStack) -> Callable[[], Iterable[Change]]:
         if stored.form == OVERLAY:
@@ -162,9 +171,18 @@ class StoredLayers:
 
 def _size_findings(stored: StoredLayer, reader: TreeReader, measure: Measure) -> list[Finding]:
     """Say what is wrong with the recorded size; engines never check it, so it stops nothing."""
+    if stored.size_rule == TAR:
+        return _tar_size_findings(stored, measure)
     rules = {
         "S5": lambda: measure.header_sizes,
         "S3": lambda: reader.files_and_links(measure, stored.size.value),
     }
     found = size_findings(stored.subject, matched(stored.size, stored.size_rule, rules))
     return [finding for finding in found if finding.severity != "note"]  # podman's base layers have none
+
+
+def _tar_size_findings(stored: StoredLayer, measure: Measure) -> list[Finding]:
+    if stored.size.value in {None, measure.size}:
+        return []
+    problem = f"its recorded size is {stored.size.value}, expected {measure.size}, the size of its tar"
+    return [Finding(stored.subject, problem)]

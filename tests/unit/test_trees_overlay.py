@@ -23,7 +23,9 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: whiteouts ar
 
 def members(folder: Path) -> dict[str, tarfile.TarInfo]:
     with Tree(folder) as tree:
-        raw = b"".join(map(bytes, Rebuilt(tree, lambda: overlay_changes(tree)).blocks()))
+        rebuilt = Rebuilt(tree, lambda: overlay_changes(tree))
+        raw = b"".join(map(bytes, rebuilt.blocks()))
+        assert rebuilt.measure().size == len(raw)
     with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
         return {member.name: member for member in tar.getmembers()}
 
@@ -69,6 +71,18 @@ def test_an_opaque_folder_is_followed_by_its_mark(folder: Path, name: str) -> No
 def test_an_opaque_root_has_its_mark_first(folder: Path) -> None:
     set_or_skip(folder, "trusted.overlay.opaque", b"y")
     assert next(iter(members(folder))) == ".wh..wh..opq"
+
+
+@AS_ROOT
+def test_a_mark_of_fuse_overlayfs_counts_too(folder: Path) -> None:
+    os.setxattr(folder / "d", "user.fuseoverlayfs.opaque", b"y")
+    assert list(members(folder)) == ["d", "d/.wh..wh..opq", "d/kept", "e"]
+
+
+@AS_ROOT
+def test_marks_that_are_files_already_pass_as_they_are(folder: Path) -> None:
+    (folder / "d/.wh.gone").touch()
+    assert list(members(folder)) == ["d", "d/.wh.gone", "d/kept", "e"]
 
 
 @AS_ROOT

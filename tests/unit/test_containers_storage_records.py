@@ -1,0 +1,68 @@
+"""What is particular to podman's records; whole roots are in test_containers_storage_store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, A, image, sha256
+from tests.storages import Storage
+from toolkit.bundles.modern import blob_name
+from toolkit.digest import Digest
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.containers_storage.layerlist import DRIVERS
+from toolkit.stores.containers_storage.records import Regenerated, StorageRecords
+
+HISTORY = [{"created_by": f"RUN {number}"} for number in range(3)]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path, "vfs")
+
+
+def records(storage: Storage) -> StorageRecords:
+    return StorageRecords(FolderFiles(storage.root), DRIVERS["vfs"])
+
+
+def test_an_image_is_intermediate_below_another_ones_layers_or_history(storage: Storage) -> None:
+    storage.add(image(ONE, TWO, history=HISTORY[:2]), "localhost/app:1")
+    below = storage.add(image(ONE, history=HISTORY[:1]))
+    same = storage.add(image(ONE, TWO, history=HISTORY[:1]))
+    storage.add(image(ONE, TWO, history=HISTORY))  # goes on from app:1, and nothing from it
+    storage.add(image(TWO))
+    assert records(storage).intermediate() == {below, same}
+
+
+def test_a_name_is_enough_to_be_listed(storage: Storage) -> None:
+    storage.add(image(ONE), "localhost/base:1")
+    storage.add(image(ONE, TWO), "localhost/app:1")
+    assert records(storage).intermediate() == set()
+
+
+def test_records_that_cannot_be_read_hide_nothing(storage: Storage) -> None:
+    storage.add(image(ONE))
+    storage.images[0]["layer"] = 5
+    storage.write()
+    storage.layers_json.write_bytes(b"{")
+    assert records(storage).intermediate() == set()
+
+
+def test_a_layer_is_found_by_its_key(storage: Storage) -> None:
+    storage.add(image(ONE, TWO), "localhost/app:1")
+    found = records(storage)
+    for key in (sha256(TWO), f"rebuilt-{storage.layers[1]['id']}"):
+        stored = found.layer(key)
+        assert stored
+        assert stored.id == storage.layers[1]["id"]
+    for key in ("", A, "rebuilt-../../etc", sha256(b"none")):
+        assert found.layer(key) is None
+
+
+def test_the_blobs_of_an_image_are_documents_and_sizes() -> None:
+    document, layer, none = (Digest.parse(sha256(text)) for text in (b"{}", b"layer", b"none"))
+    blobs = Regenerated({document: b"{}"}, {layer: 5})
+    assert (blobs.size(document), blobs.size(layer), blobs.size(none)) == (2, 5, None)
+    assert blobs.read(blob_name(document), 10) == b"{}"
+    assert blobs.read(blob_name(layer), 10) is None

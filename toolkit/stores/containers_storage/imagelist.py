@@ -1,0 +1,125 @@
+"""`<driver>-images`: images by ID, their names, and their documents, called big data (formats C.2)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from toolkit.digest import Digest
+from toolkit.document import LIMIT, Node, load
+from toolkit.errors import Mismatch, MissingMember, NotFound, Unsupported
+from toolkit.mediatype import MANIFESTS, OCI_MANIFEST
+from toolkit.model import Config, Manifest
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.containers_storage.documents import RecordList
+
+KEYS = ("id", "names", "layer", "big-data-names", "big-data-digests")
+MANIFEST = "manifest"  # the key of the manifest that an image was pulled or built as
+AS_IT_IS = re.compile(r"[a-z0-9.-]+")  # a key that is its file's name; others are written in base64
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What is recorded of one image."""
+
+    id: str
+    layer: str  # the top one; empty for an image without layers, and for a list of manifests
+    keys: frozenset[str]  # of its documents
+    digests: Mapping[str, str]  # key of a document → its digest
+
+    @property
+    def subject(self) -> str:
+        """Return what sentences call it."""
+        return f"image sha256:{self.id}"
+
+    @classmethod
+    def from_node(cls, node: Node) -> ImageRecord:
+        """Read a record; raises InvalidDocument or UnsafeArchive."""
+        node.only_as_written(KEYS)
+        return cls(
+            node.get("id", str),
+            node.optional("layer", str) or "",
+            frozenset(node.texts("big-data-names")),
+            node.text_map("big-data-digests"),
+        )
+
+
+class ImageList:
+    """The images of one driver. Read-only; a document counts only where it has the recorded digest."""
+
+    def __init__(self, files: FolderFiles, driver: str) -> None:
+        self._files, self._folder = files, f"{driver}-images"
+        self._list = RecordList(files, f"{self._folder}/images.json", KEYS)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every image as the list has it, behind `sha256:`."""
+        yield from (f"sha256:{id_}" for id_ in self._list.read().by_id)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield each name with such an ID."""
+        for id_, nodes in self._list.read().by_id.items():
+            for names in (node.value.get("names") for node in nodes):
+                for name in names if isinstance(names, list) else []:
+                    if isinstance(name, str):
+                        yield name, f"sha256:{id_}"
+
+    def record(self, image_id: Digest) -> ImageRecord:
+        """Return what is recorded of an image; raises NotFound, or UnsafeArchive where it is there twice."""
+        if (node := self._list.read().one(image_id.hex, "image")) is None:
+            raise NotFound(f"image {image_id}", f"is not in {self._list.subject}")
+        return ImageRecord.from_node(node)
+
+    def config(self, record: ImageRecord) -> Config:
+        """Return an image's config, whose digest is its ID.
+
+        The ID of an image that was pulled in parts is another: its config is the one that its manifest
+        names. Raises Mismatch where it was changed, Unsupported where there is none.
+        """
+        manifest = self.manifest(record)
+        named = Digest("sha256", record.id)
+        if str(named) not in record.keys and manifest:
+            named = manifest.config.digest
+        if str(named) not in record.keys:
+            problem = "has no config, as images pulled by a Docker schema 1 manifest"
+            raise Unsupported(record.subject, problem)
+        config = Config.from_bytes(self._document(record, str(named), named))
+        if manifest and manifest.config.digest != config.image_id:
+            subject = f"{record.subject}: its manifest"
+            raise Mismatch(subject, "config", "", manifest.config.digest, config.image_id)
+        return config
+
+    def manifest(self, record: ImageRecord) -> Manifest | None:
+        """Return the manifest that an image was pulled or built as, None where none is recorded.
+
+        Raises Unsupported for a list of manifests, which is no image, and for what is neither.
+        """
+        if MANIFEST not in record.keys:
+            return None
+        raw = self._document(record, MANIFEST)
+        top = load(raw, f"{record.subject}: its manifest")
+        if "manifests" in top.value and "config" not in top.value:
+            problem = "is a list of manifests, whose images are stored each by itself"
+            raise Unsupported(record.subject, problem, "export those")
+        if top.value.get("schemaVersion") == 1:
+            return None
+        media_type = top.optional("mediaType", str) or OCI_MANIFEST
+        if media_type not in MANIFESTS:
+            raise Unsupported(record.subject, f"is {media_type[:100]}, expected the manifest of an image")
+        return Manifest.from_bytes(raw, media_type)
+
+    def _document(self, record: ImageRecord, key: str, expected: Digest | None = None) -> bytes:
+        """Return a document by its key; raises MissingMember, or Mismatch where it was changed."""
+        name = f"{self._folder}/{record.id}/{_file_name(key)}"
+        if (raw := self._files.read(name, LIMIT)) is None:
+            raise MissingMember(f"{record.subject}: {self._files.folder / name}", "is not there")
+        recorded = record.digests.get(key)
+        for digest in (str(expected) if expected else None, recorded):
+            if digest and (actual := Digest.of(raw)) and digest != str(actual):
+                raise Mismatch(f"{self._files.folder / name}", "digest", "it was changed", actual, digest)
+        return raw
+
+
+def _file_name(key: str) -> str:
+    return key if AS_IT_IS.fullmatch(key) else "=" + base64.b64encode(key.encode()).decode("ascii")

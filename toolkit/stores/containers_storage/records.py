@@ -1,0 +1,168 @@
+"""What a podman, buildah or CRI-O records of one graph driver's images; Records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from toolkit.bundles.modern import ModernImage, blob_name, gather
+from toolkit.configured import ConfiguredImage
+from toolkit.digest import Digest
+from toolkit.errors import InvalidDigest, ToolkitError
+from toolkit.image import Finding
+from toolkit.model import Config, HistoryItem
+from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.containers_storage.imagelist import ImageList
+from toolkit.stores.containers_storage.layerlist import Driver, LayerList
+from toolkit.stores.trees.stored import REBUILT_KEY, StoredLayer
+
+MADE = "so its manifest is made here, and so is its digest"
+
+
+class StorageRecords:
+    """`<driver>-images` and `<driver>-layers`."""
+
+    def __init__(self, files: FolderFiles, driver: Driver) -> None:
+        self._images, self._layers = ImageList(files, driver.name), LayerList(files, driver)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield each name with its image's ID."""
+        return self._images.names()
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every image."""
+        return self._images.ids()
+
+    def intermediate(self) -> set[str]:
+        """Return the images without a name that another one was built on, as podman finds them.
+
+        It has the layer above as its own, or the same layer and a history that goes on from there
+        (libimage, layer_tree.go).
+        """
+        peers: dict[str, list[str]] = {}  # top layer → the images that have it
+        for image_id in self._images.ids():
+            if (top := self._top(image_id)) is not None:
+                peers.setdefault(top, []).append(image_id)
+        named = {image_id for _, image_id in self._images.names()}
+        below = _below(peers, self._parents())
+        return {
+            image_id
+            for top, images in peers.items()
+            for image_id in images
+            if image_id not in named and (top in below or self._goes_on(image_id, images))
+        }
+
+    def config(self, image_id: Digest) -> Config:
+        """Return a config; raises NotFound, CorruptContent or Unsupported."""
+        return self._images.config(self._images.record(image_id))
+
+    def stack(self, image_id: Digest, config: Config) -> list[StoredLayer]:
+        """Return the layers of an image, base first; raises where one is not there, or is another."""
+        return self._layers.stack(self._images.record(image_id).layer, config.diff_ids, f"image {image_id}")
+
+    def sizes(self, image_id: Digest, config: Config) -> list[int | None]:
+        """Return the size of each layer's tar as recorded, in bytes, base first."""
+        return [stored.size.value for stored in self.stack(image_id, config)]
+
+    def layer(self, key: str) -> StoredLayer | None:
+        """Return where a layer lies; None where there is none."""
+        if key.startswith(REBUILT_KEY):
+            id_ = key.removeprefix(REBUILT_KEY)
+            return self._of_an_image(lambda stored: stored.id == id_)
+        try:
+            diff_id = Digest.parse(key)
+        except InvalidDigest:
+            return None
+        return self._layers.with_diff_id(diff_id) or self._of_an_image(
+            lambda stored: stored.diff_id == diff_id
+        )
+
+    def kept(self, image_id: Digest, image: ConfiguredImage) -> ModernImage | None:
+        """Return the image with its own manifest where that lists the layers as they are: not compressed."""
+        manifest = self._images.manifest(self._images.record(image_id))
+        if not manifest or not manifest.is_image:
+            return None
+        if tuple(layer.digest for layer in manifest.layers) != image.config.diff_ids:
+            return None
+        documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
+        sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
+        found = gather(Regenerated(documents, sizes), image.names, manifest.descriptor)
+        return replace(found, findings=(*image.findings, *found.findings))
+
+    def notes(self, image_id: Digest, config: Config) -> list[Finding]:  # noqa: ARG002 - one shape for all
+        """Say by which manifest an image was pulled, whose digest is in its name elsewhere."""
+        manifest = self._images.manifest(self._images.record(image_id))
+        problem = f"has no manifest here, {MADE}"
+        if manifest:
+            came = manifest.descriptor.digest
+            problem = f"has the manifest {came}, whose layers are not kept as it lists them, {MADE}"
+        return [Finding(f"image {image_id}", problem, "note")]
+
+    def _top(self, image_id: str) -> str | None:
+        """Return the ID of the top layer; None where the record cannot be read."""
+        try:
+            return self._images.record(Digest.parse(image_id)).layer
+        except ToolkitError:
+            return None
+
+    def _parents(self) -> Mapping[str, str]:
+        try:
+            return self._layers.parents()
+        except ToolkitError:  # of which every image tells
+            return {}
+
+    def _goes_on(self, image_id: str, images: Iterable[str]) -> bool:
+        """Tell whether another of these images has all of an image's history, and more."""
+        peers = [each for each in images if each != image_id]
+        history = self._history(image_id) if peers else None
+        return history is not None and any(
+            len(longer) > len(history) and longer[: len(history)] == history
+            for longer in map(self._history, peers)
+            if longer is not None
+        )
+
+    def _history(self, image_id: str) -> tuple[HistoryItem, ...] | None:
+        try:
+            return self.config(Digest.parse(image_id)).history
+        except ToolkitError:
+            return None
+
+    def _of_an_image(self, fits: Callable[[StoredLayer], bool]) -> StoredLayer | None:
+        """Return the first layer of an image that fits: the diffIDs of some stand in its config alone."""
+        for image_id in self._images.ids():
+            try:
+                found = Digest.parse(image_id)
+                stack = self.stack(found, self.config(found))
+            except ToolkitError:
+                continue
+            if layer := next(filter(fits, stack), None):
+                return layer
+        return None
+
+
+def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:
+    """Return the layers that have one of an image above them."""
+    found: set[str] = set()
+    for top in tops:
+        below = parents.get(top, "")
+        while below and below not in found:
+            found.add(below)
+            below = parents.get(below, "")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerated:
+    """The documents of an image, and its layers as they will be put together; Documents."""
+
+    documents: Mapping[Digest, bytes] = field(repr=False)
+    layers: Mapping[Digest, int]  # diffID → bytes of the tar
+
+    def read(self, name: str, limit: int) -> bytes | None:  # noqa: ARG002 - they were bounded when they were read
+        """Return a document by its name in a layout."""
+        return next((raw for digest, raw in self.documents.items() if blob_name(digest) == name), None)
+
+    def size(self, digest: Digest) -> int | None:
+        """Return how many bytes lie under the digest; None where there is no such blob."""
+        raw = self.documents.get(digest)
+        return self.layers.get(digest) if raw is None else len(raw)

@@ -1,0 +1,70 @@
+"""A store that was used with several graph drivers, each with images of its own; a Source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from toolkit.errors import UnsafeArchive
+from toolkit.image import Layer, SourceImage
+from toolkit.outline import Listing, Outline
+from toolkit.platform import Platform
+from toolkit.ports import Content
+from toolkit.stores.trees.source import TreeSource, not_found
+
+
+class Drivers:
+    """The images of every driver of `place`, at least one; one whose name means two images is refused."""
+
+    kind = ""  # what such a store is, in words
+
+    def __init__(self, place: str, parts: Sequence[TreeSource]) -> None:
+        self.place, self.parts = place, parts
+
+    def listings(self) -> list[Listing]:
+        """List named images by name, then those without a name that no other one is built on."""
+        lines = [line for part in self.parts for line in part.listings()]
+        return sorted(lines, key=lambda line: (not line.names, line.names))
+
+    def identify(self, name: str) -> str:
+        """Return the image ID."""
+        return self._holder(name).identify(name)
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its config and the recorded sizes."""
+        return self._holder(name).outline(name, platform)
+
+    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
+        """Return an image: its config proven, its layers measured, their recorded sizes weighed."""
+        return self._holder(name).image(name, platform)
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the keys of the image's layers, base first."""
+        return self._holder(name).layer_keys(name, platform)
+
+    def layer(self, key: str) -> Layer:
+        """Measure one layer, of the first driver that holds it."""
+        return self._layers_holder(key).layer(key)
+
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+        """Open a layer's tar."""
+        return self._layers_holder(layer.key).open(layer)
+
+    def described(self) -> dict[str, str]:
+        """Say which drivers the store was used with."""
+        return {"kind": self.kind, "driver": ", ".join(part.driver_name for part in self.parts)}
+
+    def _holder(self, name: str) -> TreeSource:
+        """Return the one driver that has an image; raises UnsafeArchive where two have different ones."""
+        having = [part for part in self.parts if part.has(name)]
+        if len({part.identify(name) for part in having}) > 1:
+            both = " and ".join(part.driver_name for part in having)
+            scheme = self.place.partition(":")[0].partition("+")[0]
+            advice = f"name the driver: {scheme}+{having[0].driver_name}:PATH"
+            raise UnsafeArchive(self.place, f"has {name} twice, as different images of {both}", advice)
+        if having:
+            return having[0]
+        raise not_found(name, self.place, [stored for part in self.parts for stored in part.names()])
+
+    def _layers_holder(self, key: str) -> TreeSource:
+        return next((part for part in self.parts if part.holds(key)), self.parts[0])

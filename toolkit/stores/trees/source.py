@@ -1,0 +1,167 @@
+"""The images that one graph driver of an engine's store holds, by its records and its trees; a Source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from toolkit.configured import ConfiguredImage
+from toolkit.digest import Digest
+from toolkit.errors import InvalidDigest, InvalidDocument, NotFound, ToolkitError, UnsafeArchive
+from toolkit.image import Layer, SourceImage, placeholder
+from toolkit.model import Config
+from toolkit.outline import Listing, Outline, OutlineLayer, modern_outline
+from toolkit.platform import Platform
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.ports import Content
+from toolkit.reference import near, same
+from toolkit.stores.trees.rebuiltimage import RebuiltImage
+from toolkit.stores.trees.records import Records
+from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
+
+LOCAL = "localhost/"  # podman's registry of what came from none
+
+
+class TreeSource:
+    """Images whose configs and layers `records` tell of, and whose layers are put together of `trees`."""
+
+    def __init__(self, place: str, driver: str, records: Records, trees: StoredLayers) -> None:
+        self.place, self.driver_name = place, driver
+        self._records, self._trees = records, trees
+        self._stored: dict[str, StoredLayer] = {}  # key of a layer → where it lies
+
+    def listings(self) -> list[Listing]:
+        """List named images by name, then those without a name that no other one is built on."""
+        names: dict[str, list[str]] = {}
+        for name, image_id in self._records.names():
+            names.setdefault(image_id, []).append(name)
+        named = (self._listing(tuple(sorted(set(found))), image_id) for image_id, found in names.items())
+        known = names.keys() | self._records.intermediate()
+        nameless = [self._listing((), image_id) for image_id in self._records.ids() if image_id not in known]
+        return [*sorted(named, key=lambda line: line.names), *nameless]
+
+    def identify(self, name: str) -> str:
+        """Return the image ID."""
+        return str(self._find(name)[1])
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its config and the recorded sizes."""
+        found, image_id, config = self._config(name, platform)
+        sizes = self._records.sizes(image_id, config)
+        stack = tuple(
+            Layer(f"{number}", size or 0, diff_id, diff_id)
+            for number, (size, diff_id) in enumerate(zip(sizes, config.diff_ids, strict=True))
+        )
+        image = ConfiguredImage(found, config, stack)
+        (picture,) = image.proven({layer.key: placeholder(layer) for layer in stack}).images()
+        told = modern_outline(found, picture)
+        return replace(told, layers=tuple(_sized(told.layers, sizes)))
+
+    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
+        """Return an image: its config proven, its layers measured, their recorded sizes weighed."""
+        names, image_id, config = self._config(name, platform)
+        stored = self._records.stack(image_id, config)
+        examined = in_parallel(self._examined, stored, lambda layer: layer.size.value or 0)
+        findings = tuple(dict.fromkeys(finding for each in examined for finding in each.findings))
+        image = ConfiguredImage(names, config, tuple(each.layer for each in examined), findings)
+        anew = {each.layer.key: each.was for each in examined if each.was}
+        if not anew and (kept := self._records.kept(image_id, image)):
+            return kept
+        image = replace(image, findings=(*findings, *self._records.notes(image_id, config)))
+        return RebuiltImage(image, anew) if anew else image
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the layers' keys, base first; they are read only where some may be made anew."""
+        if not self._trees.allow_rebuilt:
+            return tuple(dict.fromkeys(map(str, self._config(name, platform)[2].diff_ids)))
+        return tuple(layer.key for layer in self.image(name, platform).layers)
+
+    def layer(self, key: str) -> Layer:
+        """Measure one layer; raises NotFound."""
+        return self._examined(self._where(key)).layer
+
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
+        """Open a layer's tar."""
+        with self._trees.open(self._where(layer.key), layer) as content:
+            yield content
+
+    def names(self) -> list[str]:
+        """Return every name there is."""
+        return [name for name, _ in self._records.names()]
+
+    def has(self, name: str) -> bool:
+        """Tell whether an image is called so, or has this ID."""
+        try:
+            self._find(name)
+        except NotFound:
+            return False
+        return True
+
+    def holds(self, key: str) -> bool:
+        """Tell whether there is a layer of this key."""
+        return key in self._stored or self._records.layer(key) is not None
+
+    def _examined(self, stored: StoredLayer) -> Examined:
+        examined = self._trees.examine(stored)
+        self._stored.setdefault(examined.layer.key, stored)
+        return examined
+
+    def _where(self, key: str) -> StoredLayer:
+        """Return where a layer lies; asked by its diffID alone, the first of that diffID serves."""
+        if found := self._stored.get(key) or self._records.layer(key):
+            return found
+        raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
+
+    def _config(self, name: str, platform: Platform | None) -> tuple[tuple[str, ...], Digest, Config]:
+        names, image_id = self._find(name)
+        config = self._records.config(image_id)
+        if platform and not config.platform.matches(platform):
+            raise NotFound(f"image {name}", f"is for {config.platform}, expected {platform}")
+        return names, image_id, config
+
+    def _find(self, name: str) -> tuple[tuple[str, ...], Digest]:
+        """Return the name as stored, and its image ID; raises NotFound, or UnsafeArchive for two."""
+        found = {image_id: stored for stored, image_id in self._records.names() if same(stored, name)}
+        if len(found) > 1:
+            raise UnsafeArchive(f"image {name}", f"is {' and '.join(sorted(found))}, expected one image")
+        for image_id, stored in found.items():
+            return (stored,), _parsed(image_id, stored)
+        if name in self._records.ids():
+            return (), _parsed(name, name)
+        raise not_found(name, self.place, self.names())
+
+    def _listing(self, names: tuple[str, ...], text: str) -> Listing:
+        try:
+            image_id = _parsed(text, names[0] if names else text)
+            config = self._records.config(image_id)
+            sizes = [stored.size.value for stored in self._records.stack(image_id, config)]
+        except ToolkitError as error:
+            return Listing(names, text, problem=str(error))
+        size = None if None in sizes else sum(size or 0 for size in sizes)
+        return Listing(names, text, config.created, str(config.platform), size)
+
+
+def not_found(name: str, place: str, names: Sequence[str]) -> NotFound:
+    """Say that there is no such image, and which ones may have been meant."""
+    local = [stored for stored in names if same(stored, LOCAL + name)]
+    close = ", ".join(dict.fromkeys((*local, *near(name, names))))
+    return NotFound(
+        f"image {name}", f"is not in {place}", f"near it: {close}" if close else f"run: lading ls {place}"
+    )
+
+
+def _parsed(text: str, name: str) -> Digest:
+    """Return an image ID as a record has it; raises InvalidDocument."""
+    try:
+        return Digest.parse(text)
+    except InvalidDigest as error:
+        raise InvalidDocument(f"image {name}", f"its ID {error.subject} {error.problem}") from error
+
+
+def _sized(lines: Iterable[OutlineLayer], sizes: Iterable[int | None]) -> Iterator[OutlineLayer]:
+    """Give each line that is a layer its recorded size."""
+    recorded = iter(sizes)
+    for line in lines:
+        yield replace(line, size=next(recorded, None)) if line.id else line
