@@ -20,7 +20,7 @@ from toolkit.bundles.modern import Blobs, ModernImage, gather
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Finding, Image, Layer
+from toolkit.image import Finding, Image, Layer, preferred
 from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -147,9 +147,10 @@ class OciImages:
 def listing(image: ModernImage) -> Listing:
     """Return the line of an image; an index has as many image IDs as platforms, so its own digest is told."""
     digest = str(image.top.digest)
-    if not image.offered.images():
+    pictures = image.offered.images()
+    if not pictures:
         return Listing(image.names, digest, size=sum(blob.size for blob in image.layers))
-    told = outline(image)
+    told = _outline(image, pictures)
     id_ = digest if image.top.media_type in mediatype.INDEXES else told.id
     return Listing(image.names, id_, told.created, ", ".join(told.platforms), told.size)
 
@@ -170,11 +171,15 @@ def in_order(lines: Iterable[Listing]) -> list[Listing]:
 
 def outline(image: ModernImage) -> Outline:
     """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
-    offered = image.offered
-    picture = offered.preferred()
-    if picture is None:
+    pictures = image.offered.images()
+    if not pictures:
         raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
-    platforms = [str(each.config.platform) for each in offered.images()]
+    return _outline(image, pictures)
+
+
+def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
+    picture = preferred(pictures)
+    platforms = [str(each.config.platform) for each in pictures]
     told = modern_outline(image.names, picture, platforms, image.findings)
     chain = own_chain(picture) or []
     sizes = iter([layer.layersize.value for layer in chain])
