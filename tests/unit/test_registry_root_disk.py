@@ -8,7 +8,6 @@ from tests.archives import ONE, image
 from tests.registries import V2, Registry
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument, Mismatch, NotFound, UnsafeArchive, Unsupported
-from toolkit.stores.registry_root import disk as disk_module
 from toolkit.stores.registry_root.disk import LAYERS, REVISIONS, Broken, Disk, blob_path
 
 APP = image(ONE)
@@ -116,15 +115,13 @@ def test_a_blob_lies_in_a_folder_of_its_first_two_digits() -> None:
     assert blob_path(Digest("sha256", "ab" * 32)) == f"blobs/sha256/ab/{'ab' * 32}/data"
 
 
-def test_a_walk_over_too_many_names_is_given_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_module, "MANY", 3)
-    found = disk(registry)
-    budget = disk_module.Budget("x", 2)
-    budget.take()
-    budget.take()
-    with pytest.raises(UnsafeArchive, match="names in its folders"):
-        budget.take()
+def test_a_walk_over_too_many_names_is_given_up(registry: Registry) -> None:
+    for number in range(4):
+        registry.link(registry.tag("app", f"t{number}"), APP.digest)
+    found = Disk(registry.folder, "registry-root:x", many=4)  # app, and its three folders
     assert list(found.repositories()) == ["app"]
+    with pytest.raises(UnsafeArchive, match="registry-root:x: has more than 4 names in its folders"):
+        list(found.tags("app"))
 
 
 def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
@@ -132,7 +129,15 @@ def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
         Disk(tmp_path / "gone", "registry-root:x")
 
 
-def test_another_folder_is_no_registry(tmp_path: Path) -> None:
+def test_a_file_is_no_registry(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unsupported, match="registry-root:x: is no folder"):
+        Disk(tmp_path / "file", "registry-root:x")
+
+
+@pytest.mark.parametrize("inside", ["", "blobs/sha256"])
+def test_another_folder_is_no_registry(tmp_path: Path, inside: str) -> None:
+    (tmp_path / inside).mkdir(parents=True, exist_ok=True)  # an OCI layout has blobs too
     with pytest.raises(Unsupported, match="is no storage of a registry: it holds no docker/registry/v2"):
         Disk(tmp_path, "registry-root:x")
 

@@ -49,13 +49,16 @@ class Broken:
 
 
 class Disk:
-    """The storage folder of a registry; raises NotFound, or Unsupported where it is none."""
+    """The storage folder of a registry; raises NotFound, or Unsupported where it is none.
 
-    def __init__(self, path: Path, place: str) -> None:
-        self.place = place
+    `many` bounds the names that one walk may meet.
+    """
+
+    def __init__(self, path: Path, place: str, many: int = MANY) -> None:
+        self.place, self._many = place, many
         top = FolderFiles(path)
         if not path.is_dir():
-            raise NotFound(place, "is not there")
+            raise Unsupported(place, "is no folder") if path.exists() else NotFound(place, "is not there")
         below = next((below for below in BELOW if _is_storage(top, below)), None)
         if below is None:
             raise _no_registry(top, place)
@@ -63,7 +66,7 @@ class Disk:
 
     def repositories(self) -> Iterator[str | Broken]:
         """Yield the name of every repository; what no registry could name is none."""
-        budget = Budget(self.place)
+        budget = Budget(self.place, self._many)
         waiting = [""]
         while waiting:
             parent = waiting.pop()
@@ -88,7 +91,7 @@ class Disk:
     def tags(self, repository: str) -> Iterator[str]:
         """Yield the tags of a repository, in no order."""
         folder = f"repositories/{repository}/{MANIFESTS}/tags"
-        for name, _ in self._listed(folder, Budget(self.place)):
+        for name, _ in self._listed(folder, Budget(self.place, self._many)):
             if TAG.fullmatch(name):
                 yield name
 
@@ -112,7 +115,7 @@ class Disk:
 
     def revisions(self, repository: str) -> Iterator[Digest]:
         """Yield the digest of every manifest and index of a repository, in no order."""
-        budget = Budget(self.place)
+        budget = Budget(self.place, self._many)
         for algorithm in HEX_DIGITS:
             folder = f"repositories/{repository}/{REVISIONS}/{algorithm}"
             for name, _ in self._listed(folder, budget):
@@ -159,13 +162,14 @@ class Budget:
     """How many names a walk may still meet."""
 
     subject: str
-    left: int = MANY
+    many: int
+    met: int = 0
 
     def take(self) -> None:
         """Count a name; raises UnsafeArchive where there are too many."""
-        self.left -= 1
-        if self.left < 0:
-            raise UnsafeArchive(self.subject, f"has more than {MANY} names in its folders")
+        self.met += 1
+        if self.met > self.many:
+            raise UnsafeArchive(self.subject, f"has more than {self.many} names in its folders")
 
 
 def _pointer(folder: Tree, tag: str) -> Digest | None:
@@ -186,9 +190,14 @@ def blob_path(digest: Digest) -> str:
 
 
 def _is_storage(top: FolderFiles, below: str) -> bool:
-    """Tell the tree by its folders; a registry of the first protocol has images in place of blobs."""
-    names = {name for name in ("blobs", "repositories") if top.has_folder(f"{below}/{name}")}
-    return "blobs" in names or ("repositories" in names and not top.has_folder(f"{below}/images"))
+    """Tell the tree by its folders, some of which other places have too.
+
+    An OCI layout has blobs and no repositories; a registry of the first protocol has images, and no blobs.
+    """
+    blobs, repositories, images = (
+        top.has_folder(f"{below}/{name}") for name in ("blobs", "repositories", "images")
+    )
+    return (repositories and (blobs or not images)) or (blobs and below != "")
 
 
 def _no_registry(top: FolderFiles, place: str) -> Unsupported:

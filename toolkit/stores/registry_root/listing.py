@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from toolkit.bundles.ocilayout import in_order, listing, told_apart
@@ -16,7 +16,7 @@ from toolkit.stores.registry_root.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line, and the documents and blobs that its image consists of."""
+    """A line, and the documents and blobs that its image consists of; not kept, there may be very many."""
 
     listing: Listing
     top: Digest
@@ -25,21 +25,24 @@ class Line:
 
 def listings(disk: Disk) -> list[Listing]:
     """List what every repository holds; what cannot be read is a line that says why."""
-    lines: list[Line] = []
+    told: dict[
+        tuple[Digest, Listing], list[str]
+    ] = {}  # what says the same of the same manifest, and its names
     broken: list[Listing] = []
     for repository in disk.repositories():
         if isinstance(repository, Broken):
             broken.append(_problem(repository.name, repository.problem))
-        else:
-            lines += _repository(disk, repository, broken)
-    joined = _joined(lines)
-    return in_order([*told_apart(list(joined.values()), [top for top, _ in joined]), *broken])
+            continue
+        for line in _repository(disk, repository, broken):
+            told.setdefault((line.top, replace(line.listing, names=())), []).extend(line.listing.names)
+    lines = [replace(listed, names=tuple(sorted(names))) for (_, listed), names in told.items()]
+    return in_order([*told_apart(lines, [top for top, _ in told]), *broken])
 
 
 def _repository(disk: Disk, name: str, broken: list[Listing]) -> Iterator[Line]:
     """Yield what is tagged in one repository, then manifests that no tag and no index leads to."""
     tagged: dict[Digest, list[str]] = {}
-    untagged: list[Digest] = []
+    untagged: set[Digest] = set()
     try:
         for tag, told in disk.pointers(name):
             full = f"{name}:{tag}"
@@ -47,18 +50,16 @@ def _repository(disk: Disk, name: str, broken: list[Listing]) -> Iterator[Line]:
                 tagged.setdefault(told, []).append(full)
             else:
                 broken.append(_problem(full, str(told or f"tag {full}: points at nothing, it has no link")))
-        untagged += (digest for digest in disk.revisions(name) if digest not in tagged)
+        untagged.update(digest for digest in disk.revisions(name) if digest not in tagged)
     except ToolkitError as error:  # a folder of all of them
         broken.append(_problem(name, str(error)))
-    parts: set[Digest] = set()
     for digest, names in tagged.items():
         line = _line(disk, name, tuple(sorted(names)), digest)
-        parts |= line.parts
+        untagged -= line.parts
         yield line
-    nameless = [_line(disk, name, (), digest) for digest in sorted(untagged) if digest not in parts]
-    for line in nameless:
-        parts |= line.parts - {line.top}
-    yield from (line for line in nameless if line.top not in parts)
+    nameless = [_line(disk, name, (), digest) for digest in sorted(untagged)]
+    led_to = {part for line in nameless for part in line.parts if part in untagged and part != line.top}
+    yield from (line for line in nameless if line.top not in led_to)
 
 
 def _line(disk: Disk, repository: str, names: tuple[str, ...], digest: Digest) -> Line:
@@ -71,16 +72,6 @@ def _line(disk: Disk, repository: str, names: tuple[str, ...], digest: Digest) -
         return Line(listing(image), digest, frozenset([*image.documents, *blobs]))
     except ToolkitError as error:
         return Line(Listing(names, str(digest), problem=str(error)), digest)
-
-
-def _joined(lines: list[Line]) -> Mapping[tuple[Digest, Listing], Listing]:
-    """Put the lines of several repositories together that tell the same of the same manifest."""
-    joined: dict[tuple[Digest, Listing], Listing] = {}
-    for line in lines:
-        key = (line.top, replace(line.listing, names=()))
-        before = joined[key].names if key in joined else ()
-        joined[key] = replace(line.listing, names=tuple(sorted({*before, *line.listing.names})))
-    return joined
 
 
 def _problem(name: str, problem: str) -> Listing:
