@@ -33,6 +33,8 @@ FLOORS = {
     "toolkit.v1image": 3,
     "toolkit.migration": 3,
     "toolkit.configured": 3,
+    "toolkit.schema1": 3,
+    "toolkit.historic": 3,
     "toolkit.synthesis": 3,
     "toolkit.image": 3,
     "toolkit.outline": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import Picture, sha256
 from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract, content, proven
+from tests.registries import Registry
 from tests.storages import Storage
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
 from toolkit.stores.containers_storage.store import ContainersStorage
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.registry_root.store import RegistryRoot
 from toolkit.stores.sample import sample_store
 
 WRITTEN = [format_.name for format_ in FORMATS if format_.members_of]
@@ -118,6 +122,22 @@ class TestDirInATar(SourceContract):
         yield source
         assert isinstance(source, Closes)
         source.close()
+
+
+class TestRegistryRoot(SourceContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "registry"
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path) -> Source:
+        image = proven(sample)
+        blobs = {str(digest): document.raw for digest, document in image.documents.items()}
+        layers = map(functools.partial(content, sample), sample.image(NAME).layers)
+        blobs |= {sha256(layer): layer for layer in layers}
+        raw = image.documents[image.top.digest].raw
+        Registry(folder).push(NAME, Picture(raw, image.top.media_type, blobs))
+        return RegistryRoot(folder)
 
 
 @pytest.mark.parametrize("format_name", WRITTEN)

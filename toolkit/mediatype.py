@@ -8,11 +8,14 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SIGNED_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SIGNED_SCHEMA1})
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 OCI_FAMILY = "application/vnd.oci."
 LAYER_SUFFIX = {"": "", "gzip": "+gzip", "zstd": "+zstd"}

@@ -7,7 +7,7 @@ is the image ID, so every byte counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,15 +24,23 @@ INTEGER = re.compile(r"[+-]?[0-9]+")
 INT64_DIGITS = 19
 
 
-def migrated_config(chain: Sequence[V1Layer], diff_ids: Sequence[Digest]) -> bytes:
+def migrated_config(
+    chain: Sequence[V1Layer], diff_ids: Sequence[Digest], empty: Container[str] = ()
+) -> bytes:
     """Return the config of the chain's top layer, base first, by rule R (formats B.6).
 
+    `empty` are the IDs of those that have no diffID and stand in the history alone (formats D.12).
     Raises InvalidDocument where a json has a value that Docker cannot read.
     """
     structs = [v1image.struct(layer.node) for layer in chain]
     members = _kept(chain[-1], structs[-1])
-    members["rootfs"] = gojson.encode({"type": "layers", "diff_ids": list(map(str, diff_ids))})
-    members["history"] = gojson.encode(list(map(_history_item, structs)))
+    listed = {"diff_ids": list(map(str, diff_ids))} if diff_ids else {}  # Go's omitempty
+    members["rootfs"] = gojson.encode({"type": "layers", **listed})
+    items = [
+        _history_item(struct, is_empty=layer.id in empty)
+        for layer, struct in zip(chain, structs, strict=True)
+    ]
+    members["history"] = gojson.encode(items)
     return gojson.join(dict(sorted(members.items())))
 
 
@@ -66,13 +74,14 @@ def camelcase_findings(chain: Sequence[V1Layer]) -> tuple[Finding, ...]:
     return tuple(Finding(f"image {chain[-1].id[:12]}", problem, "note") for problem in problems)
 
 
-def _history_item(struct: Mapping[str, Any]) -> dict[str, str]:
+def _history_item(struct: Mapping[str, Any], *, is_empty: bool) -> dict[str, Any]:
     """Return one layer's line of history, in the order of Docker's struct."""
     item = {
         "created": struct["created"],
         "author": struct.get("author"),
         "created_by": " ".join(struct["container_config"]["Cmd"] or []),
         "comment": struct.get("comment"),
+        "empty_layer": is_empty,
     }
     return {key: value for key, value in item.items() if value}
 

@@ -193,6 +193,18 @@ class Config:
         return Digest.of(self.raw)
 
 
+def media_type_of(top: Node) -> str:
+    """Return what a manifest or index is, by its own word or else its members, as a registry guesses it.
+
+    For places that keep no media type beside a document.
+    """
+    if (told := top.optional("mediaType", str)) is not None:
+        return told
+    if top.value.get("schemaVersion") == 1:
+        return mediatype.DOCKER_SCHEMA1
+    return mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST
+
+
 def _diff_id(rootfs: Node, number: int, text: str) -> Digest:
     one = Node({"diff_id": text}, rootfs.subject, f"{rootfs.path}diff_ids[{number}].")
     digest = one.parsed("diff_id", Digest.parse)

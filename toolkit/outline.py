@@ -19,7 +19,7 @@ class Listing:
     """A line of `lading ls`: one image, without a look at its layers."""
 
     names: tuple[str, ...]
-    id: str  # image ID with its algorithm, or the top v1 ID of a legacy image
+    id: str  # image ID with its algorithm, the top v1 ID of a legacy image, or a schema 1 manifest's digest
     created: str | None = None
     platform: str = ""
     size: int | None = None  # bytes, as recorded; None where it is not recorded

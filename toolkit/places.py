@@ -171,6 +171,12 @@ def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # no
     return sample_store(settings.home)
 
 
+def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.registry_root.store import RegistryRoot
+
+    return RegistryRoot(Path(place.path))
+
+
 def _embedded(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
@@ -199,12 +205,13 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("containerd-root", "registry-root", "docker-daemon", "docker")
+LATER = ("containerd-root", "docker-daemon", "docker")
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
     "docker-root": Kind(_docker_root, _not_written),
     "containers-storage": Kind(_containers_storage, _not_written),
+    "registry-root": Kind(_registry_root, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

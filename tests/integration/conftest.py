@@ -11,7 +11,7 @@ from tests.stores.facts import IMAGE_ID
 from toolkit.stores.graph.store import GraphStore
 
 from .cargo import Cargo, repeated, several
-from .engines import Containerd, Dockerd, Podman, Skopeo, Umoci
+from .engines import Containerd, Dockerd, Podman, Registry, Skopeo, Umoci
 from .workplace import EngineMissing, Workplace
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ def containerd(running_containerd: Containerd) -> Containerd:
     """A containerd without images."""
     running_containerd.forget()
     return running_containerd
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    yield from started(Registry)
 
 
 @pytest.fixture

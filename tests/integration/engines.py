@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import shutil
+import socket
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from .workplace import Daemon, EngineRefused, Workplace, as_file, run
@@ -127,6 +129,36 @@ address = "{home}/s"
     def check(self) -> str:
         """What `ctr images check` says: whether every blob of every image is there and unpacked."""
         return self.ctr("images", "check", "--snapshotter", "native")
+
+
+class Registry(Daemon):
+    """A registry of docker/distribution on this machine alone, which takes manifests of schema 1 too."""
+
+    programs = ("docker-registry", "setpriv")
+    needs_root = False
+    CONFIG = """version: 0.1
+storage: {{filesystem: {{rootdirectory: {root}}}}}
+http: {{addr: '{host}'}}
+compatibility: {{schema1: {{enabled: true}}}}
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = self.home / "storage"
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+            self.host = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def command(self) -> Words:
+        config = self.home / "config.yml"
+        config.write_text(self.CONFIG.format(root=self.root, host=self.host))
+        return ["docker-registry", "serve", config]
+
+    def ask(self) -> object:
+        try:
+            with urllib.request.urlopen(f"http://{self.host}/v2/") as answer:
+                return answer.status
+        except OSError as error:
+            raise EngineRefused(str(error)) from error
 
 
 class Podman(Workplace):

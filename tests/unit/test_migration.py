@@ -163,3 +163,10 @@ def test_a_chain_without_its_tars_is_no_image() -> None:
         LegacyImage((), chain, ())
     with pytest.raises(CorruptContent):
         LegacyImage((), (), ())
+
+
+def test_a_layer_without_a_diff_id_stands_in_the_history_alone() -> None:
+    chain = sample_chain()
+    config = json.loads(migrated_config(chain, DIFF_IDS[:3], {chain[-1].id}))
+    assert [item.get("empty_layer") for item in config["history"]] == [None, None, None, True]
+    assert len(config["rootfs"]["diff_ids"]) == 3

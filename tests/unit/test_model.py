@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from toolkit.digest import Digest
 from toolkit.document import Node
 from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive
-from toolkit.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from toolkit.model import Config, Descriptor, Index, Manifest
+from toolkit.mediatype import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    DOCKER_SCHEMA1,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from toolkit.model import Config, Descriptor, Index, Manifest, media_type_of
 from toolkit.platform import Platform
 
 A = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
@@ -234,3 +242,19 @@ def test_an_index_that_lists_nothing_says_so() -> None:
     bare = {key: value for key, value in INDEX.items() if key != "manifests"}
     with pytest.raises(InvalidDocument, match="manifests: is missing, expected a list"):
         Index.from_bytes(raw({**bare, "nanifests": []}))
+
+
+@pytest.mark.parametrize(
+    ("members", "media_type"),
+    [
+        ({"mediaType": "application/x", "schemaVersion": 2, "layers": []}, "application/x"),
+        ({"schemaVersion": 1, "fsLayers": []}, DOCKER_SCHEMA1),
+        ({"schemaVersion": 2, "manifests": []}, OCI_INDEX),
+        ({"schemaVersion": 2, "manifests": None}, OCI_INDEX),
+        ({"schemaVersion": 2, "config": {}, "layers": []}, OCI_MANIFEST),
+    ],
+)
+def test_a_document_says_itself_what_it_is_or_its_members_do(
+    members: dict[str, object], media_type: str
+) -> None:
+    assert media_type_of(Node(members, "x")) == media_type

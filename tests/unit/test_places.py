@@ -15,8 +15,8 @@ from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
 LATER = (
-    "containerd-root:/p", "registry-root:/p", "docker-daemon:", "docker-daemon:app:1",
-    "docker://host:5000/repo:tag" )  # fmt: skip
+    "containerd-root:/p", "docker-daemon:", "docker-daemon:app:1", "docker://host:5000/repo:tag",
+)  # fmt: skip
 APP = image(ONE)
 
 

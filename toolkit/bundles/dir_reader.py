@@ -28,7 +28,7 @@ from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, UnsafeArchive, Unsupported
 from toolkit.image import Finding
-from toolkit.model import Descriptor
+from toolkit.model import Descriptor, media_type_of
 from toolkit.platform import Platform
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Content
@@ -144,10 +144,9 @@ def is_dir_folder(folder: Path) -> bool:
 def _media_type(raw: bytes, place: str) -> str:
     """Return what a manifest is, by its own word or its members; raises Unsupported for schema 1."""
     top = load(raw, f"{MANIFEST} of {place}")
-    if top.value.get("schemaVersion") == 1:
+    told = media_type_of(top)
+    if told in mediatype.SCHEMA1 or top.value.get("schemaVersion") == 1:
         raise Unsupported(place, "holds a Docker manifest of schema 1", "copy it with --format oci first")
-    told = top.optional("mediaType", str)
-    told = told or (mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST)
     if told not in mediatype.INDEXES | mediatype.MANIFESTS:
         raise Unsupported(place, f"holds a {told[:100]}, which is neither manifest nor index")
     return told

@@ -10,7 +10,7 @@ Other files may lie beside them, and blobs that nothing refers to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from toolkit.bundles.modern import Blobs, ModernImage, gather
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Finding, Image, Layer
+from toolkit.image import Finding, Image, Layer, preferred
 from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -46,12 +46,7 @@ class OciImages:
         entries = self.entries()
         twice = Counter(name for entry in entries for name in entry.names)
         lines = [self._listing(entry, [name for name in entry.names if twice[name] > 1]) for entry in entries]
-        ids = Counter(line.id for line in lines)
-        lines = [
-            line if ids[line.id] == 1 else replace(line, id=str(entry.top.digest))
-            for line, entry in zip(lines, entries, strict=True)
-        ]
-        return sorted(lines, key=lambda line: (not line.names, line.names))
+        return in_order(told_apart(lines, [entry.top.digest for entry in entries]))
 
     def identify(self, name: str) -> str:
         """Return the digest of the manifest or index that the name points at."""
@@ -144,24 +139,47 @@ class OciImages:
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
-            image = gather(self.blobs, entry.names, entry.top)
-            if not image.offered.images():
-                return Listing(entry.names, str(entry.top.digest), size=sum(b.size for b in image.layers))
-            told = outline(image)
+            return listing(gather(self.blobs, entry.names, entry.top))
         except ToolkitError as error:
             return Listing(entry.names, str(entry.top.digest), problem=str(error))
-        is_index = entry.top.media_type in mediatype.INDEXES
-        id_ = str(entry.top.digest) if is_index else told.id  # an index has as many image IDs as platforms
-        return Listing(entry.names, id_, told.created, ", ".join(told.platforms), told.size)
+
+
+def listing(image: ModernImage) -> Listing:
+    """Return the line of an image; an index has as many image IDs as platforms, so its own digest is told."""
+    digest = str(image.top.digest)
+    pictures = image.offered.images()
+    if not pictures:
+        return Listing(image.names, digest, size=sum(blob.size for blob in image.layers))
+    told = _outline(image, pictures)
+    id_ = digest if image.top.media_type in mediatype.INDEXES else told.id
+    return Listing(image.names, id_, told.created, ", ".join(told.platforms), told.size)
+
+
+def told_apart(lines: Sequence[Listing], tops: Sequence[Digest]) -> list[Listing]:
+    """Return the lines, each with an ID of its own: the digest of its top where others have the same."""
+    ids = Counter(line.id for line in lines)
+    return [
+        line if ids[line.id] == 1 else replace(line, id=str(top))
+        for line, top in zip(lines, tops, strict=True)
+    ]
+
+
+def in_order(lines: Iterable[Listing]) -> list[Listing]:
+    """Return the lines as `listings` promises them: named ones by their names, then the others."""
+    return sorted(lines, key=lambda line: (not line.names, line.names))
 
 
 def outline(image: ModernImage) -> Outline:
     """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
-    offered = image.offered
-    picture = offered.preferred()
-    if picture is None:
+    pictures = image.offered.images()
+    if not pictures:
         raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
-    platforms = [str(each.config.platform) for each in offered.images()]
+    return _outline(image, pictures)
+
+
+def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
+    picture = preferred(pictures)
+    platforms = [str(each.config.platform) for each in pictures]
     told = modern_outline(image.names, picture, platforms, image.findings)
     chain = own_chain(picture) or []
     sizes = iter([layer.layersize.value for layer in chain])

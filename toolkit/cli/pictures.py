@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.cli.figures import day_text, short_id, size_text
+from toolkit.digest import is_v1_id
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.outline import Listing, Outline, OutlineLayer
 from toolkit.report import finding_json
@@ -85,7 +86,7 @@ def outline_rows(outline: Outline) -> list[tuple[str, str]]:
     """Return what an image is: a title and a fact a row; an untitled row goes on with the one above."""
     facts: list[tuple[str, Sequence[str]]] = [
         ("Names", outline.names or (NAMELESS,)),
-        ("Image ID" if outline.kind == "oci" else "Layer ID (v1)", [outline.id]),
+        (_id_title(outline), [outline.id]),
         ("Kind", [outline.kind]),
         ("Platform", [outline.platform]),
         ("Platforms", outline.platforms if len(outline.platforms) > 1 else ()),
@@ -101,6 +102,12 @@ def outline_rows(outline: Outline) -> list[tuple[str, str]]:
         for title, texts in facts
         for number, text in enumerate(filter(None, texts))
     ]
+
+
+def _id_title(outline: Outline) -> str:
+    if outline.kind == "oci":
+        return "Image ID"
+    return "Layer ID (v1)" if is_v1_id(outline.id) else "Manifest"
 
 
 def config_texts(value: object, *, each: bool = False) -> list[str]:

@@ -110,7 +110,12 @@ class FolderFiles:
         return facts
 
     def _top(self) -> Tree:
-        return Tree(os.path.realpath(self.folder), str(self.folder))
+        with storing(self.folder):
+            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return Tree(handle, str(self.folder))
+        finally:
+            os.close(handle)
 
     def _at(self, name: str) -> str:
         return str(self.folder / name)

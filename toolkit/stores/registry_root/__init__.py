@@ -1,0 +1,1 @@
+"""What a registry of docker/distribution keeps on its disk, read without it."""
