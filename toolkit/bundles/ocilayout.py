@@ -9,6 +9,7 @@ Other files may lie beside them, and blobs that nothing refers to.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -33,13 +34,23 @@ LAYOUT_LIMIT = 64 << 10  # bytes
 VERSION = "1.0.0"
 
 
-class OciImages:
-    """The images of a layout; a Source."""
+class ListedImages(ABC):
+    """Images whose manifests somebody lists, over blobs that lie under their digests; a Source."""
 
     def __init__(self, blobs: Blobs, place: str) -> None:
         self.place, self.blobs = place, blobs
-        self._entries = Entries(b"")
-        self._ids: dict[Digest, Descriptor] | None = None  # image ID or manifest digest → manifest
+        self._ids: dict[Digest, Descriptor] = {}  # image ID or manifest digest → manifest
+        self._ids_of: Entries | None = None  # the list that they were looked up in
+
+    @abstractmethod
+    def entries(self) -> Entries:
+        """Return what is listed now: the same object while nothing has changed."""
+
+    def gathered(
+        self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+    ) -> ModernImage:
+        """Return an image with all its documents; raises as `gather`."""
+        return gather(self.blobs, names, top, platform)
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
@@ -64,11 +75,7 @@ class OciImages:
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, its documents proven."""
         entry = self._find(name)
-        image = gather(self.blobs, entry.names, entry.top, platform)
-        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
-            return image
-        problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
-        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
+        return self.gathered(entry.names, entry.top, platform)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the image's blobs, base first."""
@@ -87,16 +94,6 @@ class OciImages:
         if layer.digest is None:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         return self.blobs.open(layer.digest, layer.size)
-
-    def entries(self) -> Entries:
-        """Return what index.json lists; raises Unsupported for no layout of ours."""
-        check_layout(self.blobs, self.place)
-        raw = self.blobs.read(INDEX, LIMIT)
-        if raw is None:
-            raise MissingMember(self.place, f"has no {INDEX}")
-        if raw != self._entries.raw:  # somebody may have written to it since
-            self._entries, self._ids = Entries.of(raw), None
-        return self._entries
 
     def _find(self, name: str) -> Entry:
         """Return the one entry of a digest, image ID or name, with that name alone.
@@ -121,8 +118,8 @@ class OciImages:
         for entry in entries:
             if entry.top.digest == wanted:
                 return entry.top
-        if self._ids is None:
-            self._ids = {}
+        if self._ids_of is not entries:
+            self._ids, self._ids_of = {}, entries
             for digest, image in (pair for entry in entries for pair in self._pictures(entry)):
                 manifest = image.manifest
                 found = Descriptor(manifest.media_type, digest, len(manifest.raw))
@@ -133,7 +130,7 @@ class OciImages:
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""
         try:
-            offered = gather(self.blobs, (), entry.top).offered
+            offered = self.gathered((), entry.top).offered
         except ToolkitError:
             return
         by_raw = {document.raw: digest for digest, document in offered.documents.items()}
@@ -144,7 +141,7 @@ class OciImages:
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
-            image = gather(self.blobs, entry.names, entry.top)
+            image = self.gathered(entry.names, entry.top)
             if not image.offered.images():
                 return Listing(entry.names, str(entry.top.digest), size=sum(b.size for b in image.layers))
             told = outline(image)
@@ -153,6 +150,32 @@ class OciImages:
         is_index = entry.top.media_type in mediatype.INDEXES
         id_ = str(entry.top.digest) if is_index else told.id  # an index has as many image IDs as platforms
         return Listing(entry.names, id_, told.created, ", ".join(told.platforms), told.size)
+
+
+class OciImages(ListedImages):
+    """The images of a layout: those that its index.json lists."""
+
+    def __init__(self, blobs: Blobs, place: str) -> None:
+        super().__init__(blobs, place)
+        self._entries = Entries(b"")
+
+    def entries(self) -> Entries:
+        """Return what index.json lists; raises Unsupported for no layout of ours."""
+        check_layout(self.blobs, self.place)
+        raw = self.blobs.read(INDEX, LIMIT)
+        if raw is None:
+            raise MissingMember(self.place, f"has no {INDEX}")
+        if raw != self._entries.raw:  # somebody may have written to it since
+            self._entries = Entries.of(raw)
+        return self._entries
+
+    def image(self, name: str, platform: Platform | None = None) -> ModernImage:
+        """Return an image, its documents proven."""
+        image = super().image(name, platform)
+        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
+            return image
+        problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
+        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
 
 
 def outline(image: ModernImage) -> Outline:
