@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import unpacked
+from tests.bolts import database
 from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract
+from tests.containerds import CONTENT, META, target
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
+from toolkit.stores.containerd.store import ContainerdStore
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.sample import sample_store
 
@@ -59,6 +63,23 @@ class TestLayoutStore(SourceContract, SinkContract):
     def source(self, sample: Source, folder: Path) -> Source:
         copy(sample, LayoutStore(folder), [NAME])
         return LayoutStore(folder)
+
+
+class TestContainerdStore(SourceContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "containerd"
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path, tmp_path: Path) -> Source:
+        copy(sample, LayoutStore(tmp_path / "store"), [NAME])
+        (entry,) = LayoutStore(tmp_path / "store").entries()
+        top = {b"target": target(str(entry.top.digest), entry.top.size, entry.top.media_type)}
+        keys = {b"v1": {b"moby": {b"images": {f"docker.io/library/{NAME}".encode(): top}}}}
+        unpacked(folder, {META: database(keys)})
+        (folder / CONTENT).mkdir()
+        (tmp_path / "store/blobs").rename(folder / CONTENT / "blobs")
+        return ContainerdStore(folder)
 
 
 class TestDir(SourceContract, SinkContract):

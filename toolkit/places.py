@@ -132,6 +132,12 @@ def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     return LayoutStore(Path(place.path))
 
 
+def _containerd(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.containerd.store import open_containerd
+
+    return open_containerd(Path(place.path), reading.namespace)
+
+
 def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.sample import sample_store
 
@@ -167,11 +173,12 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
 LATER = (
-    "docker-root", "containers-storage", "containerd-root", "registry-root", "docker-daemon", "docker",
+    "docker-root", "containers-storage", "registry-root", "docker-daemon", "docker",
 )  # fmt: skip
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
+    "containerd-root": Kind(_containerd, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

@@ -15,7 +15,7 @@ from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
 LATER = (
-    "docker-root:/p", "containers-storage:/p", "containerd-root:/p", "registry-root:/p", "docker-daemon:",
+    "docker-root:/p", "containers-storage:/p", "registry-root:/p", "docker-daemon:",
     "docker-daemon:app:1", "docker://host:5000/repo:tag" )  # fmt: skip
 APP = image(ONE)
 

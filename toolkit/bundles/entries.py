@@ -104,3 +104,11 @@ def familiar(name: str) -> str:
         return Reference.parse(name).familiar
     except ToolkitError:
         return name
+
+
+def digest_in(name: str) -> Digest | None:
+    """Return the digest that a name is, or has after its `@`; None where there is none."""
+    try:
+        return Digest.parse(name.rpartition("@")[2])
+    except ToolkitError:
+        return None

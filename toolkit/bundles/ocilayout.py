@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from toolkit import mediatype
-from toolkit.bundles.entries import Entries, Entry
+from toolkit.bundles.entries import Entries, Entry, digest_in
 from toolkit.bundles.modern import Blobs, ModernImage, gather
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
@@ -83,7 +83,7 @@ class ListedImages(ABC):
 
     def layer(self, key: str) -> Layer:
         """Return one blob by its digest; what it unpacks to is not known without its image."""
-        digest = _digest_of(key)
+        digest = digest_in(key)
         size = self.blobs.size(digest) if digest else None
         if digest is None or size is None:
             raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
@@ -101,7 +101,7 @@ class ListedImages(ABC):
         A digest comes first: anything may call itself by one.
         """
         entries = self.entries()
-        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
+        if (wanted := digest_in(name)) and (top := self._by_digest(entries, wanted)):
             return Entry((name,) if "@" in name else (), top)
         found = entries.called(name)
         if len(found) > 1:
@@ -205,10 +205,3 @@ def check_layout(blobs: Blobs, place: str) -> None:
     version = load(raw, f"{LAYOUT} of {place}").get("imageLayoutVersion", str)
     if version != VERSION:
         raise Unsupported(place, f"is an OCI image layout of version {version[:50]}, expected {VERSION}")
-
-
-def _digest_of(name: str) -> Digest | None:
-    try:
-        return Digest.parse(name.rpartition("@")[2])
-    except ToolkitError:
-        return None
