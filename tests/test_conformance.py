@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import Picture, sha256
+from tests.archives import Picture, sha256, unpacked
+from tests.bolts import database
 from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract, content, proven
+from tests.containerds import CONTENT, META, target
 from tests.registries import Registry
 from tests.storages import Storage
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
+from toolkit.stores.containerd.store import ContainerdStore
 from toolkit.stores.containers_storage.store import ContainersStorage
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.registry_root.store import RegistryRoot
@@ -83,6 +86,23 @@ class TestContainersStorage(SourceContract):
             top = storage.layer(content(sample, layer), top)
         storage.image(picture.config.raw, picture.manifest.raw, top, *self.names)
         return ContainersStorage(folder)
+
+
+class TestContainerdStore(SourceContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "containerd"
+
+    @pytest.fixture
+    def source(self, sample: Source, folder: Path, tmp_path: Path) -> Source:
+        copy(sample, LayoutStore(tmp_path / "store"), [NAME])
+        (entry,) = LayoutStore(tmp_path / "store").entries()
+        top = {b"target": target(str(entry.top.digest), entry.top.size, entry.top.media_type)}
+        keys = {b"v1": {b"moby": {b"images": {f"docker.io/library/{NAME}".encode(): top}}}}
+        unpacked(folder, {META: database(keys)})
+        (folder / CONTENT).mkdir()
+        (tmp_path / "store/blobs").rename(folder / CONTENT / "blobs")
+        return ContainerdStore(folder)
 
 
 class TestDir(SourceContract, SinkContract):

@@ -136,9 +136,9 @@ def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noq
 
 
 def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.docker_root.store import DockerRoot
+    from toolkit.stores.docker_root.store import open_docker_root
 
-    return DockerRoot(Path(place.path), place.option, reading)
+    return open_docker_root(Path(place.path), place.option, reading)
 
 
 def _containers_storage(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
@@ -163,6 +163,12 @@ def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
     return LayoutStore(Path(place.path))
+
+
+def _containerd(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.containerd.store import open_containerd
+
+    return open_containerd(Path(place.path), reading.namespace)
 
 
 def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
@@ -205,13 +211,14 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("containerd-root", "docker-daemon", "docker")
+LATER = ("docker-daemon", "docker")
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
     "docker-root": Kind(_docker_root, _not_written),
     "containers-storage": Kind(_containers_storage, _not_written),
     "registry-root": Kind(_registry_root, _not_written),
+    "containerd-root": Kind(_containerd, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

@@ -22,7 +22,7 @@ from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Source
 from toolkit.reading import AS_IT_IS, Reading
-from toolkit.stores.docker_root.store import DockerRoot
+from toolkit.stores.docker_root.store import DockerRoot, open_docker_root
 
 ROOTS = ("docker-20.10-overlay2", "docker-20.10-vfs", "docker-29-overlay2")
 TAG = "ubuntu:14.04"
@@ -359,3 +359,31 @@ def test_a_layer_that_is_not_mounted_is_told_so(root: Path, driver: str, reading
     (root / FOLDERS[driver].format(id=cache_id)).mkdir()
     with pytest.raises(StoreError, match=rf"its {driver} tree .* is not mounted; (mount|activate)"):
         DockerRoot(root, "", reading).image(TAG)
+
+
+# ── the containerd store of Docker 29 ──
+
+
+def test_a_root_without_drivers_is_read_by_its_containerd(engine_stores: Path) -> None:
+    store = open_docker_root(engine_stores / "docker-29-containerd")
+    assert store.place == f"docker-root:{engine_stores}/docker-29-containerd"
+    (line,) = store.listings()
+    assert TAG in line.names
+    report = verify(store, [TAG])
+    assert report.ok
+    assert {str(picture.config.image_id) for picture in report.images[0].images()} == {IMAGE_ID}
+
+
+def test_a_root_with_both_is_read_by_its_drivers_unless_containerd_is_named(
+    root: Path, engine_stores: Path
+) -> None:
+    subprocess.run(
+        ["cp", "-a", str(engine_stores / "docker-29-containerd/containerd"), str(root)], check=True
+    )
+    assert isinstance(open_docker_root(root), DockerRoot)
+    named = open_docker_root(root, "containerd")
+    assert named.place == f"docker-root+containerd:{root}"
+    assert (
+        named.identify(TAG) != IMAGE_ID
+    )  # there the manifest is kept, and its digest is what a name points at
+    assert verify(named, [TAG]).ok

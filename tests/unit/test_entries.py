@@ -13,6 +13,7 @@ from toolkit.bundles.entries import Entries
 from toolkit.bundles.ocilayout import OciImages
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument, UnsafeArchive
+from toolkit.model import Descriptor
 from toolkit.ports import Content
 from toolkit.stores.folder_blobs import FolderBlobs
 
@@ -32,6 +33,14 @@ def test_an_image_stands_once_with_all_its_names() -> None:
         (("other:1",), OTHER.digest),
     ]
     assert found.names() == ["app:1", "app:2", "other:1"]
+
+
+def test_any_list_of_names_is_listed_as_an_index_is() -> None:
+    app, other = (Descriptor.of(each.media_type, each.raw) for each in (APP, OTHER))
+    nothing = Descriptor.of("application/xml", b"<x/>")
+    found = Entries.listing([(("app:1",), app), ((), nothing), ((), other), (("app:2", "app:1"), app)])
+    assert [(entry.names, entry.top) for entry in found] == [(("app:1", "app:2"), app), ((), other)]
+    assert found.called("docker.io/library/app:2")[0].top == app
 
 
 @pytest.mark.parametrize("name", ["app:1", "docker.io/library/app:1", "index.docker.io/app:1"])

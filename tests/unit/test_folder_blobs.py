@@ -49,3 +49,20 @@ def test_only_regular_files_are_opened_and_no_pipe_is_waited_for(blobs: FolderBl
         blobs.size(DIGEST)
     with pytest.raises(UnsafeArchive, match="expected a regular file"), blobs.open(DIGEST, len(ONE)):
         pass
+
+
+def test_blobs_may_lie_below_a_folder_that_is_no_link(tmp_path: Path) -> None:
+    unpacked(tmp_path / "root/content", {blob(sha256(ONE)): ONE})
+    blobs = FolderBlobs(tmp_path / "root", "content/")
+    assert (blobs.size(DIGEST), list(blobs.digests())) == (len(ONE), [DIGEST])
+    (tmp_path / "root/content").rename(tmp_path / "elsewhere")
+    (tmp_path / "root/content").symlink_to(tmp_path / "elsewhere")
+    for ask in (lambda: blobs.size(DIGEST), lambda: list(blobs.digests())):
+        with pytest.raises(UnsafeArchive, match="content: is a link, expected a folder"):
+            ask()
+
+
+def test_only_what_is_called_like_a_blob_is_listed(tmp_path: Path) -> None:
+    files = {blob(sha256(ONE)): ONE, "blobs/sha256/part": b"", "blobs/md5/" + "0" * 32: b"", "blobs/x": b""}
+    assert list(FolderBlobs(unpacked(tmp_path, files)).digests()) == [DIGEST]
+    assert list(FolderBlobs(tmp_path / "nothing").digests()) == []

@@ -1,11 +1,12 @@
-"""What an index.json lists: each image once, with all its names; looked up by what a name means.
+"""What a place lists: each image once, with all its names; looked up by what a name means.
 
-A layout may list thousands of images, so nothing here is looked for by walking over all of them.
+In a layout index.json is the list, in other stores a database. One may list thousands of images, so
+nothing here is looked for by walking over all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from toolkit import mediatype
@@ -18,7 +19,7 @@ from toolkit.reference import Reference, meaning, same
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What index.json points at, and all the names it gives to it."""
+    """A manifest or index that is pointed at, and all the names that are given to it."""
 
     names: tuple[str, ...]
     top: Descriptor
@@ -26,19 +27,28 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """The entries of one index.json, in its order."""
+    """The entries of one list, in its order."""
 
-    raw: bytes = field(repr=False)
+    raw: bytes = field(repr=False)  # the index.json that was read, empty where the list is another
     listed: tuple[Entry, ...] = ()
     named: Mapping[tuple[str, ...], tuple[Entry, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, raw: bytes) -> Entries:
         """Read an index.json; raises as Index.from_bytes."""
+        return cls.listing(
+            ((entry_names(top.annotations), top) for top in Index.from_bytes(raw).manifests), raw
+        )
+
+    @classmethod
+    def listing(cls, named: Iterable[tuple[tuple[str, ...], Descriptor]], raw: bytes = b"") -> Entries:
+        """List what names point at: each manifest or index once, wherever the names are kept.
+
+        What has no name and is neither is passed over.
+        """
         tops: dict[Digest, Descriptor] = {}
         names: dict[Digest, dict[str, None]] = {}
-        for top in Index.from_bytes(raw).manifests:
-            found = entry_names(top.annotations)
+        for found, top in named:
             if found or top.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
                 tops.setdefault(top.digest, bare(top))
                 names.setdefault(top.digest, {}).update(dict.fromkeys(found))
@@ -82,14 +92,23 @@ def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
     plain, full = annotations.get(REF_NAME, ""), annotations.get(IMAGE_NAME, "")
     if not full:
         return (plain,) if plain else ()
-    name = _familiar(full)
+    name = familiar(full)
     if not plain or same(plain, full) or full.endswith(f":{plain}"):
         return (plain,) if plain and same(plain, full) else (name,)
     return (name, plain)
 
 
-def _familiar(name: str) -> str:
+def familiar(name: str) -> str:
+    """Return a name as Docker prints it; one that is no reference as it stands."""
     try:
         return Reference.parse(name).familiar
     except ToolkitError:
         return name
+
+
+def digest_in(name: str) -> Digest | None:
+    """Return the digest that a name is, or has after its `@`; None where there is none."""
+    try:
+        return Digest.parse(name.rpartition("@")[2])
+    except ToolkitError:
+        return None

@@ -9,13 +9,14 @@ Other files may lie beside them, and blobs that nothing refers to.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from toolkit import mediatype
-from toolkit.bundles.entries import Entries, Entry
+from toolkit.bundles.entries import Entries, Entry, digest_in
 from toolkit.bundles.modern import Blobs, ModernImage, gather
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
@@ -33,13 +34,23 @@ LAYOUT_LIMIT = 64 << 10  # bytes
 VERSION = "1.0.0"
 
 
-class OciImages:
-    """The images of a layout; a Source."""
+class ListedImages(ABC):
+    """Images whose manifests somebody lists, over blobs that lie under their digests; a Source."""
 
     def __init__(self, blobs: Blobs, place: str) -> None:
         self.place, self.blobs = place, blobs
-        self._entries = Entries(b"")
-        self._ids: dict[Digest, Descriptor] | None = None  # image ID or manifest digest → manifest
+        self._ids: dict[Digest, Descriptor] = {}  # image ID or manifest digest → manifest
+        self._ids_of: Entries | None = None  # the list that they were looked up in
+
+    @abstractmethod
+    def entries(self) -> Entries:
+        """Return what is listed now: the same object while nothing has changed."""
+
+    def gathered(
+        self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+    ) -> ModernImage:
+        """Return an image with all its documents; raises as `gather`."""
+        return gather(self.blobs, names, top, platform)
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
@@ -59,11 +70,7 @@ class OciImages:
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, its documents proven."""
         entry = self._find(name)
-        image = gather(self.blobs, entry.names, entry.top, platform)
-        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
-            return image
-        problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
-        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
+        return self.gathered(entry.names, entry.top, platform)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the image's blobs, base first."""
@@ -71,7 +78,7 @@ class OciImages:
 
     def layer(self, key: str) -> Layer:
         """Return one blob by its digest; what it unpacks to is not known without its image."""
-        digest = _digest_of(key)
+        digest = digest_in(key)
         size = self.blobs.size(digest) if digest else None
         if digest is None or size is None:
             raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
@@ -83,23 +90,13 @@ class OciImages:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         return self.blobs.open(layer.digest, layer.size)
 
-    def entries(self) -> Entries:
-        """Return what index.json lists; raises Unsupported for no layout of ours."""
-        check_layout(self.blobs, self.place)
-        raw = self.blobs.read(INDEX, LIMIT)
-        if raw is None:
-            raise MissingMember(self.place, f"has no {INDEX}")
-        if raw != self._entries.raw:  # somebody may have written to it since
-            self._entries, self._ids = Entries.of(raw), None
-        return self._entries
-
     def _find(self, name: str) -> Entry:
         """Return the one entry of a digest, image ID or name, with that name alone.
 
         A digest comes first: anything may call itself by one.
         """
         entries = self.entries()
-        if (wanted := _digest_of(name)) and (top := self._by_digest(entries, wanted)):
+        if (wanted := digest_in(name)) and (top := self._by_digest(entries, wanted)):
             return Entry((name,) if "@" in name else (), top)
         found = entries.called(name)
         if len(found) > 1:
@@ -116,8 +113,8 @@ class OciImages:
         for entry in entries:
             if entry.top.digest == wanted:
                 return entry.top
-        if self._ids is None:
-            self._ids = {}
+        if self._ids_of is not entries:
+            self._ids, self._ids_of = {}, entries
             for digest, image in (pair for entry in entries for pair in self._pictures(entry)):
                 manifest = image.manifest
                 found = Descriptor(manifest.media_type, digest, len(manifest.raw))
@@ -128,7 +125,7 @@ class OciImages:
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""
         try:
-            offered = gather(self.blobs, (), entry.top).offered
+            offered = self.gathered((), entry.top).offered
         except ToolkitError:
             return
         by_raw = {document.raw: digest for digest, document in offered.documents.items()}
@@ -139,7 +136,7 @@ class OciImages:
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
-            return listing(gather(self.blobs, entry.names, entry.top))
+            return listing(self.gathered(entry.names, entry.top))
         except ToolkitError as error:
             return Listing(entry.names, str(entry.top.digest), problem=str(error))
 
@@ -167,6 +164,32 @@ def told_apart(lines: Sequence[Listing], tops: Sequence[Digest]) -> list[Listing
 def in_order(lines: Iterable[Listing]) -> list[Listing]:
     """Return the lines as `listings` promises them: named ones by their names, then the others."""
     return sorted(lines, key=lambda line: (not line.names, line.names))
+
+
+class OciImages(ListedImages):
+    """The images of a layout: those that its index.json lists."""
+
+    def __init__(self, blobs: Blobs, place: str) -> None:
+        super().__init__(blobs, place)
+        self._entries = Entries(b"")
+
+    def entries(self) -> Entries:
+        """Return what index.json lists; raises Unsupported for no layout of ours."""
+        check_layout(self.blobs, self.place)
+        raw = self.blobs.read(INDEX, LIMIT)
+        if raw is None:
+            raise MissingMember(self.place, f"has no {INDEX}")
+        if raw != self._entries.raw:  # somebody may have written to it since
+            self._entries = Entries.of(raw)
+        return self._entries
+
+    def image(self, name: str, platform: Platform | None = None) -> ModernImage:
+        """Return an image, its documents proven."""
+        image = super().image(name, platform)
+        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
+            return image
+        problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
+        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
 
 
 def outline(image: ModernImage) -> Outline:
@@ -200,10 +223,3 @@ def check_layout(blobs: Blobs, place: str) -> None:
     version = load(raw, f"{LAYOUT} of {place}").get("imageLayoutVersion", str)
     if version != VERSION:
         raise Unsupported(place, f"is an OCI image layout of version {version[:50]}, expected {VERSION}")
-
-
-def _digest_of(name: str) -> Digest | None:
-    try:
-        return Digest.parse(name.rpartition("@")[2])
-    except ToolkitError:
-        return None

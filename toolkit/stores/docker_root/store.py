@@ -1,6 +1,7 @@
 """`docker-root:` — the data root of a Docker 1.10 to 29 that is not running, as a source (formats B).
 
 A root may have been used with several graph drivers; each keeps its own images under `image/<driver>`.
+A Docker 29 that has no such images keeps them in the containerd store below its root.
 """
 
 from __future__ import annotations
@@ -10,10 +11,26 @@ from pathlib import Path
 
 from toolkit.errors import NotFound, ToolkitError, Unsupported
 from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.ports import Source
 from toolkit.reading import AS_IT_IS, Reading
+from toolkit.stores.containerd.store import ContainerdStore, holds_containerd
 from toolkit.stores.docker_root.driver_store import DriverStore
 from toolkit.stores.docker_root.drivers import DRIVERS
 from toolkit.stores.trees.drivers import Drivers
+
+CONTAINERD = "containerd"  # as a driver: the store in containerd/daemon
+
+
+def open_docker_root(path: Path, driver: str = "", reading: Reading = AS_IT_IS) -> Source:
+    """Open a data root: its graph drivers' images, or those of its containerd where it has no others.
+
+    `driver` may be containerd too. Raises NotFound, Unsupported or UnsafeArchive.
+    """
+    if driver == CONTAINERD or (not driver and not _drivers(FolderFiles(Path(os.path.realpath(path))))):
+        place = f"docker-root{'+' + driver if driver else ''}:{path}"
+        if (root := holds_containerd(path)) is not None:
+            return ContainerdStore(root, reading.namespace, place)
+    return DockerRoot(path, driver, reading)
 
 
 class DockerRoot(Drivers):
@@ -35,13 +52,15 @@ class DockerRoot(Drivers):
 
     def _found(self, path: Path) -> list[str]:
         """Name the drivers with images here that we read; raises where there is none."""
-        found = [
-            name for name in self._files.names("image") if self._files.has_folder(f"image/{name}/imagedb")
-        ]
+        found = _drivers(self._files)
         known = [name for name in found if name in DRIVERS]
         if not known:
             raise _no_root(path, self._files, found)
         return known
+
+
+def _drivers(files: FolderFiles) -> list[str]:
+    return [name for name in files.names("image") if files.has_folder(f"image/{name}/imagedb")]
 
 
 def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError:

@@ -32,6 +32,10 @@ class RegistryRoot:
         """List images by their names, then manifests that no tag and no index leads to."""
         return listings(self._disk)
 
+    def described(self) -> dict[str, str]:
+        """Say what it is."""
+        return {"kind": "storage of a v2 registry"}
+
     def identify(self, name: str) -> str:
         """Return the digest that the name points at; no document is read for a tag."""
         return str(find(self._disk, name).digest)

@@ -1,0 +1,1 @@
+"""`containerd-root:`, the store of Kubernetes, of nerdctl, and of Docker 29 in its data root."""
