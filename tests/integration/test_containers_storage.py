@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from toolkit.image import ProvenImage
 
+    from .engines import Containerd, Dockerd
+
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 
 CAPABILITY = b"\x01\x00\x00\x02\x00\x20\x00\x00" + bytes(12)  # cap_net_raw+ep, as the kernel keeps it
@@ -96,6 +98,24 @@ def test_what_podman_loaded_keeps_its_manifest(podman: Podman, tmp_path: Path) -
     told = same_as_podman(podman, found, "localhost/odd:1")
     assert str(found.top.digest) == told["Digest"] == ODD.digest
     assert found.findings == ()
+
+
+def test_a_manifest_that_wrongly_says_gzip_is_kept_and_engines_load_it(
+    podman: Podman, dockerd: Dockerd, containerd: Containerd, tmp_path: Path
+) -> None:
+    """Podman calls the layers of a Docker archive gzip, and stores them as they are."""
+    odd = open_bundle(written(tmp_path / "odd.tar", layout(("localhost/odd:1", ODD))))
+    copy(odd, create_bundle(tmp_path / "docker.tar", "docker-v1.2"), ["localhost/odd:1"])
+    podman.load(tmp_path / "docker.tar")
+    found = exported(podman, "localhost/odd:1", tmp_path / "out.tar")
+    told = same_as_podman(podman, found, "localhost/odd:1")
+    assert str(found.top.digest) == told["Digest"]
+    assert all("is not compressed, and gzip by its media type" in each.problem for each in found.findings)
+    assert len(found.findings) == 2
+    dockerd.load(tmp_path / "out.tar")
+    assert dockerd.images() == {"localhost/odd:1": f"sha256:{told['Id']}"}
+    containerd.load(tmp_path / "out.tar")
+    assert containerd.images() == {"localhost/odd:1": told["Digest"]}
 
 
 def test_what_podman_pulled_compressed_is_the_same_image_not_compressed(

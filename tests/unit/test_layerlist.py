@@ -51,6 +51,14 @@ def test_a_layer_is_found_by_its_diff_id_and_by_its_own(tmp_path: Path) -> None:
     assert found.with_diff_id(Digest.parse(sha256(b"3"))) is None
 
 
+def test_of_layers_with_one_diff_id_one_below_which_all_is_known_serves(tmp_path: Path) -> None:
+    unknown = {"id": C, "toc-digest": str(ONE)}
+    above = {**UPPER, "id": "d" * 64, "parent": C}
+    found = layers(tmp_path, unknown, above, BASE, UPPER).with_diff_id(TWO)
+    assert found
+    assert found.id == B
+
+
 def test_a_layer_of_a_container_has_no_digest_and_is_none_of_ours(tmp_path: Path) -> None:
     assert layers(tmp_path, BASE, {"id": B, "parent": A}).stored(B) is None
 

@@ -33,8 +33,8 @@ def asking_for_rights(folder: Path) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        cause = error.__cause__
-        if not isinstance(cause, PermissionError) or not error.subject.startswith(str(folder)):
+        cause, within = error.__cause__, f"{error.subject}/".startswith(f"{folder}/")
+        if not isinstance(cause, PermissionError) or not within:
             raise
         raise StoreError(error.subject, error.problem, RIGHTS) from cause
 
@@ -80,7 +80,7 @@ class StorageTrees(StoredLayers):
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class Listed:
     """The records of one list at one time, by their IDs, whatever those are; an ID may come twice."""
 
     subject: str
@@ -104,19 +104,19 @@ class RecordList:
     def __init__(self, files: FolderFiles, name: str, keys: Collection[str]) -> None:
         self.subject = str(files.folder / name)
         self._files, self._name, self._keys = files, name, frozenset(keys)
-        self._last: tuple[Stamp | None, Records] = None, Records(self.subject, {})
+        self._last: tuple[Stamp | None, Listed] = None, Listed(self.subject, {})
 
-    def read(self) -> Records:
+    def read(self) -> Listed:
         """Return the records in the list's order, of each the keys that were asked for.
 
         Raises InvalidDocument or UnsafeArchive.
         """
         if (handle := self._files.handle(self._name)) is None:
-            return Records(self.subject, {})
+            return Listed(self.subject, {})
         try:
             stamp, last = Stamp.of(handle), self._last
             if stamp is None or stamp != last[0]:
-                last = self._last = stamp, Records(self.subject, self._parsed(handle))
+                last = self._last = stamp, Listed(self.subject, self._parsed(handle))
             return last[1]
         finally:
             os.close(handle)

@@ -7,6 +7,7 @@ and have no digest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.ancestry import CHAIN_LIMIT, Layersize
@@ -21,11 +22,11 @@ from toolkit.errors import (
     UnsafeArchive,
 )
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.containers_storage.documents import RecordList, Records
+from toolkit.stores.containers_storage.documents import Listed, RecordList
 from toolkit.stores.trees.stored import OVERLAY, TAR, WHOLE, StoredLayer
 
 KEYS = ("id", "parent", "diff-digest", "diff-size", "toc-digest", "flags")
-LISTS = ("layers.json", "volatile-layers.json")  # the second since containers/storage 1.42
+LISTS = ("layers.json", "volatile-layers.json")  # the second in newer versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,11 @@ class LayerList:
     def with_diff_id(self, diff_id: Digest) -> StoredLayer | None:
         """Return the first layer of this diffID that can be read; None where there is none."""
         for record in self._records():
-            if record.diff_id == diff_id:
-                try:
-                    return self.stored(record.id)
-                except ToolkitError:
-                    continue
+            if record.diff_id != diff_id:
+                continue
+            with suppress(ToolkitError):
+                if found := self.stored(record.id):
+                    return found
         return None
 
     def stored(self, id_: str) -> StoredLayer | None:
@@ -126,7 +127,7 @@ class LayerList:
         diff_ids = [record.diff_id for record in chain if record.diff_id]
         return self.stack(id_, diff_ids, f"layer {id_}")[-1] if len(diff_ids) == len(chain) else None
 
-    def _record(self, id_: str, lists: Sequence[Records]) -> LayerRecord:
+    def _record(self, id_: str, lists: Sequence[Listed]) -> LayerRecord:
         found = next(filter(None, (records.one(id_, "layer") for records in lists)), None)
         if found is None:
             problem = f"its record in {self._lists[0].subject} is not there"
