@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry
@@ -22,11 +23,13 @@ from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image, Layer
 from toolkit.model import Descriptor
-from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.synthesis import own_chain
+
+if TYPE_CHECKING:  # an image that is copied has none
+    from toolkit.outline import Listing, Outline
 
 LAYOUT, INDEX = "oci-layout", "index.json"
 LAYOUT_LIMIT = 64 << 10  # bytes
@@ -141,6 +144,8 @@ class OciImages:
             yield by_raw[image.manifest.raw], image
 
     def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
+        from toolkit.outline import Listing
+
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
@@ -157,6 +162,8 @@ class OciImages:
 
 def outline(image: ModernImage) -> Outline:
     """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
+    from toolkit.outline import modern_outline
+
     offered = image.offered
     picture = offered.preferred()
     if picture is None:
