@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.cli.figures import day_text, short_id, size_text
 from toolkit.image import Finding, Image, ProvenImage
-from toolkit.outline import Listing, Outline, OutlineLayer
 from toolkit.report import finding_json
+
+if TYPE_CHECKING:  # what is carried has none
+    from toolkit.outline import Listing, Outline, OutlineLayer
 
 NAMELESS = "<none>"
 LISTING_HEAD = ("NAME", "ID", "PLATFORM", "CREATED", "SIZE")
