@@ -27,6 +27,7 @@ FLOORS = {
     "toolkit.camelcase": 2,
     "toolkit.reference": 2,
     "toolkit.model": 2,
+    "toolkit.luigi_files": 2,
     "toolkit.settings": 2,
     "toolkit.reading": 2,
     "toolkit.ancestry": 3,

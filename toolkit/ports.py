@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
-from toolkit.outline import Listing, Outline
-from toolkit.platform import Platform
+if TYPE_CHECKING:  # every module imports this one, and few of them make an outline
+    from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+    from toolkit.outline import Listing, Outline
+    from toolkit.platform import Platform
 
 Block = bytes | bytearray | memoryview
 

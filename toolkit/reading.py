@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+DOCKER, OCI = "docker", "oci"  # the parts of an archive that may be preferred
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a place is read where there is a choice; each place heeds what concerns it."""
 
-    prefer: str = ""  # "docker" or "oci": how an archive that holds both, and disagrees, is meant
+    prefer: str = ""  # DOCKER or OCI: how an archive that holds both, and disagrees, is meant
     docker_compatible: bool = False  # v1 jsons lose what they lose in Docker (formats A.3.1)
     namespace: str = ""  # of a containerd store
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files

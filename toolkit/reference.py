@@ -6,7 +6,6 @@ is never taken for an image ID (CVE-2014-5278).
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -109,6 +108,8 @@ def meaning(name: str) -> tuple[str, ...]:
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:
     """Return the few candidates that `name` may have meant: its other tags first, then similar names."""
+    import difflib
+
     pool: dict[str, str] = {}
     for candidate in islice(candidates, MANY):
         if len(candidate) <= LONGEST:

@@ -6,21 +6,17 @@ the command and the pipeline agree (luigi.configuration; LUIGI_CONFIG_PATH names
 
 from __future__ import annotations
 
-import configparser
-import difflib
 import os
 import re
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import InvalidSetting
 from toolkit.reading import Reading
 
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
-ENVIRONMENT_VARIABLE = re.compile(r"\$\{([^}]+)\}")
 SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)")
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -52,14 +48,20 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises InvalidSetting for a file that cannot be parsed, a setting that we do not know, or a
     value of the wrong kind.
     """
-    parser = _LuigiParser(environ)
-    for path in _files(environ):
-        parser.merge(path)
-    parser.refuse_unknown()
-    settings = Settings(**{name: parser.value(name) for name in READERS if parser.spelling(name)})
+    settings = _read(files, environ) if (files := _files(environ)) else Settings()
     if home := environ.get("LADING_HOME"):
         return replace(settings, home=_path(home))
     return settings
+
+
+def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    from toolkit.luigi_files import LuigiParser
+
+    parser = LuigiParser(SECTION, READERS, environ)
+    for path in files:
+        parser.merge(path)
+    parser.refuse_unknown()
+    return Settings(**{name: parser.value(name) for name in READERS if parser.spelling(name)})
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:
@@ -67,78 +69,6 @@ def _files(environ: Mapping[str, str]) -> list[str]:
     # Luigi gives a .toml to its other parser and goes on without it.
     paths = [*FILES, *([last] if last and not last.endswith(".toml") else [])]
     return [path for path in paths if os.path.isfile(path)]
-
-
-class _Interpolation(configparser.BasicInterpolation):
-    """`%(other)s` first, then `${NAME}` of the environment, as luigi chains them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def before_get(
-        self,
-        parser: MutableMapping[str, Mapping[str, str]],
-        section: str,
-        option: str,
-        value: str,
-        defaults: Mapping[str, str],
-    ) -> str:
-        value = super().before_get(parser, section, option, value, defaults)
-        return ENVIRONMENT_VARIABLE.sub(lambda match: self._variable(option, match.group(1)), value)
-
-    def _variable(self, option: str, name: str) -> str:
-        if name not in self._environ:
-            raise _invalid(option, f"names the environment variable {name}, which is not set")
-        return self._environ[name]
-
-
-class _LuigiParser(configparser.ConfigParser):
-    """The part of luigi's parser that `[lading]` needs."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(interpolation=_Interpolation(environ))
-
-    def optionxform(self, optionstr: str) -> str:
-        """Keep the case of names, as luigi does."""
-        return optionstr
-
-    def merge(self, path: str) -> None:
-        """Read one more file over the ones before; one that may not be read counts as missing."""
-        try:
-            self.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise InvalidSetting(path, f"is not a configuration file ({reason})") from error
-
-    def spelling(self, name: str) -> str:
-        """Return how the file spells this setting, empty where it does not; luigi takes dashes too."""
-        spellings = (name, name.replace("_", "-"))
-        return next((spelling for spelling in spellings if self.has_option(SECTION, spelling)), "")
-
-    def value(self, name: str) -> Any:  # noqa: ANN401 - each has its own type
-        """Return a setting that is there, as its reader reads it."""
-        try:
-            text = self.get(SECTION, self.spelling(name))
-        except configparser.InterpolationError as error:
-            reason = " ".join(str(error).split())
-            raise _invalid(name, f"cannot be filled in ({reason})", "write % as %%") from error
-        try:
-            return READERS[name](text)
-        except ValueError as error:
-            raise _invalid(name, f"is {text[:200]!r}, expected {error}") from error
-
-    def refuse_unknown(self) -> None:
-        """Raise for a setting that we do not know: a misspelt `require_signature` must not pass."""
-        own = self.options(SECTION) if self.has_section(SECTION) else []
-        for option in own:
-            name = option.replace("-", "_")
-            if name not in READERS and option not in self.defaults():
-                close = difflib.get_close_matches(name.lower(), READERS, 1, cutoff=0.0)
-                raise _invalid(option, "is not a setting", f"the nearest one is {close[0]}")
-
-
-def _invalid(option: str, problem: str, advice: str = "") -> InvalidSetting:
-    return InvalidSetting(f"[{SECTION}] {option}", problem, advice)
 
 
 def _text(text: str) -> str:
@@ -154,7 +84,9 @@ def _path(text: str) -> Path:
 
 
 def _boolean(text: str) -> bool:
-    state = configparser.ConfigParser.BOOLEAN_STATES.get(text.lower())
+    from configparser import ConfigParser
+
+    state = ConfigParser.BOOLEAN_STATES.get(text.lower())
     if state is None:
         raise ValueError("yes or no")
     return state

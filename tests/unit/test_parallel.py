@@ -75,6 +75,28 @@ def test_one_job_stops_at_the_first_failure() -> None:
     assert begun == [1]
 
 
+def test_without_a_thread_more_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    given_up = threading.Event()
+    start = threading.Thread.start
+
+    def work(item: int) -> bool:
+        begun.append(item)
+        return given_up.wait(30)
+
+    def start_one(thread: threading.Thread) -> None:
+        if threading.active_count() > before:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with pytest.raises(RuntimeError, match="can't start"):
+        in_parallel(work, [1, 2, 3], largest, 3, given_up.set)
+    assert len(begun) <= 1
+    assert threading.active_count() == before
+
+
 def test_no_thread_stays_behind() -> None:
     before = threading.active_count()
     in_parallel(str, [1, 2, 3], largest, 3)

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.bundles import docker_members, docker_v1, docker_v1_2, layout_members, universal
-from toolkit.bundles.archive_reader import Archive
-from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, DirBundle, is_dir, is_dir_folder
-from toolkit.bundles.dir_sink import DirSink
-from toolkit.bundles.docker_part import MANIFEST
-from toolkit.bundles.docker_reader import DOCKER, DockerArchive
-from toolkit.bundles.docker_v1_reader import V1Bundle
 from toolkit.bundles.engines import CONTAINERD, CRANE, PODMAN, SKOPEO, Engines
-from toolkit.bundles.oci_reader import OCI, open_archive
-from toolkit.bundles.ocilayout import INDEX, LAYOUT
-from toolkit.bundles.opening import not_a_bundle
-from toolkit.bundles.packed import target_for
-from toolkit.bundles.tarsink import LossesOf, MembersOf, Target, TarSink
 from toolkit.errors import UsageError
-from toolkit.image import ProvenImage
-from toolkit.plumbing.archive import FILE, TarIndex
-from toolkit.plumbing.files import storing
-from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.ports import Sink, Source
+from toolkit.reading import DOCKER, OCI
+
+if TYPE_CHECKING:  # the table is read to print a help; what its rows name is imported when it is used
+    from pathlib import Path
+
+    from toolkit.bundles.archive_reader import Archive
+    from toolkit.bundles.members import Member
+    from toolkit.bundles.tarsink import LossesOf, MembersOf, Target
+    from toolkit.image import Finding, ProvenImage
+    from toolkit.plumbing.archive import TarIndex
+    from toolkit.ports import Sink, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,15 @@ class BundleFormat:
 
 
 def _has_layout(index: TarIndex) -> bool:
+    from toolkit.bundles.ocilayout import INDEX, LAYOUT
+
     return LAYOUT in index or INDEX in index
+
+
+def _has_manifest(index: TarIndex) -> bool:
+    from toolkit.bundles.docker_part import MANIFEST
+
+    return MANIFEST in index
 
 
 def _has_layers(index: TarIndex) -> bool:
@@ -57,51 +59,113 @@ def _has_layers(index: TarIndex) -> bool:
 
 
 def _has_version(index: TarIndex) -> bool:
+    from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, is_dir
+    from toolkit.plumbing.archive import FILE
+
     version = index.entry(VERSION)
     is_small = version is not None and version.kind == FILE and version.size <= VERSION_LIMIT
-    return is_small and MANIFEST in index and is_dir(index.read(VERSION, VERSION_LIMIT))
+    return is_small and _has_manifest(index) and is_dir(index.read(VERSION, VERSION_LIMIT))
+
+
+def _read_layout(archive: Archive, prefer: str) -> Source:
+    from toolkit.bundles.oci_reader import open_archive
+
+    return open_archive(archive, prefer)
+
+
+def _read_dir(archive: Archive, prefer: str) -> Source:
+    from toolkit.bundles.dir_reader import DirBundle
+
+    return DirBundle.of_archive(archive, prefer)
+
+
+def _read_docker(archive: Archive, prefer: str) -> Source:
+    from toolkit.bundles.docker_reader import DockerArchive
+
+    return DockerArchive(archive, prefer)
+
+
+def _read_v1(archive: Archive, prefer: str) -> Source:
+    from toolkit.bundles.docker_v1_reader import V1Bundle
+
+    return V1Bundle(archive, prefer)
+
+
+def _universal(images: Sequence[ProvenImage]) -> Sequence[Member]:
+    from toolkit.bundles import universal
+
+    return universal.members(images)
+
+
+def _docker(images: Sequence[ProvenImage]) -> Sequence[Member]:
+    from toolkit.bundles import docker_members
+
+    return docker_members.members(images)
+
+
+def _oci(images: Sequence[ProvenImage]) -> Sequence[Member]:
+    from toolkit.bundles import layout_members
+
+    return layout_members.members(images)
+
+
+def _docker_v1_2(images: Sequence[ProvenImage]) -> Sequence[Member]:
+    from toolkit.bundles import docker_v1_2
+
+    return docker_v1_2.members(images)
+
+
+def _lost_in_v1_2(image: ProvenImage) -> Sequence[Finding]:
+    from toolkit.bundles import docker_v1_2
+
+    return docker_v1_2.losses(image)
+
+
+def _docker_v1(images: Sequence[ProvenImage]) -> Sequence[Member]:
+    from toolkit.bundles import docker_v1
+
+    return docker_v1.members(images)
+
+
+def _lost_in_v1(image: ProvenImage) -> Sequence[Finding]:
+    from toolkit.bundles import docker_v1
+
+    return docker_v1.losses(image)
 
 
 ALL = (PODMAN, CONTAINERD, SKOPEO, CRANE)
 FORMATS = (  # the most specific first
     BundleFormat(
         "universal",
-        lambda index: _has_layout(index) and MANIFEST in index and _has_layers(index),
-        open_archive,
-        universal.members,
+        lambda index: _has_layout(index) and _has_manifest(index) and _has_layers(index),
+        _read_layout,
+        _universal,
         Engines(((0, 7), (29, 0)), ALL),
     ),
     BundleFormat(
         "docker",
-        lambda index: _has_layout(index) and MANIFEST in index,
-        open_archive,
-        docker_members.members,
+        lambda index: _has_layout(index) and _has_manifest(index),
+        _read_layout,
+        _docker,
         Engines(((1, 10), (29, 0)), ALL),
     ),
     BundleFormat(
         "oci",
         _has_layout,
-        open_archive,
-        layout_members.members,
+        _read_layout,
+        _oci,
         Engines(None, (PODMAN, CONTAINERD, SKOPEO), layout_only=True),
     ),
-    BundleFormat("dir", _has_version, DirBundle.of_archive, None, Engines(None, (PODMAN, SKOPEO))),
+    BundleFormat("dir", _has_version, _read_dir, None, Engines(None, (PODMAN, SKOPEO))),
     BundleFormat(
         "docker-v1.2",
-        lambda index: MANIFEST in index,
-        DockerArchive,
-        docker_v1_2.members,
+        _has_manifest,
+        _read_docker,
+        _docker_v1_2,
         Engines(((1, 10), (29, 0)), ALL),
-        docker_v1_2.losses,
+        _lost_in_v1_2,
     ),
-    BundleFormat(
-        "docker-v1",
-        _has_layers,
-        V1Bundle,
-        docker_v1.members,
-        Engines(((0, 7), (28, 0))),
-        docker_v1.losses,
-    ),
+    BundleFormat("docker-v1", _has_layers, _read_v1, _docker_v1, Engines(((0, 7), (28, 0))), _lost_in_v1),
 )
 DEFAULT = "universal"
 NAMES = {format_.name: format_ for format_ in FORMATS}
@@ -112,6 +176,8 @@ def recognise(index: TarIndex) -> BundleFormat:
     for format_ in FORMATS:
         if format_.recognises(index):
             return format_
+    from toolkit.bundles.opening import not_a_bundle
+
     raise not_a_bundle(index.subject, "a tar archive without an image in it")
 
 
@@ -121,12 +187,15 @@ def open_bundle(path: Path | None, prefer: str = "") -> Source:
     `prefer`, docker or oci, settles an archive whose parts disagree. Raises NotFound, Unsupported,
     CorruptContent or UnsafeArchive; the source has `close`.
     """
+    from toolkit.bundles.archive_reader import Archive
+    from toolkit.plumbing.files import storing
+
     if prefer not in {"", DOCKER, OCI}:
         raise UsageError(f"--prefer {prefer[:50]}", "is no part of a bundle", f"write {DOCKER} or {OCI}")
     if path is not None:
         with storing(path):
-            if path.is_dir() and is_dir_folder(path):
-                return DirBundle(FolderFiles(path), str(path))
+            if path.is_dir() and (folder := _dir_folder(path)):
+                return folder
     archive = Archive(path)
     try:
         format_ = recognise(archive.index)
@@ -137,6 +206,14 @@ def open_bundle(path: Path | None, prefer: str = "") -> Source:
         raise
 
 
+def _dir_folder(path: Path) -> Source | None:
+    """Open a folder that is a `dir`; None for another one."""
+    from toolkit.bundles.dir_reader import DirBundle, is_dir_folder
+    from toolkit.plumbing.folder_files import FolderFiles
+
+    return DirBundle(FolderFiles(path), str(path)) if is_dir_folder(path) else None
+
+
 def create_bundle(path: Path, format_name: str = DEFAULT, target: Target | None = None) -> Sink:
     """Return a sink for a bundle that does not exist yet; raises UsageError.
 
@@ -145,7 +222,12 @@ def create_bundle(path: Path, format_name: str = DEFAULT, target: Target | None 
     """
     format_ = named(format_name)
     if format_.members_of is None:
+        from toolkit.bundles.dir_sink import DirSink
+
         return DirSink(path)
+    from toolkit.bundles.packed import target_for
+    from toolkit.bundles.tarsink import TarSink
+
     return TarSink(path, format_.members_of, format_.losses_of, target or target_for(path))
 
 

@@ -24,9 +24,9 @@ from toolkit.model import Config
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
+from toolkit.reading import DOCKER
 from toolkit.reference import meaning, near
 
-DOCKER = "docker"  # what is preferred by whoever trusts manifest.json
 NO_MANIFESTS = "keeps no manifests: those of its images are made here, and so are their digests"
 
 

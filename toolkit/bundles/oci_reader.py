@@ -9,7 +9,6 @@ from toolkit import mediatype
 from toolkit.bundles.agreement import refuse_two_images
 from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.docker_part import MANIFEST, items
-from toolkit.bundles.docker_reader import DOCKER, DockerArchive
 from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, OciImages
@@ -19,23 +18,29 @@ from toolkit.image import Finding, Image
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Source
+from toolkit.reading import DOCKER, OCI
 
-OCI = "oci"
 DISORDERED = "has manifests whose layers are out of order, as Docker 25.0 wrote them; they are made anew"
 
 
 def open_archive(archive: Archive, prefer: str = "") -> Source:
     """Read an archive by its OCI part, or by its docker part where that is preferred or the better one."""
     if prefer == DOCKER and MANIFEST in archive:
-        return DockerArchive(archive, prefer)
+        return _by_docker_part(archive, prefer)
     if not prefer and MANIFEST in archive and INDEX in archive:
         index = Index.from_bytes(archive.read(INDEX, LIMIT) or b"")
         if not index.manifests and items(archive):  # Docker 25 saved images without a name
-            return DockerArchive(archive)
+            return _by_docker_part(archive)
         if any(_is_disordered(*pair) for pair in _pairs(archive, index)):
             refuse_two_images(archive, _mended(archive))
-            return DockerArchive(archive, note=DISORDERED)
+            return _by_docker_part(archive, note=DISORDERED)
     return OciBundle(archive, prefer)
+
+
+def _by_docker_part(archive: Archive, prefer: str = "", note: str = "") -> Source:
+    from toolkit.bundles.docker_reader import DockerArchive
+
+    return DockerArchive(archive, prefer, note)
 
 
 class OciBundle(ArchiveSource, OciImages):

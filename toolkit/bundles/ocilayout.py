@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
@@ -23,11 +24,13 @@ from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image, Layer, preferred
 from toolkit.model import Descriptor
-from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.synthesis import own_chain
+
+if TYPE_CHECKING:  # an image that is copied has none
+    from toolkit.outline import Listing, Outline
 
 LAYOUT, INDEX = "oci-layout", "index.json"
 LAYOUT_LIMIT = 64 << 10  # bytes
@@ -133,6 +136,8 @@ class ListedImages(ABC):
             yield by_raw[image.manifest.raw], image
 
     def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
+        from toolkit.outline import Listing
+
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
@@ -143,6 +148,8 @@ class ListedImages(ABC):
 
 def listing(image: ModernImage) -> Listing:
     """Return the line of an image; an index has as many image IDs as platforms, so its own digest is told."""
+    from toolkit.outline import Listing
+
     digest = str(image.top.digest)
     pictures = image.offered.images()
     if not pictures:
@@ -201,6 +208,8 @@ def outline(image: ModernImage) -> Outline:
 
 
 def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
+    from toolkit.outline import modern_outline
+
     picture = preferred(pictures)
     platforms = [str(each.config.platform) for each in pictures]
     told = modern_outline(image.names, picture, platforms, image.findings)

@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.bundles.tarsink import Target
 from toolkit.image import Finding, Layer
-from toolkit.plumbing.compressing import compressed
 from toolkit.plumbing.files import atomic_file
 from toolkit.plumbing.nameless import nameless_file
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.writebehind import WriteBehind
+
+if TYPE_CHECKING:  # whoever asks how a file is compressed need not be about to write one
+    from toolkit.bundles.tarsink import Target
 
 SUFFIXES = {  # as GNU tar's --auto-compress knows them
     ".gz": "gzip",
@@ -60,6 +62,8 @@ def target_for(path: Path, progress: Told | None = None) -> Target:
 @contextmanager
 def packed_file(path: Path, compression: str, progress: Told | None = None) -> Iterator[int]:
     """Yield a descriptor to write a tar to; it has its name, compressed, when the block ends well."""
+    from toolkit.plumbing.compressing import compressed
+
     with atomic_file(path) as packed, nameless_file(path.parent) as plain:
         yield plain
         content = Extent(plain, 0, os.fstat(plain).st_size, str(path))

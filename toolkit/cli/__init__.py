@@ -7,7 +7,6 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
@@ -17,7 +16,6 @@ from toolkit.cli.commands import lading
 from toolkit.cli.output import Output
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.printable import printable
-from toolkit.report import error_json
 
 UNEXPECTED = 1
 SIGNALLED = 128  # and the signal's number: what shells report
@@ -51,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(output, str(_usage(error)), UsageError.exit_code)
     except ToolkitError as error:
         if output.json and not output.has_spoken:
+            from toolkit.report import error_json
+
             output.document(error_json(error))
         return _fail(output, str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - a bug; it is told as one
@@ -74,6 +74,8 @@ def _fail(output: Output, sentence: str, code: int) -> int:
     except (ToolkitError, OSError):
         _mute_stdout()
     if output.debug:
+        import traceback
+
         traceback.print_exc()
     with contextlib.suppress(OSError):
         print(f"error: {printable(sentence)}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,16 +17,17 @@ from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target, keep_stdout_clear
-from toolkit.cli.verify_cmd import FAILURES
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import ProvenImage
-from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
 from toolkit.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from toolkit.outline import Listing
 
 SERVES = {row.name: row.serves for row in FORMATS}
 
@@ -143,6 +144,8 @@ def everything(source: Source) -> list[str]:
 
 def _failure(source: Source, listing: Listing) -> ToolkitError:
     """Return the failure of an image that cannot be read: of the kind that reading it raises."""
+    from toolkit.cli.verify_cmd import FAILURES
+
     try:
         source.image(asked_name(listing))
     except ToolkitError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import gc
 import importlib
 import textwrap
 from typing import Any
@@ -40,6 +40,13 @@ class Command(click.Command):
         super().__init__(*args, **{"context_settings": HELP, **kwargs})
         self.params.extend(shared_options())
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
+        """Run it. Garbage is collected from now on, where `toolkit.__main__` put that off."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        return super().invoke(ctx)
+
 
 class Commands(click.Group):
     """The command itself: a group that imports what is asked for."""
@@ -76,6 +83,8 @@ class Commands(click.Group):
         """Find the command; raises UsageError with the near ones."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(name, COMMANDS, 2, cutoff=0.5)
             advice = f"near it: {', '.join(close)}" if close else f"one of {', '.join(COMMANDS)}"
             raise UsageError(f"command {name!r}", "is not there", advice)
@@ -98,13 +107,9 @@ def _switch(*names: str) -> click.Option:
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001, FBT001
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from toolkit.cli.version import installed_version
 
-    try:
-        found = version("lading")
-    except PackageNotFoundError:
-        found = "(not installed, so its version is unknown)"
-    ctx.ensure_object(Output).say(f"lading {found}")
+    ctx.ensure_object(Output).say(f"lading {installed_version()}")
     ctx.exit()
 
 

@@ -56,8 +56,6 @@ def command(
     A file that is there is replaced when the new one is whole. One whose name ends in .gz, .zst, .xz or
     .bz2 is compressed as a whole.
     """
-    from toolkit.operations.companion import companions
-
     settings = load_settings()
     if not references and not origins:
         raise UsageError(
@@ -73,6 +71,8 @@ def command(
     if not images:
         raise NotFound(source.place, NO_IMAGES)
     if file is None:
+        from toolkit.operations.companion import companions
+
         for companion in companions(Path(path)):  # the pipeline's, about the bundle that was replaced
             companion.unlink(missing_ok=True)
     tell(output, source, target, images, {"bundle": target.place})

@@ -105,13 +105,16 @@ def opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]
 @contextmanager
 def all_opened(origins: Sequence[str], settings: Settings, reading: Reading) -> Iterator[Source]:
     """Open one place, or several as one."""
-    from toolkit.operations.joining import Joined
-
     with ExitStack() as stack:
         sources = [
             stack.enter_context(opened(origin, settings, reading)) for origin in dict.fromkeys(origins)
         ]
-        yield sources[0] if len(sources) == 1 else Joined(sources)
+        if len(sources) == 1:
+            yield sources[0]
+            return
+        from toolkit.operations.joining import Joined
+
+        yield Joined(sources)
 
 
 @contextmanager

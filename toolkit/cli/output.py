@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import StoreError
-from toolkit.image import Finding
 from toolkit.printable import printable
-from toolkit.report import NOTE, SCHEMA
+
+if TYPE_CHECKING:  # a version or a help says nothing of images
+    from toolkit.image import Finding
 
 GAP = "   "
 
@@ -38,6 +39,8 @@ class Output:
     def document(self, value: Any) -> None:  # noqa: ANN401 - JSON is anything
         """Print the result for machines; ASCII, so that no terminal can be fooled by it."""
         import json
+
+        from toolkit.report import SCHEMA
 
         if isinstance(value, dict):
             value = {"schema": SCHEMA, **value}
@@ -67,6 +70,8 @@ class Output:
 
     def findings(self, findings: Iterable[Finding]) -> None:
         """Tell people what was noticed; the document for machines has it in itself."""
+        from toolkit.report import NOTE
+
         for finding in dict.fromkeys(findings):
             if not self.json and not (self.quiet and finding.severity == NOTE):
                 line = printable(f"{finding.severity}: {finding.subject}: {finding.problem}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.cli.figures import day_text, short_id, size_text
 from toolkit.digest import is_v1_id
 from toolkit.image import Finding, Image, ProvenImage
-from toolkit.outline import Listing, Outline, OutlineLayer
 from toolkit.report import finding_json
+
+if TYPE_CHECKING:  # what is carried has none
+    from toolkit.outline import Listing, Outline, OutlineLayer
 
 NAMELESS = "<none>"
 LISTING_HEAD = ("NAME", "ID", "PLATFORM", "CREATED", "SIZE")

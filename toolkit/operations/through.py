@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from toolkit.image import Layer, SourceImage
-from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content, Source
+
+if TYPE_CHECKING:
+    from toolkit.outline import Listing, Outline
 
 
 class Through:

@@ -6,8 +6,6 @@ swells beyond all proportion is refused.
 
 from __future__ import annotations
 
-import bz2
-import lzma
 from collections.abc import Callable, Iterator
 from typing import IO, Protocol, Self, cast
 
@@ -229,8 +227,12 @@ class _Followed:
 
 
 def _xz(data: Block) -> tuple[Decoder, Block]:
+    import lzma
+
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MEMORY), data
 
 
 def _bzip2(data: Block) -> tuple[Decoder, Block]:
+    import bz2
+
     return bz2.BZ2Decompressor(), data

@@ -6,7 +6,6 @@ would be more files than a process may have open.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,8 @@ def nameless_file(folder: Path | None = None) -> Iterator[int]:
 
     Where the file system knows no such files, it has a name for a moment, and `sweep` knows that name.
     """
+    import tempfile
+
     with storing(folder or "temporary folder"):
         file = tempfile.TemporaryFile(  # noqa: SIM115 - opening it fails in words of its own
             buffering=0, dir=folder, prefix=".lading-", suffix=PART
@@ -35,6 +36,8 @@ def nameless_file(folder: Path | None = None) -> Iterator[int]:
 
 def temporary_folder() -> Path:
     """Return where nameless files lie that belong to no other place: TMPDIR, else /tmp."""
+    import tempfile
+
     with storing("temporary folder"):
         return Path(tempfile.gettempdir())
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,22 +31,49 @@ def in_parallel(
     jobs = min(jobs or default_jobs(), len(items))
     if jobs <= 1:
         return [work(item) for item in items]
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="layer")
-    try:
-        order = sorted(range(len(items)), key=lambda number: -size(items[number]))
-        futures = {number: pool.submit(work, items[number]) for number in order}
-        done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-        _raise_a_failure(done)
-        return [futures[number].result() for number in range(len(items))]
-    except BaseException:
+    order = iter(sorted(range(len(items)), key=lambda number: -size(items[number])))
+    lock, failed = threading.Lock(), threading.Event()
+    results: dict[int, R] = {}
+    failures: list[BaseException] = []
+
+    def fail() -> None:
+        failed.set()
         if give_up:
             give_up()
+
+    def run() -> None:
+        while not failed.is_set():
+            with lock:
+                number = next(order, None)
+            if number is None:
+                return
+            try:
+                results[number] = work(items[number])
+            except BaseException as error:  # noqa: BLE001 - raised where the results are waited for
+                failures.append(error)
+                fail()
+
+    _run_threads([threading.Thread(target=run, name=f"layer_{number}") for number in range(jobs)], fail)
+    if failures:
+        raise failures[0]
+    return [results[number] for number in range(len(items))]
+
+
+def _run_threads(threads: Sequence[threading.Thread], fail: Callable[[], None]) -> None:
+    """Run threads to their end; `fail` is called where that is not to be.
+
+    An executor would do the same, but importing one takes as long as a small copy.
+    """
+    begun: list[threading.Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            begun.append(thread)
+        for thread in threads:
+            thread.join()
+    except BaseException:  # Ctrl-C, or no more threads to be had: what has not begun never does
+        fail()
         raise
-    finally:  # also on Ctrl-C: what has not begun never does
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _raise_a_failure(done: Iterable[Future[R]]) -> None:
-    for failed in (future.exception() for future in done):
-        if failed:
-            raise failed
+    finally:
+        for thread in begun:
+            thread.join()

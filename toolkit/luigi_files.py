@@ -1,0 +1,91 @@
+"""Luigi's own configuration files, read as luigi reads them, and without it.
+
+A module of its own because most runs find no such file, and have no need of a parser.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from toolkit.errors import InvalidSetting
+
+ENVIRONMENT_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+
+
+class _Interpolation(configparser.BasicInterpolation):
+    """`%(other)s` first, then `${NAME}` of the environment, as luigi chains them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def before_get(
+        self,
+        parser: MutableMapping[str, Mapping[str, str]],
+        section: str,
+        option: str,
+        value: str,
+        defaults: Mapping[str, str],
+    ) -> str:
+        value = super().before_get(parser, section, option, value, defaults)
+        return ENVIRONMENT_VARIABLE.sub(lambda match: self._variable(section, option, match.group(1)), value)
+
+    def _variable(self, section: str, option: str, name: str) -> str:
+        if name not in self._environ:
+            problem = f"names the environment variable {name}, which is not set"
+            raise InvalidSetting(f"[{section}] {option}", problem)
+        return self._environ[name]
+
+
+class LuigiParser(configparser.ConfigParser):
+    """The part of luigi's parser that one section needs; `readers` are its settings, each with its kind."""
+
+    def __init__(
+        self, section: str, readers: Mapping[str, Callable[[str], Any]], environ: Mapping[str, str]
+    ) -> None:
+        super().__init__(interpolation=_Interpolation(environ))
+        self._own, self._readers = section, readers
+
+    def optionxform(self, optionstr: str) -> str:
+        """Keep the case of names, as luigi does."""
+        return optionstr
+
+    def merge(self, path: str) -> None:
+        """Read one more file over the ones before; one that may not be read counts as missing."""
+        try:
+            self.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise InvalidSetting(path, f"is not a configuration file ({reason})") from error
+
+    def spelling(self, name: str) -> str:
+        """Return how the file spells this setting, empty where it does not; luigi takes dashes too."""
+        spellings = (name, name.replace("_", "-"))
+        return next((spelling for spelling in spellings if self.has_option(self._own, spelling)), "")
+
+    def value(self, name: str) -> Any:  # noqa: ANN401 - each has its own type
+        """Return a setting that is there, as its reader reads it."""
+        try:
+            text = self.get(self._own, self.spelling(name))
+        except configparser.InterpolationError as error:
+            reason = " ".join(str(error).split())
+            raise self._invalid(name, f"cannot be filled in ({reason})", "write % as %%") from error
+        try:
+            return self._readers[name](text)
+        except ValueError as error:
+            raise self._invalid(name, f"is {text[:200]!r}, expected {error}") from error
+
+    def refuse_unknown(self) -> None:
+        """Raise for a setting that we do not know: a misspelt `require_signature` must not pass."""
+        own = self.options(self._own) if self.has_section(self._own) else []
+        for option in own:
+            name = option.replace("-", "_")
+            if name not in self._readers and option not in self.defaults():
+                close = difflib.get_close_matches(name.lower(), self._readers, 1, cutoff=0.0)
+                raise self._invalid(option, "is not a setting", f"the nearest one is {close[0]}")
+
+    def _invalid(self, option: str, problem: str, advice: str = "") -> InvalidSetting:
+        return InvalidSetting(f"[{self._own}] {option}", problem, advice)
