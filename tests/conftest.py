@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from toolkit.errors import ToolkitError
+
+Told = Callable[[str, str, ToolkitError], None]
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
 
 # A law holds or does not; how fast a shared machine finds out is no part of it.
@@ -22,6 +26,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="a folder with bundles/ that engines saved; tests that read one skip without",
     )
+    parser.addoption(
+        "--damage-table",
+        action="store_true",
+        help="print what each damage of a store came to: exit code and sentence",
+    )
+
+
+DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Told:
+    """Take a row of the damage table: the kind of store, what was damaged, and the error it came to."""
+    rows = request.config.stash.setdefault(DAMAGE_TABLE, [])
+    return lambda kind, what, error: rows.append((kind, what, error))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--damage-table"):
+        for kind, what, error in config.stash.get(DAMAGE_TABLE, []):
+            terminalreporter.write_line(f"{kind:20} {what:32} {error.exit_code}  {error}")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import socket
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from .workplace import Daemon, EngineRefused, Workplace, as_file, end, run
+from .workplace import Daemon, EngineRefused, Workplace, as_file, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +111,6 @@ address = "{home}/s"
         """Import and unpack, which proves every diffID; `ctr` itself has nothing to say."""
         with as_file(archive, self.home) as path:
             self.ctr("images", "import", "--snapshotter", "native", *words, path)
-
-    def stopped(self) -> Path:
-        """End the daemon, so that its store is at rest; return the store's root."""
-        end(self.process)
-        return self.home / "root"
 
     def forget(self) -> None:
         """Remove every image, and wait until its content is gone."""

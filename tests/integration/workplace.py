@@ -127,6 +127,11 @@ class Daemon(Workplace, abc.ABC):
         finally:
             super().__exit__(kind, error, trace)
 
+    def stopped(self) -> Path:
+        """End the daemon, so that its store is at rest; return the store's root."""
+        end(self.process)
+        return self.home / "root"
+
     @property
     def _log_path(self) -> Path:
         return self.home / "log"

@@ -12,6 +12,7 @@ import pytest
 
 from tests.archives import ONE, TWO, blob, image
 from tests.conformance import content, proven, snapshot
+from tests.conftest import Told
 from tests.containerds import CONTENT, META, containerd_root
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.errors import ToolkitError
@@ -67,13 +68,14 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_each_damage_is_one_sentence_and_the_other_image_comes_out(
-    root: Path, tmp_path: Path, name: str
+    root: Path, tmp_path: Path, name: str, told: Told
 ) -> None:
     damage, path, code, sentence = DAMAGES[name]
     damage(root / path)
     before = snapshot(root)
     with pytest.raises(ToolkitError) as caught:
         copy(ContainerdStore(root), LayoutStore(tmp_path / "out"), [BAD_NAME])
+    told("containerd-root", name, caught.value)
     assert sentence in str(caught.value)
     assert caught.value.exit_code == code
     copy(ContainerdStore(root), LayoutStore(tmp_path / "out"), [GOOD_NAME])
@@ -109,13 +111,14 @@ DATABASES: dict[str, tuple[Callable[[Path], object], int, str]] = {
 
 @pytest.mark.parametrize("name", DATABASES)
 def test_without_a_whole_database_images_come_out_by_their_digests(
-    root: Path, tmp_path: Path, name: str
+    root: Path, tmp_path: Path, name: str, told: Told
 ) -> None:
     damage, code, sentence = DATABASES[name]
     damage(root / META)
     store = ContainerdStore(root)
     with pytest.raises(ToolkitError, match=r"names are lost with it.*by its digest") as caught:
         store.image(GOOD_NAME)
+    told("containerd-root", f"meta.db: {name}", caught.value)
     assert sentence in str(caught.value)
     assert caught.value.exit_code == code
     copy(store, LayoutStore(tmp_path / "out"), [GOOD.digest, BAD.digest])

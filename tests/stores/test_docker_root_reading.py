@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Told
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.digest import Digest, chain_ids
@@ -236,11 +237,12 @@ def name_it(root: Path, image_id: str) -> None:
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_told_in_one_sentence(root: Path, what: str) -> None:
+def test_damage_is_told_in_one_sentence(root: Path, what: str, told: Told) -> None:
     damage, code, sentence = DAMAGE[what]
     damage(root)
     with pytest.raises(ToolkitError) as caught:
         read_all(root)
+    told("docker-root", what, caught.value)
     assert sentence in str(caught.value)
     assert caught.value.exit_code == code
     assert "\n" not in str(caught.value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Told
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, DRIVERS, IDS, IMAGE_ID, LAYERSIZES, RULES
 from toolkit.digest import Digest
@@ -243,11 +244,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_refused_in_one_sentence(root: Path, what: str) -> None:
+def test_damage_is_refused_in_one_sentence(root: Path, what: str, told: Told) -> None:
     damage, code, sentence = DAMAGE[what]
     damage(root)
     with pytest.raises(ToolkitError) as caught:
         read_all(root)
+    told("graph", what, caught.value)
     assert sentence in str(caught.value)
     assert caught.value.exit_code == code
     assert "\n" not in str(caught.value)

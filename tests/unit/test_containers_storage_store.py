@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import EMPTY, LAYER, ONE, TWO, A, B, Folder, Link, encode, image, index, sha256, tar
+from tests.conftest import Told
 from tests.storages import Storage
 from toolkit.configured import ConfiguredImage
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
@@ -402,7 +403,9 @@ DAMAGE: dict[str, tuple[Damage, str, int]] = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_one_sentence_and_other_images_are_still_listed(storage: Storage, what: str) -> None:
+def test_damage_is_one_sentence_and_other_images_are_still_listed(
+    storage: Storage, what: str, told: Told
+) -> None:
     damage, sentence, exit_code = DAMAGE[what]
     damage(storage)
     if damage is not no_json:
@@ -410,6 +413,7 @@ def test_damage_is_one_sentence_and_other_images_are_still_listed(storage: Stora
     source = ContainersStorage(storage.root)
     with pytest.raises(CorruptContent, match=sentence) as caught:
         proven(source, NAME)
+    told("containers-storage", what, caught.value)
     assert caught.value.exit_code == exit_code
     assert "\n" not in str(caught.value)
     listed = problems(storage)

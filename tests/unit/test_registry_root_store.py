@@ -11,6 +11,7 @@ import pytest
 
 from tests.archives import ONE, TWO, Picture, encode, image, index, sha256
 from tests.conformance import content, proven
+from tests.conftest import Told
 from tests.registries import BASE, EMPTY, TOP, Registry, schema1, signed, three_layers
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.operations.verify import verify
@@ -237,11 +238,14 @@ DAMAGE: dict[str, tuple[Damage, int, str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_one_sentence_and_the_other_images_are_listed(registry: Registry, name: str) -> None:
+def test_damage_is_one_sentence_and_the_other_images_are_listed(
+    registry: Registry, name: str, told: Told
+) -> None:
     damage, code, sentence = DAMAGE[name]
     damage(registry)
     with pytest.raises(ToolkitError) as caught:
         opened(registry).image("app:1")
+    told("registry-root", name, caught.value)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == code
