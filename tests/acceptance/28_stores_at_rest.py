@@ -23,7 +23,7 @@ from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.stores.kinds import kinds_at
 
 MEGABYTES = 100  # of each of two layers
-PREFIX = {"registry-root": "library/", "containers-storage": "docker.io/library/"}  # as they call it
+PREFIX = {"registry-root": "library/", "containers-storage": "localhost/"}  # as they call it
 PUSHED = "things:1"  # a registry does not know its own name
 
 
