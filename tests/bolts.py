@@ -51,7 +51,7 @@ def padded(raw: bytes, size: int = SIZE) -> bytes:
 
 def leaf(number: int, items: Sequence[Item], size: int = SIZE) -> bytes:
     """Return a leaf with whatever overflow it needs; one of number 0 lies in a bucket's value, unpadded."""
-    table, data = b"", b""
+    table, data = bytearray(), bytearray()
     for place, (flags, key, value) in enumerate(items):
         position = 16 * (len(items) - place) + len(data)  # from the element itself
         table += struct.pack("<IIII", flags, position, len(key), len(value))
@@ -63,7 +63,7 @@ def leaf(number: int, items: Sequence[Item], size: int = SIZE) -> bytes:
 
 def branch(number: int, children: Sequence[tuple[bytes, int]], size: int = SIZE) -> bytes:
     """Return a branch over (first key, page) pairs."""
-    table, data = b"", b""
+    table, data = bytearray(), bytearray()
     for place, (key, child) in enumerate(children):
         table += struct.pack("<IIQ", 16 * (len(children) - place) + len(data), len(key), child)
         data += key
@@ -81,7 +81,7 @@ class _Writer:
 
     def __init__(self, size: int, keys: int, *, inline: bool) -> None:
         self.size, self.keys, self.inline = size, keys, inline
-        self.raw = b""
+        self.raw = bytearray()
 
     @property
     def next(self) -> int:

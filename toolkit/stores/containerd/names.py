@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 
 from toolkit.bundles.entries import digest_in, familiar
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, InvalidDigest, NotFound, UsageError
+from toolkit.errors import CorruptContent, InvalidDigest, NotFound, UnsafeArchive, UsageError
 from toolkit.model import Descriptor
 from toolkit.plumbing.bolt import Bolt, Bucket
 
 VERSION, IMAGES, TARGET = b"v1", b"images", b"target"
 PREFERRED = ("moby", "k8s.io")
 DANGLING = "moby-dangling@"  # what Docker calls an image whose name went to another (daemon/containerd)
+NAMES = 100_000  # of images in a namespace, which are held in memory
 FEW = 20  # namespaces to list in a sentence
 VARINT_LIMIT = 10  # bytes of 64 bits, seven in each
 
@@ -47,7 +48,9 @@ def read_names(bolt: Bolt, namespace: str, place: str) -> Names:
     if images is None:
         return found
     try:
-        for name, record in images.buckets():
+        for number, (name, record) in enumerate(images.buckets()):
+            if number == NAMES:
+                raise UnsafeArchive(bolt.subject, f"has more than {NAMES} names of images")
             _add(found, name, record)
     except CorruptContent as error:  # what is left of the bucket cannot be found
         found.damage = found.damage or error
