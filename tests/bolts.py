@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Union
+
+from toolkit.plumbing.bolt import Bolt
 
 Tree = Mapping[bytes, Union[bytes, "Tree"]]
 Item = tuple[int, bytes, bytes]  # flags, key, value
@@ -135,3 +139,12 @@ def varint(number: int) -> bytes:
         out.append(left & 0x7F | 0x80)
         left >>= 7
     return bytes([*out, left])
+
+
+@contextmanager
+def opened(raw: bytes) -> Iterator[Bolt]:
+    """Open a database that is called meta.db."""
+    with tempfile.TemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        yield Bolt(file.fileno(), "meta.db")

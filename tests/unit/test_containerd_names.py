@@ -1,35 +1,22 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.archives import ONE, TWO, Picture, image, sha256
-from tests.bolts import Tree, database, varint
+from tests.bolts import Tree, database, opened, varint
 from tests.containerds import record, target, tree
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, NotFound, UsageError
-from toolkit.plumbing.bolt import Bolt
+from toolkit.errors import CorruptContent, NotFound, UnsafeArchive, UsageError
 from toolkit.stores.containerd import names
 from toolkit.stores.containerd.names import Names, printed, read_names, signed
 
 APP, OTHER = image(ONE), image(TWO)
 UBUNTU = "docker.io/library/ubuntu:14.04"
 DIGEST = Digest.parse(APP.digest)
-
-
-@contextmanager
-def opened(raw: bytes) -> Iterator[Bolt]:
-    handle = os.memfd_create("bolt")
-    try:
-        os.write(handle, raw)
-        yield Bolt(handle, "meta.db")
-    finally:
-        os.close(handle)
 
 
 def read(keys: Tree, namespace: str = "") -> Names:
@@ -153,6 +140,7 @@ def one(**changes: bytes) -> Tree:
         ({"size": b"gone"}, "has no target/size"),
         ({"digest": b"sha256:../../x"}, "has a target that cannot be read"),
         ({"size": b"\x80"}, "80 is no varint"),
+        ({"mediatype": b"x" * 256}, "has a media type of 256 bytes, expected at most 255"),
         ({"size": varint(-1)}, "has a target of -1 bytes, expected 0 or more"),
     ],
 )
@@ -169,11 +157,18 @@ def test_an_image_without_a_target_is_damaged() -> None:
     assert "has no target/digest" in str(found.damage)
 
 
-def test_how_many_names_are_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "NAMES", 1)
+@pytest.mark.parametrize(("bound", "value"), [("NAMES", 1), ("TEXT", len("moby") + len("app:1"))])
+def test_how_many_names_are_held_is_bounded(monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(names, bound, value)
     found = read({b"v1": {b"moby": {b"images": {b"app:1": record(APP), b"other:1": record(OTHER)}}}})
-    assert [each for each, _ in found.named] == [("app:1",)]
-    assert str(found.damage) == "meta.db: has more than 1 names of images"
+    assert [shown for shown, _ in found.named] == [("app:1",)]
+    assert "meta.db: has more than " in str(found.damage)
+
+
+def test_how_many_namespaces_are_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "NAMESPACES", 1)
+    with pytest.raises(UnsafeArchive, match=r"^meta.db: has more than 1 names, or .* in one bucket$"):
+        read(spaces("a", "b"))
 
 
 def test_a_name_of_any_bytes_is_shown() -> None:
