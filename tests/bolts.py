@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Union
+
+from toolkit.plumbing.bolt import Bolt
 
 Tree = Mapping[bytes, Union[bytes, "Tree"]]
 Item = tuple[int, bytes, bytes]  # flags, key, value
@@ -51,7 +55,7 @@ def padded(raw: bytes, size: int = SIZE) -> bytes:
 
 def leaf(number: int, items: Sequence[Item], size: int = SIZE) -> bytes:
     """Return a leaf with whatever overflow it needs; one of number 0 lies in a bucket's value, unpadded."""
-    table, data = b"", b""
+    table, data = bytearray(), bytearray()
     for place, (flags, key, value) in enumerate(items):
         position = 16 * (len(items) - place) + len(data)  # from the element itself
         table += struct.pack("<IIII", flags, position, len(key), len(value))
@@ -63,7 +67,7 @@ def leaf(number: int, items: Sequence[Item], size: int = SIZE) -> bytes:
 
 def branch(number: int, children: Sequence[tuple[bytes, int]], size: int = SIZE) -> bytes:
     """Return a branch over (first key, page) pairs."""
-    table, data = b"", b""
+    table, data = bytearray(), bytearray()
     for place, (key, child) in enumerate(children):
         table += struct.pack("<IIQ", 16 * (len(children) - place) + len(data), len(key), child)
         data += key
@@ -81,7 +85,7 @@ class _Writer:
 
     def __init__(self, size: int, keys: int, *, inline: bool) -> None:
         self.size, self.keys, self.inline = size, keys, inline
-        self.raw = b""
+        self.raw = bytearray()
 
     @property
     def next(self) -> int:
@@ -135,3 +139,12 @@ def varint(number: int) -> bytes:
         out.append(left & 0x7F | 0x80)
         left >>= 7
     return bytes([*out, left])
+
+
+@contextmanager
+def opened(raw: bytes) -> Iterator[Bolt]:
+    """Open a database that is called meta.db."""
+    with tempfile.TemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        yield Bolt(file.fileno(), "meta.db")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from tests.bolts import (
     header,
     leaf,
     meta,
+    opened,
     padded,
 )  # fmt: skip
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
@@ -39,16 +39,6 @@ TREE: dict[bytes, bytes | dict[bytes, bytes]] = {
     b"none": {},
 }
 ONE_LEAF = [(0, b"a", b"1"), (0, b"b", b"2"), (0, b"c", b"3")]
-
-
-@contextmanager
-def opened(raw: bytes) -> Iterator[Bolt]:
-    handle = os.memfd_create("bolt")
-    try:
-        os.write(handle, raw)
-        yield Bolt(handle, "meta.db")
-    finally:
-        os.close(handle)
 
 
 def found(raw: bytes) -> dict[bytes, object]:

@@ -1,19 +1,17 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.archives import ONE, TWO, Picture, image, sha256
-from tests.bolts import Tree, database, varint
+from tests.bolts import Tree, database, opened, varint
 from tests.containerds import record, target, tree
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, NotFound, UsageError
-from toolkit.plumbing.bolt import Bolt
+from toolkit.errors import CorruptContent, NotFound, UnsafeArchive, UsageError
+from toolkit.stores.containerd import names
 from toolkit.stores.containerd.names import Names, printed, read_names, signed
 
 APP, OTHER = image(ONE), image(TWO)
@@ -21,23 +19,13 @@ UBUNTU = "docker.io/library/ubuntu:14.04"
 DIGEST = Digest.parse(APP.digest)
 
 
-@contextmanager
-def opened(raw: bytes) -> Iterator[Bolt]:
-    handle = os.memfd_create("bolt")
-    try:
-        os.write(handle, raw)
-        yield Bolt(handle, "meta.db")
-    finally:
-        os.close(handle)
-
-
 def read(keys: Tree, namespace: str = "") -> Names:
     with opened(database(keys)) as bolt:
         return read_names(bolt, namespace, "containerd-root:/p")
 
 
-def spaces(*names: str, **full: Picture) -> Tree:
-    return tree({**{name: {} for name in names}, **{name: {UBUNTU: each} for name, each in full.items()}})
+def spaces(*empty: str, **full: Picture) -> Tree:
+    return tree({**{name: {} for name in empty}, **{name: {UBUNTU: each} for name, each in full.items()}})
 
 
 def digests(found: Names) -> list[str]:
@@ -45,7 +33,7 @@ def digests(found: Names) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("stored", "names"),
+    ("stored", "shown"),
     [
         (UBUNTU, ("ubuntu:14.04",)),
         ("docker.io/team/app:2", ("team/app:2",)),
@@ -60,8 +48,8 @@ def digests(found: Names) -> list[str]:
         ("", ("",)),
     ],
 )
-def test_a_name_is_printed_as_docker_does_and_an_id_is_none(stored: str, names: tuple[str, ...]) -> None:
-    assert printed(stored, DIGEST) == names
+def test_a_name_is_printed_as_docker_does_and_an_id_is_none(stored: str, shown: tuple[str, ...]) -> None:
+    assert printed(stored, DIGEST) == shown
 
 
 @pytest.mark.parametrize(
@@ -131,8 +119,8 @@ def test_several_namespaces_that_may_be_meant_are_told() -> None:
 
 
 def test_what_a_name_points_at_is_described() -> None:
-    ((names, top),) = read(spaces(moby=APP)).named
-    assert names == ("ubuntu:14.04",)
+    ((shown, top),) = read(spaces(moby=APP)).named
+    assert shown == ("ubuntu:14.04",)
     assert (top.media_type, str(top.digest), top.size) == (APP.media_type, APP.digest, len(APP.raw))
 
 
@@ -152,12 +140,13 @@ def one(**changes: bytes) -> Tree:
         ({"size": b"gone"}, "has no target/size"),
         ({"digest": b"sha256:../../x"}, "has a target that cannot be read"),
         ({"size": b"\x80"}, "80 is no varint"),
+        ({"mediatype": b"x" * 256}, "has a media type of 256 bytes, expected at most 255"),
         ({"size": varint(-1)}, "has a target of -1 bytes, expected 0 or more"),
     ],
 )
 def test_an_image_that_cannot_be_read_costs_only_itself(changes: dict[str, bytes], problem: str) -> None:
     found = read(one(**changes))
-    assert [names for names, _ in found.named] == [("other:1",)]
+    assert [shown for shown, _ in found.named] == [("other:1",)]
     assert isinstance(found.damage, CorruptContent)
     assert "image app:1 in meta.db" in str(found.damage)
     assert problem in str(found.damage)
@@ -168,6 +157,32 @@ def test_an_image_without_a_target_is_damaged() -> None:
     assert "has no target/digest" in str(found.damage)
 
 
+@pytest.mark.parametrize(("bound", "value"), [("NAMES", 1), ("TEXT", len("moby") + len("app:1"))])
+def test_how_many_names_are_held_is_bounded(monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(names, bound, value)
+    found = read({b"v1": {b"moby": {b"images": {b"app:1": record(APP), b"other:1": record(OTHER)}}}})
+    assert [shown for shown, _ in found.named] == [("app:1",)]
+    assert "meta.db: has more than " in str(found.damage)
+
+
+def test_how_many_namespaces_are_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "NAMESPACES", 1)
+    with pytest.raises(UnsafeArchive, match=r"^meta.db: has more than 1 names, or .* in one bucket$"):
+        read(spaces("a", "b"))
+
+
 def test_a_name_of_any_bytes_is_shown() -> None:
     found = read({b"v1": {b"moby": {b"images": {b"app\xff\n:1": record(APP)}}}})
-    assert [names for names, _ in found.named] == [("app\\xff\n:1",)]
+    assert [shown for shown, _ in found.named] == [("app\\xff\n:1",)]
+
+
+WHOLE = database(spaces("k8s.io", moby=APP, default=OTHER), size=1024)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_of_flipped_bytes_come_names_or_errors_of_ours(flips: list[tuple[int, int]]) -> None:
+    raw = bytearray(WHOLE)
+    for at, byte in flips:
+        raw[at] = byte
+    with suppress(CorruptContent, UsageError, NotFound), opened(bytes(raw)) as bolt:
+        read_names(bolt, "", "containerd-root:/p")

@@ -10,18 +10,22 @@ no fence to who can read the folder, and a digest proves a blob wherever it lies
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.bundles.entries import digest_in, familiar
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, InvalidDigest, NotFound, UsageError
+from toolkit.errors import CorruptContent, InvalidDigest, NotFound, UnsafeArchive, UsageError
 from toolkit.model import Descriptor
 from toolkit.plumbing.bolt import Bolt, Bucket
 
 VERSION, IMAGES, TARGET = b"v1", b"images", b"target"
+FIELDS = (b"digest", b"mediatype", b"size")  # of a target
 PREFERRED = ("moby", "k8s.io")
 DANGLING = "moby-dangling@"  # what Docker calls an image whose name went to another (daemon/containerd)
+NAMESPACES, NAMES = 1_000, 100_000  # of a store, and of images in one of them, held in memory
+TEXT = 16 << 20  # bytes of such names
+LONGEST_TYPE = 255  # bytes of a media type (RFC 6838)
 FEW = 20  # namespaces to list in a sentence
 VARINT_LIMIT = 10  # bytes of 64 bits, seven in each
 
@@ -42,12 +46,12 @@ def read_names(bolt: Bolt, namespace: str, place: str) -> Names:
     """
     found = Names()
     version = bolt.root.bucket(VERSION)
-    spaces = {_text(name): space for name, space in version.buckets()} if version else {}
+    spaces = {_text(name): space for name, space in _at_most(NAMESPACES, version)}
     images = _chosen(spaces, namespace, place)
     if images is None:
         return found
     try:
-        for name, record in images.buckets():
+        for name, record in _at_most(NAMES, images):
             _add(found, name, record)
     except CorruptContent as error:  # what is left of the bucket cannot be found
         found.damage = found.damage or error
@@ -74,6 +78,17 @@ def signed(raw: bytes) -> int:
         if byte < 0x80:  # noqa: PLR2004 - the mark of all bytes but the last
             return number >> 1 ^ -(number & 1)
     raise ValueError(f"{raw[:VARINT_LIMIT].hex()} is no varint")
+
+
+def _at_most(count: int, place: Bucket | None) -> Iterator[tuple[bytes, Bucket]]:
+    """Yield the buckets in one; raises UnsafeArchive where they, or their names, are too many to hold."""
+    left = TEXT
+    for number, (name, found) in enumerate(place.buckets() if place else ()):
+        left -= len(name)
+        if number == count or left < 0:
+            bounds = f"{count} names, or {TEXT} bytes of them"
+            raise UnsafeArchive(found.bolt.subject, f"has more than {bounds}, in one bucket")
+        yield name, found
 
 
 def _chosen(spaces: Mapping[str, Bucket], wanted: str, place: str) -> Bucket | None:
@@ -117,17 +132,21 @@ def _target(name: bytes, record: Bucket) -> Descriptor:
     """Return what a name points at."""
     subject = f"image {_text(name)} in {record.bolt.subject}"
     target = record.bucket(TARGET)
-    values = target.values() if target else {}
-    for key in (b"digest", b"mediatype", b"size"):
-        if key not in values:
-            raise CorruptContent(subject, f"has no target/{key.decode()}")
+    items = target.items() if target else ()
+    found = {key: value for key, value in items if key in FIELDS and isinstance(value, bytes)}
+    if missing := [key.decode() for key in FIELDS if key not in found]:
+        raise CorruptContent(subject, f"has no target/{missing[0]}")
+    digest, media_type, size = (found[key] for key in FIELDS)
+    if len(media_type) > LONGEST_TYPE:
+        problem = f"has a media type of {len(media_type)} bytes, expected at most {LONGEST_TYPE}"
+        raise CorruptContent(subject, problem)
     try:
-        digest, size = Digest.parse(_text(values[b"digest"])), signed(values[b"size"])
+        told = Descriptor(_text(media_type), Digest.parse(_text(digest)), signed(size))
     except (InvalidDigest, ValueError) as error:
         raise CorruptContent(subject, f"has a target that cannot be read ({error})") from error
-    if size < 0:
-        raise CorruptContent(subject, f"has a target of {size} bytes, expected 0 or more")
-    return Descriptor(_text(values[b"mediatype"]), digest, size)
+    if told.size < 0:
+        raise CorruptContent(subject, f"has a target of {told.size} bytes, expected 0 or more")
+    return told
 
 
 def _listed(spaces: Mapping[str, Bucket] | list[str]) -> str:
