@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Command = list[str]
 
 PEAK_ALLOWED = 128 << 20
+MEMORY, ZEROS = 3 << 29, bytes(1 << 20)  # bytes
+PATIENCE, PAUSE, AT_REST = 10.0, 0.05, 0.3  # seconds: in all, between looks, and without any I/O
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Measured:
 
 def timed(command: Command) -> Timing:
     """Run a program to its end; one that fails ends the benchmark with what it said."""
-    os.sync()
+    settle()
+    touch_memory()
     with tempfile.TemporaryFile() as said:
         start = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
@@ -100,6 +103,34 @@ def timed(command: Command) -> Timing:
                 f"{' '.join(command)}: exit {process.returncode}\n{said.read().decode(errors='replace')}"
             )
     return Timing(seconds, usage.ru_maxrss << 10)
+
+
+def settle() -> None:
+    """Write everything out, and wait until the disks are at rest, at most `PATIENCE` seconds.
+
+    What was deleted before is discarded only after the sync, which would count against who comes next.
+    """
+    os.sync()
+    before, quiet = "", 0
+    for _ in range(int(PATIENCE / PAUSE)):
+        with open("/proc/diskstats", encoding="ascii") as stats:
+            now = stats.read()
+        quiet = quiet + 1 if now == before else 0
+        if quiet * PAUSE >= AT_REST:
+            return
+        before = now
+        time.sleep(PAUSE)
+
+
+def touch_memory() -> None:
+    """Have as much memory at hand as one run fills with page cache.
+
+    A virtual machine's host takes back what is free for a while, and brings it again page by page: that
+    costs more than most of what is measured here, and would count against who comes next.
+    """
+    with tempfile.TemporaryFile(buffering=0) as file:  # gone before any of it is on a disk
+        for _ in range(MEMORY // len(ZEROS)):
+            file.write(ZEROS)
 
 
 def measure(row: Row, runs: int) -> Measured:
