@@ -225,7 +225,7 @@ def main() -> None:
     shape = parser.add_mutually_exclusive_group(required=True)
     shape.add_argument("--large", dest="shape", action="store_const", const=LARGE)
     shape.add_argument("--small", dest="shape", action="store_const", const=SMALL)
-    parser.add_argument("--megabytes", type=int, default=540, help="of content, over all layers")
+    parser.add_argument("--megabytes", type=int, default=1000, help="of content, over all layers")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     expected = make_store(chosen.dir, chosen.shape, chosen.megabytes * 1_000_000, chosen.seed)

@@ -1,6 +1,6 @@
 """Measure `lading` against the tools that people use today, and print the ratios.
 
-    python benchmarks/run.py                    make inputs of 540 MB, measure everything
+    python benchmarks/run.py                    make inputs of 1,000 MB, measure everything
     python benchmarks/run.py --only verify      the rows whose name holds this word
     python benchmarks/run.py --dir /big/disk    inputs stay there for the next run
 
@@ -292,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--dir", type=Path, help="keep the inputs here (default: nowhere)")
     parser.add_argument("--runs", type=int, default=5, help="pairs of timings per row")
-    parser.add_argument("--megabytes", type=int, default=540, help="size of each input")
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of each input")
     parser.add_argument("--only", default="", help="a word in the names of the rows to measure")
     chosen = parser.parse_args()
     # The lading of the Python that runs this comes first.
