@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import InvalidPlace, NotFound, Unsupported
+from toolkit.errors import InvalidPlace, NotFound, ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.platform import Platform
 from toolkit.ports import Sink, Source
@@ -71,6 +72,7 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
     if place.scheme in AT_REST:
         from toolkit.stores.running import refuse_running
 
+        _must_be(place)
         refuse_running(Path(place.path), reading.live)
     return KINDS[place.scheme].source(place, settings, reading)
 
@@ -119,6 +121,23 @@ def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # no
     if not place.scheme and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
         _refuse_store(place)
     return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
+
+
+def _must_be(place: Place) -> None:
+    """Raise NotFound where a store at rest is not there, Unsupported where it is of another kind."""
+    from toolkit.stores.kinds import kinds_at
+
+    path = Path(place.path)
+    if not path.exists():
+        raise NotFound(str(place), "is not there")
+    if not path.is_dir():
+        raise Unsupported(str(place), "is no folder", "give the root of a store")
+    kinds: list[str] = []
+    with suppress(ToolkitError):  # what is odd about it is for the store itself to say
+        kinds = kinds_at(path)
+    meant = {"containerd-root": "docker-root"}.get(place.scheme)  # which may have one in it
+    if kinds and not {place.scheme, meant} & {kind.partition("+")[0] for kind in kinds}:
+        raise Unsupported(str(place), f"is no {place.scheme}: place", f"read it as {kinds[0]}:{path}")
 
 
 def _refuse_store(place: Place) -> None:

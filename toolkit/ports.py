@@ -123,6 +123,14 @@ class Described(Protocol):
 
 
 @runtime_checkable
+class Remarks(Protocol):
+    """A store that may have something to say of itself, whichever image is asked for."""
+
+    def remarks(self) -> Sequence[Finding]:
+        """Return what a person should know: names that are lost, images that are not listed here."""
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

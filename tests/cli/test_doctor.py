@@ -29,13 +29,14 @@ def services(root: Path) -> Path:
 def test_a_bare_path_is_told_what_it_is(lading: Lading, root: Path) -> None:
     told = lading("doctor", str(root), "--quiet")
     assert told.code == 0
-    place, kind, driver, images, _, head, *lines = told.out.splitlines()
+    place, kind, driver, images, _, head, *lines, _, advice = told.out.splitlines()
     assert place.split() == ["Place", f"docker-root:{root}"]
     assert kind == "Kind     data root of Docker 1.10 or later"
     assert driver.split() == ["Driver", "vfs"]
     assert images.split() == ["Images", "1:", "1", "whole"]
     assert head.split()[0] == "NAME"
     assert [line.split()[-1] for line in lines] == ["whole", "whole"]
+    assert advice == f"saves what is whole: lading export --from docker-root:{root} -o FILE"
 
 
 @AS_ROOT
@@ -43,10 +44,7 @@ def test_what_is_damaged_is_told_with_the_way_to_save_it(lading: Lading, root: P
     services(root).write_bytes(b"changed")
     told = lading("doctor", str(root), "--quiet")
     assert told.code == 5
-    assert (
-        f"lading export ubuntu:14.04 ubuntu:trusty --from docker-root:{root} --allow-rebuilt -o FILE"
-        in told.out
-    )
+    assert f"lading export --from docker-root:{root} --allow-rebuilt -o FILE" in told.out
     assert "etc/services: size is 7, expected 12813" in told.err
     refused = lading("export", "ubuntu:14.04", "--from", f"docker-root:{root}", "-o", "x.tar", "--quiet")
     assert refused.code == 5
@@ -83,10 +81,21 @@ def test_a_folder_that_is_no_store_is_told_so(lading: Lading, tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     told = lading("doctor", str(tmp_path / "empty"))
     assert told.code == 3
-    assert "holds no store that we know; name what it is, one of " in told.err
+    assert "holds no store that we know, nor do the usual folders below it; " in told.err
 
 
 def test_a_store_given_as_a_bundle_is_told_its_kind(lading: Lading, root: Path) -> None:
     told = lading("ls", str(root))
     assert told.code == 4
     assert f"is a store, not a bundle; write docker-root:{root}" in told.err
+
+
+def test_the_way_to_save_it_repeats_the_options_and_can_be_pasted(
+    lading: Lading, root: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "my disk" / "docker"
+    moved.parent.mkdir()
+    root.rename(moved)
+    told = lading("doctor", str(moved.parent), "--live", "--quiet")
+    assert told.code == 0
+    assert f"lading export --from 'docker-root:{moved}' --live -o FILE" in told.out

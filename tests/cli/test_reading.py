@@ -48,6 +48,7 @@ def test_ls_tells_machines_the_same(lading: Lading) -> None:
                 "problem": "",
             }
         ],
+        "findings": [],
     }
 
 

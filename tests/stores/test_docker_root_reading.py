@@ -17,7 +17,7 @@ from tests.conftest import Told
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.digest import Digest, chain_ids
-from toolkit.errors import NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import nowhere, transfer
@@ -389,3 +389,53 @@ def test_a_root_with_both_is_read_by_its_drivers_unless_containerd_is_named(
         named.identify(TAG) != IMAGE_ID
     )  # there the manifest is kept, and its digest is what a name points at
     assert verify(named, [TAG]).ok
+
+
+# ── names that are lost ──
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"Repositories":{"ubuntu":{"ubuntu:14.04'])
+def test_without_names_every_image_is_listed_by_its_id(root: Path, text: str | None) -> None:
+    path = root / "image/vfs/repositories.json"
+    path.unlink() if text is None else path.write_text(text)
+    store = DockerRoot(root)
+    lines = store.listings()
+    configs = {f"sha256:{each.name}" for each in config(root).parent.iterdir()}
+    assert ({line.id for line in lines}, {line.names for line in lines}) == (configs, {()})
+    (remark,) = store.remarks()
+    assert "has lost the names of its images" in remark.problem
+    with pytest.raises(CorruptContent, match=r"names are lost with it; .* ask for one by its ID"):
+        store.image(TAG)
+    assert verify(store, [IMAGE_ID]).ok
+
+
+def test_a_store_beside_the_drivers_is_told_of(root: Path, engine_stores: Path) -> None:
+    assert DockerRoot(root).remarks() == []
+    subprocess.run(
+        ["cp", "-a", str(engine_stores / "docker-29-containerd/containerd"), str(root)], check=True
+    )
+    (remark,) = DockerRoot(root).remarks()
+    assert "images in a containerd store too: docker-root+containerd:PATH" in remark.problem
+
+
+def test_a_data_root_without_images_says_where_they_may_be(tmp_path: Path) -> None:
+    for name in ("buildkit", "containers", "volumes"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(NotFound, match="with the system's containerd they are elsewhere; look into"):
+        open_docker_root(tmp_path)
+
+
+def test_files_that_give_the_very_tar_are_proven_by_the_diff_id(root: Path) -> None:
+    """The top layer is empty: its tar is 1024 zero bytes, however it is made."""
+    layerdb(root, TOP, SPLIT).unlink()
+    image = DockerRoot(root, "", REBUILT).image(TAG)
+    assert {finding.severity for finding in image.findings} == {"note"}
+    assert any("its diffID proves it" in finding.problem for finding in image.findings)
+
+
+def test_what_was_changed_is_told_with_the_way_to_save_it(root: Path) -> None:
+    (tree(root, BASE) / "etc/rpc").unlink()
+    with pytest.raises(ToolkitError) as caught:
+        read_all(root)
+    assert str(caught.value).startswith(f"layer sha256:{BASE}: ")
+    assert "lading doctor says what can be saved, --allow-rebuilt makes the layer" in str(caught.value)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.operations.checkup import LOST, REBUILDABLE, WHOLE, Checked, check_up
+from toolkit.errors import StoreError
+from toolkit.operations.checkup import LOST, REBUILDABLE, UNREAD, UNREADABLE, WHOLE, Checked, check_up
 from toolkit.reading import Reading
 from toolkit.stores.docker_root.store import DockerRoot
 
@@ -59,4 +60,12 @@ def test_a_missing_tree_is_a_lost_image(root: Path) -> None:
 
 def test_a_quick_look_reads_no_layer(root: Path) -> None:
     (a_tree(root) / "etc/services").write_bytes(b"changed")
-    assert checked(root, fast=True).state == WHOLE
+    assert checked(root, fast=True).state == UNREAD
+
+
+def test_what_may_not_be_read_is_not_called_lost(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise StoreError("a file", "permission denied")
+
+    monkeypatch.setattr(DockerRoot, "open", refused)
+    assert checked(root).state == UNREADABLE

@@ -89,6 +89,12 @@ def test_docker_s_namespace_is_meant_then_that_of_kubernetes_then_the_only_one_w
     assert digests(read(keys)) == [digest.digest]
 
 
+def test_other_namespaces_with_images_are_told() -> None:
+    found = read(spaces("empty", default=OTHER, **{"k8s.io": APP}))
+    assert (found.namespace, found.others) == ("k8s.io", ("default",))
+    assert read(spaces(moby=APP), "moby").others == ()
+
+
 def test_a_namespace_that_is_asked_for_is_read() -> None:
     assert digests(read(spaces(moby=APP, default=OTHER), "default")) == [OTHER.digest]
     assert digests(read(spaces("empty", moby=APP), "empty")) == []
@@ -97,7 +103,8 @@ def test_a_namespace_that_is_asked_for_is_read() -> None:
 
 @pytest.mark.parametrize("keys", [{}, {b"v1": {}}, {b"v2": {b"moby": {}}}, spaces("moby"), spaces("a")])
 def test_a_store_without_images_has_no_names(keys: Tree) -> None:
-    assert read(keys) == Names()
+    found = read(keys)
+    assert (found.named, found.damage, found.others) == ([], None, ())
 
 
 def test_an_unknown_namespace_is_not_found_and_those_that_are_there_are_told() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.stores.kinds import kinds_at
+from toolkit.stores.kinds import kinds_at, stores_at
 
 REAL = {
     "docker-1.9.1-aufs": ["graph"],
@@ -50,3 +50,23 @@ def test_anything_else_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert kinds_at(tmp_path) == []
     assert kinds_at(tmp_path / "gone") == []
+
+
+def test_a_disk_is_looked_through_where_engines_keep_their_stores(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/docker/image/vfs/imagedb").mkdir(parents=True)
+    (tmp_path / "var/lib/registry/docker/registry/v2/repositories").mkdir(parents=True)
+    assert stores_at(tmp_path) == [
+        ("docker-root", tmp_path / "var/lib/docker"),
+        ("registry-root", tmp_path / "var/lib/registry"),
+    ]
+    assert stores_at(tmp_path / "var/lib/docker") == [("docker-root", tmp_path / "var/lib/docker")]
+    assert stores_at(tmp_path / "var") == [
+        ("docker-root", tmp_path / "var/lib/docker"),
+        ("registry-root", tmp_path / "var/lib/registry"),
+    ]
+
+
+def test_a_root_with_drivers_and_a_containerd_store_is_both(tmp_path: Path) -> None:
+    (tmp_path / "image/vfs/imagedb").mkdir(parents=True)
+    (tmp_path / "containerd/daemon/io.containerd.content.v1.content").mkdir(parents=True)
+    assert kinds_at(tmp_path) == ["docker-root", "docker-root+containerd"]

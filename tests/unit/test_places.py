@@ -122,7 +122,7 @@ def test_what_comes_later_is_said_to_be_unsupported(text: str, settings: Setting
 
 @pytest.mark.parametrize("scheme", ["docker-root", "containers-storage"])
 def test_a_root_that_is_not_there_is_not_found(scheme: str, settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="is not there; give "):
+    with pytest.raises(NotFound, match="is not there"):
         open_source(f"{scheme}:{tmp_path}/none", settings)
     with pytest.raises(Unsupported, match="cannot be imported into"):
         open_sink(f"{scheme}:{tmp_path}/none", settings)
@@ -203,3 +203,17 @@ def test_standard_input_is_a_bundle_and_stays_what_it_is(settings: Settings) -> 
     assert is_bundle("-")
     assert canonical("-", settings) == "-"
     assert canonical("./-", settings) == str(Path("-").absolute())
+
+
+@pytest.mark.parametrize("scheme", ["graph", "docker-root", "containers-storage", "containerd-root"])
+def test_a_store_of_another_kind_is_told_what_it_is(scheme: str, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "docker/registry/v2/repositories").mkdir(parents=True)
+    with pytest.raises(Unsupported, match=rf"is no {scheme}: place; read it as registry-root:{tmp_path}"):
+        open_source(f"{scheme}:{tmp_path}", settings)
+
+
+@pytest.mark.parametrize("scheme", ["graph", "docker-root", "containers-storage", "containerd-root"])
+def test_a_file_is_no_store(scheme: str, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unsupported, match="is no folder; give the root of a store"):
+        open_source(f"{scheme}:{tmp_path}/file", settings)

@@ -34,7 +34,7 @@ def test_an_engine_that_has_a_file_open_below_the_root_is_named(root: Path, engi
         refuse_running(root, live=False)
     assert str(caught.value) == (
         f"{root}: is in use by {seen} (pid {pid}), which has {file} open; stop it, or read with "
-        "--live: what it changes meanwhile is missed, half read or refused"
+        "--live ([lading] live): what it changes is missed or refused"
     )
     assert caught.value.exit_code == 75
     refuse_running(root, live=False)

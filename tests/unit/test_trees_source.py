@@ -39,6 +39,9 @@ class Literal:
     def names(self) -> list[tuple[str, str]]:
         return self.named
 
+    def lost(self) -> None:
+        """Nothing is."""
+
     def ids(self) -> list[str]:
         return list(self.configs)
 

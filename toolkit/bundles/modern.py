@@ -60,6 +60,7 @@ class ModernImage:
     documents: Mapping[Digest, Document] = field(repr=False)  # children before parents
     layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
     findings: tuple[Finding, ...] = ()
+    told_types: bool = True  # a layer of another compression than its type is a warning
 
     @property
     def offered(self) -> ProvenImage:
@@ -81,7 +82,8 @@ class ModernImage:
             if layer.diff_id is not None and proof.diff_id != layer.diff_id:
                 raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
         found = [(layer, proofs[layer.key]) for layer in self.layers if layer.diff_id]
-        findings = (*self.findings, *(odd for pair in found if (odd := _odd_type(*pair))))
+        odd = [odd for pair in found if (odd := _odd_type(*pair))] if self.told_types else []
+        findings = (*self.findings, *odd)
         compressions = frozenset(proof.compression for _, proof in found)
         return replace(self.offered, findings=findings, compressions=compressions)
 
@@ -130,7 +132,9 @@ class _Gathering:
         self._left = TOTAL
         self._take(top, 0)
         if self._missing and not self._images:
-            raise MissingMember(f"blob {self._missing[0]}", "is not there, and without it no image is whole")
+            raise MissingMember(
+                f"blob {self._missing[0]}", "is not there, and without it this image is not whole"
+            )
 
     def chosen(self, platform: Platform) -> Descriptor:
         """Return the manifest for a platform; raises NotFound."""

@@ -157,7 +157,7 @@ def tell(
     output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
 ) -> None:
     """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
-    found = [] if images else [nothing_in(source.place)]
+    found = [*options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from toolkit.cli.pictures import NAMELESS, listing_json
 from toolkit.cli.progress import progress_for
 from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
+from toolkit.image import Finding
 from toolkit.places import Place
 from toolkit.ports import Described, Source
 from toolkit.reading import Reading
@@ -27,6 +29,7 @@ from toolkit.settings import Settings, load_settings
 if TYPE_CHECKING:
     from toolkit.operations.checkup import Checked
 
+BESIDE = "docker-root+containerd:"
 HEAD = ("NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "STATE")
 
 
@@ -38,13 +41,14 @@ HEAD = ("NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "STATE")
 def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None:
     """Say what a store holds, what of it is damaged and what can still be saved. Nothing is changed.
 
-    PLACE may also be the bare path of a data root: which engine wrote it is told by what lies there. Every
-    layer is read and compared. Exits with 5 where something is damaged and with 6 where it is unsafe.
+    PLACE may also be the bare path of a data root, or of a disk with some: which engine wrote one is told by
+    what lies there. Every layer is read and compared. Exits with 5 where something is damaged and with 6
+    where it is unsafe.
     """
     from toolkit.operations.checkup import check_up
 
     settings = load_settings()
-    found = []
+    found: list[Visit] = []
     for each in places_at(place):
         rescue = replace(reading, allow_rebuilt=True)
         with (
@@ -52,22 +56,39 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
             progress_for(output, "reading") as progress,
         ):
             checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
-            found.append((source.place, _facts(source), checked))
-    tell(output, found)
+            if not checked and each.startswith(BESIDE) and found:
+                continue  # a Docker with a graph driver has one, for what its containers need
+            found.append(Visit(source.place, _facts(source), options.remarks_of(source), checked))
+    tell(output, found, _words(reading))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One place that was looked at: what it is, what it says of itself, and its images."""
+
+    place: str
+    facts: dict[str, str]
+    remarks: list[Finding]
+    checked: list[Checked]
 
 
 def places_at(text: str) -> list[str]:
-    """Return the places that a bare path can be read as; raises NotFound where it is no store."""
-    from toolkit.stores.kinds import kinds_at
+    """Return the places that a bare path can be read as, or that lie below it where engines keep them.
+
+    Raises NotFound where there is no store.
+    """
+    from toolkit.stores.kinds import stores_at
 
     place = Place.parse(text)
-    if place.scheme or not Path(place.path).is_dir():
+    folder = Path(place.path)
+    if place.scheme or not folder.is_dir():
         return [text]
-    kinds = kinds_at(Path(place.path))
-    if not kinds and not (Path(place.path) / "manifest.json").exists():  # else skopeo's folder of one image
-        known = options.kinds_of_places()
-        raise NotFound(text, "holds no store that we know", f"name what it is, one of {known}")
-    return [f"{kind}:{place.path}" for kind in kinds] or [text]
+    if found := [f"{kind}:{path}" for kind, path in stores_at(folder)]:
+        return found
+    if (folder / "manifest.json").exists():  # skopeo's folder of one image
+        return [text]
+    advice = "give the data root itself, as /var/lib/docker, or name what it is, as docker-root:PATH"
+    raise NotFound(text, "holds no store that we know, nor do the usual folders below it", advice)
 
 
 def _reopened(place: str, settings: Settings, reading: Reading) -> Any:  # noqa: ANN401
@@ -80,20 +101,21 @@ def _facts(source: Source) -> dict[str, str]:
     return dict(source.described()) if isinstance(source, Described) else {"kind": options.kind_of(source)}
 
 
-def tell(output: Output, found: Sequence[tuple[str, dict[str, str], list[Checked]]]) -> None:
-    """Print what was found; raises the gravest of what is damaged."""
-    findings = [finding for _, _, checked in found for each in checked for finding in each.findings]
-    report = Report(found[0][0], (), tuple(dict.fromkeys(findings)))
+def tell(output: Output, found: Sequence[Visit], words: str) -> None:
+    """Print what was found; raises the gravest of what is damaged. `words` are the options it took."""
+    findings = [finding for visit in found for finding in visit.remarks]
+    findings += [finding for visit in found for each in visit.checked for finding in each.findings]
+    report = Report(found[0].place, (), tuple(dict.fromkeys(findings)))
     if output.json:
-        output.document({"places": [_json(*each) for each in found], "ok": report.ok})
-    for place, facts, checked in () if output.json else found:
-        output.facts([("Place", place), *((title.capitalize(), text) for title, text in facts.items())])
-        output.facts([("Images", _summary(checked))])
-        if checked:
+        output.document({"places": [_json(visit) for visit in found], "ok": report.ok})
+    for visit in () if output.json else found:
+        titles = [(title.capitalize(), text) for title, text in visit.facts.items()]
+        output.facts([("Place", visit.place), *titles, ("Images", _summary(visit.checked))])
+        if visit.checked:
+            rows = [_row(each, name) for each in visit.checked for name in each.listing.names or ("",)]
             output.say("")
-            output.table(HEAD, [_row(each, name) for each in checked for name in each.listing.names or ("",)])
-        if advice := _advice(place, checked):
-            output.say("", *advice)
+            output.table(HEAD, rows)
+            output.say("", *_advice(visit, words))
     worst = None if report.ok else max(report.errors, key=lambda finding: finding.exit_code)
     output.findings(finding for finding in report.findings if finding is not worst)
     if worst:
@@ -112,21 +134,30 @@ def _summary(checked: Sequence[Checked]) -> str:
     return f"{len(checked)}: {told}" if told else "none"
 
 
-def _advice(place: str, checked: Sequence[Checked]) -> list[str]:
-    """Say with which commands what is not lost can be saved; nothing where all is whole."""
-    from toolkit.operations.checkup import REBUILDABLE, WHOLE
+def _advice(visit: Visit, words: str) -> list[str]:
+    """Say with which commands what is not lost can be saved."""
+    from toolkit.operations.checkup import REBUILDABLE, UNREAD, WHOLE
 
-    if all(each.state == WHOLE for each in checked):
-        return []
     lines = []
-    for state, option in ((WHOLE, ""), (REBUILDABLE, " --allow-rebuilt")):
-        found = [each.listing for each in checked if each.state == state]
-        if names := " ".join(name for item in found for name in item.names or (item.id,)):
-            lines.append(f"saves what is {state}: lading export {names} --from {place}{option} -o FILE")
+    for state, option in ((WHOLE, ""), (UNREAD, ""), (REBUILDABLE, " --allow-rebuilt")):
+        found = [each.listing for each in visit.checked if each.state == state]
+        names = [name for item in found for name in item.names or (item.id,)]
+        asked = "" if len(found) == len(visit.checked) else f"{shlex.join(names)} "
+        if found:
+            command = f"lading export {asked}--from {shlex.quote(visit.place)}{words}{option} -o FILE"
+            lines.append(f"saves what is {state}: {command}")
     return lines
 
 
-def _json(place: str, facts: dict[str, str], checked: Sequence[Checked]) -> dict[str, Any]:
+def _words(reading: Reading) -> str:
+    """Return the options by which a place was read, to be repeated; not --allow-rebuilt, which is told."""
+    words = [f" --namespace {shlex.quote(reading.namespace)}"] if reading.namespace else []
+    words += [f" --prefer {reading.prefer}"] if reading.prefer else []
+    flags = {"--docker-compatible": reading.docker_compatible, "--live": reading.live}
+    return "".join([*words, *(f" {flag}" for flag, given in flags.items() if given)])
+
+
+def _json(visit: Visit) -> dict[str, Any]:
     images = [
         {
             **listing_json(each.listing),
@@ -134,6 +165,7 @@ def _json(place: str, facts: dict[str, str], checked: Sequence[Checked]) -> dict
             "layers": each.layers,
             "findings": [finding_json(finding) for finding in each.findings],
         }
-        for each in checked
+        for each in visit.checked
     ]
-    return {"place": place, **facts, "images": images}
+    remarks = [finding_json(finding) for finding in visit.remarks]
+    return {"place": visit.place, **visit.facts, "findings": remarks, "images": images}

@@ -9,6 +9,7 @@ from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import LISTING_HEAD, listing_json, listing_rows, problems
 from toolkit.reading import Reading
+from toolkit.report import finding_json
 from toolkit.settings import load_settings
 
 
@@ -20,8 +21,15 @@ def command(output: Output, place: str, reading: Reading) -> None:
     """List the images in a store or bundle."""
     with options.opened(place, load_settings(), reading) as source:
         listings = source.listings()
+        noticed = options.remarks_of(source)
     if output.json:
-        output.document({"place": source.place, "images": [listing_json(item) for item in listings]})
+        output.document(
+            {
+                "place": source.place,
+                "images": [listing_json(item) for item in listings],
+                "findings": [finding_json(finding) for finding in noticed],
+            }
+        )
         return
     output.table(LISTING_HEAD, listing_rows(listings))
-    output.findings(problems(listings))
+    output.findings([*noticed, *problems(listings)])

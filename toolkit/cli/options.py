@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from toolkit import mediatype, places
+from toolkit.image import Finding
 from toolkit.platform import Platform
-from toolkit.ports import Closes, HoldsV1, Source
+from toolkit.ports import Closes, HoldsV1, Remarks, Source
 from toolkit.reading import Reading
 from toolkit.settings import Settings
 
@@ -125,6 +126,11 @@ def closing(source: Source) -> Iterator[Source]:
     finally:
         if isinstance(source, Closes):
             source.close()
+
+
+def remarks_of(source: Source) -> list[Finding]:
+    """Return what a place has to say of itself."""
+    return list(source.remarks()) if isinstance(source, Remarks) else []
 
 
 def kinds_of_places() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import StoreError, ToolkitError
 from toolkit.image import Finding, Layer, SourceImage
 from toolkit.operations.copy import Progress, watched
 from toolkit.operations.verify import as_finding
@@ -13,10 +13,14 @@ from toolkit.outline import Listing
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Source
+from toolkit.report import ERROR
 
 WHOLE = "whole"
+UNREAD = "not read"  # its records are whole; nobody looked at its layers
 REBUILDABLE = "rebuildable"  # some of its layers' tars are lost; their files are there
+UNREADABLE = "unreadable"  # we may not read it, or its disk does not let us
 LOST = "lost"
+UNABLE = StoreError.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def check_up(
             saved.append(rescue())
         return saved[0]
 
-    return [_checked(listing, image, seen, rescuer) for listing, image in offered]
+    whole = UNREAD if fast else WHOLE
+    return [_checked(listing, image, whole, seen, rescuer) for listing, image in offered]
 
 
 def _image(source: Source, listing: Listing) -> SourceImage | Finding:
@@ -78,13 +83,15 @@ def _image(source: Source, listing: Listing) -> SourceImage | Finding:
 
 
 def _checked(
-    listing: Listing, image: SourceImage | Finding, seen: _Seen, rescuer: Callable[[], Source]
+    listing: Listing, image: SourceImage | Finding, whole: str, seen: _Seen, rescuer: Callable[[], Source]
 ) -> Checked:
     layers = () if isinstance(image, Finding) else image.layers
     noticed = (image,) if isinstance(image, Finding) else tuple(image.findings)
     errors = tuple(seen.failures[layer.key] for layer in layers if layer.key in seen.failures)
     if not errors and not isinstance(image, Finding):
-        return Checked(listing, WHOLE, len(layers), noticed)
+        return Checked(listing, whole, len(layers), noticed)
+    if {finding.exit_code for finding in (*noticed, *errors) if finding.severity == ERROR} == {UNABLE}:
+        return Checked(listing, UNREADABLE, len(layers), (*noticed, *errors))
     rescued = _rescued(rescuer(), listing)
     state = REBUILDABLE if rescued is not None else LOST
     return Checked(listing, state, len(rescued or layers), (*noticed, *errors))

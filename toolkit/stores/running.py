@@ -68,7 +68,7 @@ def refuse_running(path: Path, live: bool) -> None:  # noqa: FBT001 - as it stan
     files is what they were at that moment.
     """
     if not live and (sign := running_engine(path)):
-        advice = "stop it, or read with --live: what it changes meanwhile is missed, half read or refused"
+        advice = "stop it, or read with --live ([lading] live): what it changes is missed or refused"
         raise TryAgain(str(path), f"is in use by {sign.engine}, {sign.how}", advice)
 
 

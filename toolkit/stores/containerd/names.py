@@ -36,6 +36,8 @@ class Names:
 
     named: list[tuple[tuple[str, ...], Descriptor]] = field(default_factory=list)
     damage: CorruptContent | None = None  # the first thing that could not be read
+    namespace: str = ""  # whose they are
+    others: tuple[str, ...] = ()  # namespaces that hold images too
 
 
 def read_names(bolt: Bolt, namespace: str, place: str) -> Names:
@@ -47,7 +49,11 @@ def read_names(bolt: Bolt, namespace: str, place: str) -> Names:
     found = Names()
     version = bolt.root.bucket(VERSION)
     spaces = {_text(name): space for name, space in _at_most(NAMESPACES, version)}
-    images = _chosen(spaces, namespace, place)
+    found.namespace = _chosen(spaces, namespace, place)
+    found.others = tuple(
+        name for name, space in spaces.items() if name != found.namespace and _holds_images(space)
+    )
+    images = spaces[found.namespace].bucket(IMAGES) if found.namespace else None
     if images is None:
         return found
     try:
@@ -91,8 +97,8 @@ def _at_most(count: int, place: Bucket | None) -> Iterator[tuple[bytes, Bucket]]
         yield name, found
 
 
-def _chosen(spaces: Mapping[str, Bucket], wanted: str, place: str) -> Bucket | None:
-    """Return the images of a namespace; None where it has none.
+def _chosen(spaces: Mapping[str, Bucket], wanted: str, place: str) -> str:
+    """Return the namespace that is meant; empty where there is none.
 
     Unasked, one that holds images goes before those that do not: Docker has its namespace in every containerd
     that it runs containers on, also while its images lie elsewhere.
@@ -100,13 +106,13 @@ def _chosen(spaces: Mapping[str, Bucket], wanted: str, place: str) -> Bucket | N
     if wanted:
         if wanted not in spaces:
             raise NotFound(f"namespace {wanted}", f"is not in {place}", f"it has {_listed(spaces)}")
-        return spaces[wanted].bucket(IMAGES)
+        return wanted
     full = [name for name, space in spaces.items() if _holds_images(space)] or list(spaces)
     name = next((name for name in PREFERRED if name in full), full[0] if len(full) == 1 else "")
     if full and not name:
         advice = "name one: --namespace NAME"
         raise UsageError(place, f"has several namespaces, {_listed(full)}, and it is not told which", advice)
-    return spaces[name].bucket(IMAGES) if name else None
+    return name
 
 
 def _holds_images(space: Bucket) -> bool:

@@ -23,7 +23,7 @@ from toolkit.platform import Platform
 from toolkit.plumbing.bolt import Bolt
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.containerd.names import Names, read_names
+from toolkit.stores.containerd.names import FEW, Names, read_names
 from toolkit.stores.containerd.recovery import recovered
 from toolkit.stores.folder_blobs import FolderBlobs
 
@@ -32,7 +32,7 @@ DATABASE = "io.containerd.metadata.v1.bolt"
 META = f"{DATABASE}/meta.db"
 IN_DOCKER = "containerd/daemon"  # of a data root
 NAMELESS = "names are lost with it; lading ls lists the images that are there, ask for one by its digest"
-NOT_HERE = "is not on this disk, and without it no image is whole"
+NOT_HERE = "is not on this disk, and without it this image is not whole"
 AGAIN = (
     "pull the image again, or export it from another node: containerd can discard layers"
     " that it has unpacked (discard_unpacked_layers)"
@@ -52,6 +52,8 @@ class ContainerdStore(ListedImages):
         self._listed: Entries | None = None
         self._stamp: Stamp | None = None
         self._damage: CorruptContent | None = None
+        self._told = ""
+        self._others: tuple[str, ...] = ()
 
     def entries(self) -> Entries:
         """Return what the database lists; what can be found without it where it is damaged or not there."""
@@ -62,13 +64,23 @@ class ContainerdStore(ListedImages):
             lost = recovered(self._folder, self.place) if names.damage else []
             self._listed = Entries.listing([*names.named, *(((), top) for top in lost)])
             self._stamp, self._damage = stamp, names.damage
+            self._told, self._others = names.namespace, names.others
         return self._listed
 
     def described(self) -> dict[str, str]:
         """Say whose images these are."""
         self.entries()
-        names = f"lost: {self._damage}" if self._damage else "there"
-        return {"kind": "store of containerd", "namespace": self.namespace or "by default", "names": names}
+        return {"kind": "store of containerd", "namespace": self.namespace or self._told or "none"}
+
+    def remarks(self) -> list[Finding]:
+        """Say that names are lost, and that other namespaces have images too."""
+        self.entries()
+        found = [Finding(self.place, f"has lost names of images: {self._damage}")] if self._damage else []
+        if self._others:
+            names = ", ".join(self._others[:FEW])
+            problem = f"has images in other namespaces too: {names}; name one with --namespace"
+            found.append(Finding(self.place, problem))
+        return found
 
     def gathered(
         self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest, ToolkitError
 from toolkit.image import Finding
-from toolkit.model import Config, HistoryItem
+from toolkit.model import Config, HistoryItem, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.imagelist import ImageList
 from toolkit.stores.containers_storage.layerlist import Driver, LayerList
@@ -28,6 +29,9 @@ class StorageRecords:
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield each name with its image's ID."""
         return self._images.names()
+
+    def lost(self) -> None:
+        """Return nothing: names and images stand in one document."""
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
@@ -87,7 +91,8 @@ class StorageRecords:
         documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
         sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
         found = gather(Regenerated(documents, sizes), image.names, manifest.descriptor)
-        return replace(found, findings=(*image.findings, *found.findings))
+        findings = (*image.findings, *found.findings, *_types_told(image_id, manifest))
+        return replace(found, findings=findings, told_types=False)
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:  # noqa: ARG002 - one shape for all
         """Say by which manifest an image was pulled, whose digest is in its name elsewhere."""
@@ -138,6 +143,14 @@ class StorageRecords:
             if layer := next(filter(fits, stack), None):
                 return layer
         return None
+
+
+def _types_told(image_id: Digest, manifest: Manifest) -> list[Finding]:
+    """Say of a manifest that podman made of a loaded archive that it calls its plain layers compressed."""
+    if not any(mediatype.compression_of(layer.media_type) for layer in manifest.layers):
+        return []
+    problem = "has podman's own manifest, which calls layers compressed that are not; engines do not mind"
+    return [Finding(f"image {image_id}", problem, "note")]
 
 
 def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
-from toolkit.errors import InvalidDigest
+from toolkit.errors import CorruptContent, InvalidDigest
 from toolkit.image import Finding
 from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
@@ -39,15 +39,27 @@ class DriverRecords:
 
     def names(self) -> list[tuple[str, str]]:
         """Return each name with its image's ID."""
-        return list(self._images.names().items())
+        try:
+            return list(self._images.names().items())
+        except CorruptContent:
+            return []
+
+    def lost(self) -> CorruptContent | None:
+        """Return why the names cannot be read; None where they can, or where there are no images."""
+        try:
+            if self._images.names() or next(self._images.ids(), None) is None:
+                return None
+        except CorruptContent as error:
+            return error
+        return self._images.unnamed()
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
         yield from map(str, self._images.ids())
 
     def intermediate(self) -> set[str]:
-        """Return the IDs of parents."""
-        return set(map(str, self._images.parents()))
+        """Return the IDs of parents; where names are lost, one of them may have had one."""
+        return set() if self.lost() else set(map(str, self._images.parents()))
 
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises MissingMember, or Mismatch where its bytes were changed."""
@@ -71,7 +83,7 @@ class DriverRecords:
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:
         """Say it of all images at once, and of one that was pulled, by which digest."""
-        called = [name for name, known in self._images.names().items() if known == str(image_id)]
+        called = [name for name, known in self.names() if known == str(image_id)]
         pulled = self._distribution.findings(image_id, called, config.diff_ids)
         return [*pulled, Finding(self._place, NO_MANIFESTS, "note")]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from toolkit.digest import Digest, is_v1_id
 from toolkit.document import LIMIT, load
-from toolkit.errors import InvalidDigest, InvalidDocument, Mismatch, MissingMember
+from toolkit.errors import CorruptContent, InvalidDigest, InvalidDocument, Mismatch, MissingMember
 from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.reference import same
@@ -49,6 +49,13 @@ class ImageDb:
             except InvalidDigest:
                 continue
         return found
+
+    def unnamed(self) -> CorruptContent | None:
+        """Return what is wrong where there is no file of names; a table may be empty."""
+        where = f"{self._folder}/repositories.json"
+        if self._files.size(where) is not None:
+            return None
+        return MissingMember(f"{self._files.folder}/{where}", "is not there")
 
     def names(self) -> dict[str, str]:
         """Map each name, `ubuntu:14.04` or `ubuntu@sha256:…`, to the image ID it stands for, as text.

@@ -7,9 +7,11 @@ A Docker 29 that has no such images keeps them in the containerd store below its
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.errors import NotFound, ToolkitError, Unsupported
+from toolkit.image import Finding
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Source
 from toolkit.reading import AS_IT_IS, Reading
@@ -18,6 +20,7 @@ from toolkit.stores.docker_root.driver_store import DriverStore
 from toolkit.stores.docker_root.drivers import DRIVERS
 from toolkit.stores.trees.drivers import Drivers
 
+EMPTY = ("buildkit", "containers", "plugins", "swarm", "volumes")  # folders that every Docker makes
 CONTAINERD = "containerd"  # as a driver: the store in containerd/daemon
 
 
@@ -50,6 +53,15 @@ class DockerRoot(Drivers):
             place, [DriverStore(self._files, DRIVERS[name], place, allow_rebuilt=rebuilt) for name in names]
         )
 
+    def remarks(self) -> list[Finding]:
+        """Say also that the containerd store beside the drivers has images of its own."""
+        with suppress(ToolkitError):
+            root = holds_containerd(self._files.folder)
+            if root and (count := len(ContainerdStore(root).entries())):
+                problem = f"has {count} images in a containerd store too: docker-root+containerd:PATH"
+                return [*super().remarks(), Finding(self.place, problem)]
+        return super().remarks()
+
     def _found(self, path: Path) -> list[str]:
         """Name the drivers with images here that we read; raises where there is none."""
         found = _drivers(self._files)
@@ -75,4 +87,7 @@ def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError
         return Unsupported(str(path), "is the data root of a Docker 0.7 to 1.9", f"read it as graph:{path}")
     if not path.is_dir():
         return NotFound(str(path), "is not there", advice)
+    if sum(files.has_folder(name) for name in EMPTY) > 1:
+        problem = "is a Docker data root without images: with the system's containerd they are elsewhere"
+        return NotFound(str(path), problem, "look into /var/lib/containerd of that disk: lading doctor PATH")
     return NotFound(str(path), "has no folder image/DRIVER/imagedb", advice)

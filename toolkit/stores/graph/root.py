@@ -108,7 +108,11 @@ class GraphRoot:
 def _no_root(path: Path) -> ToolkitError:
     advice = "give the data root of a Docker 0.7 to 1.9"
     if (path / "image").is_dir():
-        return Unsupported(str(path), "is the data root of a Docker 1.10 or later, not read yet", advice)
+        return Unsupported(
+            str(path), "is the data root of a Docker 1.10 or later", f"read it as docker-root:{path}"
+        )
     if (path / "overlay-images").is_dir() or (path / "vfs-images").is_dir():
-        return Unsupported(str(path), "is a store of podman or buildah, not read yet", advice)
+        return Unsupported(
+            str(path), "is a store of podman or buildah", f"read it as containers-storage:{path}"
+        )
     return NotFound(str(path), "holds no folder named graph", advice)

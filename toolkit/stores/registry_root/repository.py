@@ -103,7 +103,7 @@ class Repository:
     def _layer(self, digest: Digest) -> Layer:
         """Describe a layer of schema 1, whose compression nothing tells but its bytes."""
         if (size := self.size(digest)) is None and digest not in self._unlinked:
-            raise MissingMember(f"blob {digest}", "is not there, and without it no image is whole")
+            raise MissingMember(f"blob {digest}", "is not there, and without it this image is not whole")
         if size is None or self._linked[digest] != LAYERS:
             raise self._refusal(digest)
         with self.open(digest, size) as extent:

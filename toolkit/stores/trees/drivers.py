@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from toolkit.errors import UnsafeArchive
-from toolkit.image import Layer, SourceImage
+from toolkit.image import Finding, Layer, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -53,6 +53,10 @@ class Drivers:
     def described(self) -> dict[str, str]:
         """Say which drivers the store was used with."""
         return {"kind": self.kind, "driver": ", ".join(part.driver_name for part in self.parts)}
+
+    def remarks(self) -> list[Finding]:
+        """Return what the drivers have to say."""
+        return [finding for part in self.parts for finding in part.remarks()]
 
     def _holder(self, name: str) -> TreeSource:
         """Return the one driver that has an image; raises UnsafeArchive where two have different ones."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
+from toolkit.errors import CorruptContent
 from toolkit.image import Finding, SourceImage
 from toolkit.model import Config
 from toolkit.stores.trees.stored import StoredLayer
@@ -17,6 +18,9 @@ class Records(Protocol):
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Yield each name and the ID of the image it stands for, `sha256:…`; a name may come twice."""
+
+    def lost(self) -> CorruptContent | None:
+        """Return why there are no names although there are images; None where nothing is wrong."""
 
     def ids(self) -> Iterable[str]:
         """Yield the ID of every image, named or not."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest, InvalidDocument, NotFound, ToolkitError, UnsafeArchive
-from toolkit.image import Layer, SourceImage, placeholder
+from toolkit.image import Finding, Layer, SourceImage, placeholder
 from toolkit.model import Config
 from toolkit.outline import Listing, Outline, OutlineLayer, modern_outline
 from toolkit.platform import Platform
@@ -20,6 +20,7 @@ from toolkit.stores.trees.rebuiltimage import RebuiltImage
 from toolkit.stores.trees.records import Records
 from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
+BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
 LOCAL = "localhost/"  # podman's registry of what came from none
 
 
@@ -87,6 +88,11 @@ class TreeSource:
         with self._trees.open(self._where(layer.key), layer) as content:
             yield content
 
+    def remarks(self) -> list[Finding]:
+        """Say that the names are lost, where they are."""
+        lost = self._records.lost()
+        return [Finding(self.place, f"has lost the names of its images: {lost}")] if lost else []
+
     def names(self) -> list[str]:
         """Return every name there is."""
         return [name for name, _ in self._records.names()]
@@ -130,6 +136,8 @@ class TreeSource:
             return (stored,), _parsed(image_id, stored)
         if name in self._records.ids():
             return (), _parsed(name, name)
+        if lost := self._records.lost():
+            raise replace(lost, advice=BY_ID)
         raise not_found(name, self.place, self.names())
 
     def _listing(self, names: tuple[str, ...], text: str) -> Listing:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, MissingMember, StoreError, Unsupported
+from toolkit.errors import CorruptContent, MissingMember, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import Extent, nowhere, transfer
@@ -28,6 +28,8 @@ from toolkit.stores.trees.sizes import matched, size_findings
 
 OVERLAY, AUFS, WHOLE = "overlay", "aufs", "whole"  # what a tree holds: changes in one's form, or everything
 TAR = "tar"  # a size that was recorded is that of the tar itself
+CHANGED = "it was changed after the layer was stored"
+SAVED = "lading doctor says what can be saved, --allow-rebuilt makes the layer of its files as they are"
 REBUILT_KEY = "rebuilt-"  # begins the key of a layer whose tar is made anew
 
 
@@ -89,8 +91,17 @@ class StoredLayers:
     @contextmanager
     def open(self, stored: StoredLayer, layer: Layer) -> Iterator[Content]:
         """Open the layer's tar, of the size that was measured."""
-        with self._reader(stored, anew=layer.key.startswith(REBUILT_KEY)) as reader:
-            yield reader.content(layer.size)
+        anew = layer.key.startswith(REBUILT_KEY)
+        try:
+            with self._reader(stored, anew=anew) as reader:
+                yield reader.content(layer.size)
+        except CorruptContent as error:
+            if anew or isinstance(error, UnsafeArchive):
+                raise
+            subject = (
+                error.subject if stored.subject in error.subject else f"{stored.subject}: {error.subject}"
+            )
+            raise replace(error, subject=subject, advice=f"{error.advice or CHANGED}; {SAVED}") from error
 
     def _exact(self, stored: StoredLayer) -> Examined:
         with self._reader(stored) as reader:
@@ -107,10 +118,16 @@ class StoredLayers:
         with self._reader(stored, anew=True) as reader:
             self._must_be_mounted(stored, reader.tree, needed=stored.size.value != 0)
             size = reader.measure().size
-        reason = str(cause).removeprefix(f"{stored.subject}: ")
+        layer = Layer(stored.rebuilt_key, size)
+        with self.open(stored, layer) as content:
+            digest = transfer(content, layer, nowhere).digest
+        if digest == stored.diff_id:
+            note = Finding(stored.subject, "is made of its files, and its diffID proves it", "note")
+            return Examined(replace(layer, digest=digest, diff_id=digest), (note,))
+        reason = str(replace(cause, advice="")).removeprefix(f"{stored.subject}: ")
         problem = f"is made anew of its files, because its exact tar cannot be proven ({reason})"
         finding = Finding(stored.subject, problem)
-        return Examined(Layer(stored.rebuilt_key, size), (finding,), stored.diff_id)
+        return Examined(layer, (finding,), stored.diff_id)
 
     @contextmanager
     def _reader(self, stored: StoredLayer, *, anew: bool = False) -> Iterator[TreeReader]:
