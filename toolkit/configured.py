@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit import mediatype
+from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
-from toolkit.image import Document, Finding, Layer, Proof, ProvenImage, made_manifest
+from toolkit.image import MADE_ANEW, Document, Finding, Layer, Proof, ProvenImage, made_manifest
 from toolkit.model import Config, Descriptor
 
 
@@ -22,6 +23,7 @@ class ConfiguredImage:
     config: Config = field(repr=False)
     stack: tuple[Layer, ...] = field(repr=False)  # one for each diffID, base first; some may be the same
     findings: tuple[Finding, ...] = ()
+    anew: Mapping[str, Digest] = field(default_factory=dict, repr=False)  # key → the diffID it had
 
     def __post_init__(self) -> None:
         """Refuse a config that tells of another number of layers."""
@@ -38,7 +40,7 @@ class ConfiguredImage:
         """Return the image with a manifest made of the proofs, one for each layer's key."""
         found = [proofs[layer.key] for layer in self.stack]
         config = Descriptor.of(mediatype.OCI_CONFIG, self.config.raw)
-        blobs = [_descriptor(layer, proof) for layer, proof in zip(self.stack, found, strict=True)]
+        blobs = [self._descriptor(layer, proof) for layer, proof in zip(self.stack, found, strict=True)]
         manifest = made_manifest(config, blobs)
         documents = {
             config.digest: Document(config, self.config.raw),
@@ -49,10 +51,11 @@ class ConfiguredImage:
         compressions = frozenset(proof.compression for proof in found)
         return ProvenImage(self.names, manifest.descriptor, documents, once, findings, compressions)
 
-
-def _descriptor(layer: Layer, proof: Proof) -> Descriptor:
-    blob = Descriptor(mediatype.layer_type(proof.compression), proof.digest, proof.size)
-    return blob.annotated(layer.v1.annotations()) if layer.v1 else blob
+    def _descriptor(self, layer: Layer, proof: Proof) -> Descriptor:
+        blob = Descriptor(mediatype.layer_type(proof.compression), proof.digest, proof.size)
+        if was := self.anew.get(layer.key):
+            blob = blob.annotated({MADE_ANEW: str(was)})
+        return blob.annotated(layer.v1.annotations()) if layer.v1 else blob
 
 
 def odd_compressions(layers: Sequence[Layer], proofs: Sequence[Proof]) -> list[Finding]:

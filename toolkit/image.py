@@ -31,6 +31,7 @@ class Finding:
     exit_code: int = 5  # of an error, as the error tree has it
 
 
+MADE_ANEW = "io.lading.made-anew"  # annotation of a layer made of its files: the diffID that it had
 NO_DIGESTS = "records no digest of its layers: whether their bytes were changed cannot be known from it"
 
 

@@ -53,7 +53,10 @@ def test_what_is_damaged_is_told_with_the_way_to_save_it(lading: Lading, root: P
     )
     assert saved.code == 0
     assert "it has layers that were made anew" in saved.err
-    assert lading("verify", "x.tar", "--quiet").code == 0
+    verified = lading("verify", "x.tar", "--quiet")
+    assert verified.code == 0
+    assert f"was made anew of its files where it was exported; there it was sha256:{BASE}" in verified.err
+    assert lading("verify", "x.tar", "--strict", "--quiet").code == 5
 
 
 def test_a_quick_look_reads_no_layer(lading: Lading, root: Path) -> None:

@@ -43,6 +43,12 @@ def test_each_old_diff_id_is_replaced_where_it_stands() -> None:
     assert picture.config.diff_ids == (NEW, TWO, NEW)
 
 
+def test_the_manifest_says_which_layer_it_was() -> None:
+    (picture,) = image(raw()).proven(proofs(NEW)).images()
+    told = [layer.annotations for layer in picture.manifest.layers]
+    assert told == [{"io.lading.made-anew": str(ONE)}, {}, {"io.lading.made-anew": str(ONE)}]
+
+
 def test_the_new_image_id_is_told_with_the_old_one() -> None:
     content = raw()
     changed = content.replace(str(ONE).encode(), str(NEW).encode())

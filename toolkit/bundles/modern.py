@@ -18,7 +18,7 @@ from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive, Unsupported
-from toolkit.image import Document, Finding, Image, Layer, Proof, ProvenImage
+from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -198,6 +198,9 @@ class _Gathering:
         chain: Sequence[V1Layer | None] = own_chain(image) or [None] * len(manifest.layers)
         for (layer, diff_id), v1 in zip(image.layers, chain, strict=True):
             self._add_blob(layer, diff_id, v1)
+            if was := layer.annotations.get(MADE_ANEW):
+                problem = f"was made anew of its files where it was exported; there it was {was[:80]}"
+                self.findings.append(Finding(f"layer {diff_id}", problem))
         self.documents[manifest.config.digest] = Document(manifest.config, config_raw)
         self.documents[descriptor.digest] = Document(descriptor, manifest.raw)
         self._images.append((descriptor, image))

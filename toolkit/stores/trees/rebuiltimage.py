@@ -57,7 +57,8 @@ class RebuiltImage:
         problem = f"has image ID {config.image_id}, and was {old.image_id}: it has layers that were made anew"
         finding = Finding(f"image {old.image_id}", problem)
         findings = (*self.image.findings, finding)
-        return replace(self.image, config=config, findings=findings).proven(proofs)
+        image = replace(self.image, config=config, findings=findings, anew=self.anew)
+        return image.proven(proofs)
 
 
 def _with_diff_ids(config: Config, changed: Mapping[Digest, Digest]) -> bytes:
