@@ -151,7 +151,8 @@ def _refuse_store(place: Place) -> None:
 def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.graph.store import GraphStore
 
-    return GraphStore(Path(place.path), place.option, str(place))
+    rebuilt = reading.allow_rebuilt
+    return GraphStore(Path(place.path), place.option, str(place), allow_rebuilt=rebuilt)
 
 
 def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001

@@ -353,3 +353,29 @@ def test_reading_changes_nothing(root: Path) -> None:
     read_all(root)
     GraphStore(root).listings()
     assert state() == before
+
+
+# ── layers made anew ──
+
+
+@ROOT
+@pytest.mark.root
+@pytest.mark.parametrize("what", ["changed-file", "longer-file", "missing-file", "damaged-tar-data"])
+def test_what_is_not_as_the_tar_split_has_it_is_made_anew_only_when_allowed(root: Path, what: str) -> None:
+    DAMAGE[what][0](root)
+    store = GraphStore(root, allow_rebuilt=True)
+    image = store.image(TAG)
+    proofs = [layer.v1.proof for layer in image.layers if layer.v1]
+    assert proofs == ["rebuilt", "tar-split", "tar-split", "tar-split"]
+    told = [finding.problem for finding in image.findings if "is made anew" in finding.problem]
+    assert len(told) == 1
+    first, again = (bytes_of(store, image.layers[0]) for _ in range(2))
+    assert first == again
+    assert len(first) == image.layers[0].size
+    assert hashlib.sha256(first).hexdigest() != DIFF_IDS[0]
+
+
+def test_a_whole_root_is_the_same_when_rebuilding_is_allowed(root: Path) -> None:
+    image = GraphStore(root, allow_rebuilt=True).image(TAG)
+    assert {layer.v1.proof for layer in image.layers if layer.v1} == {"tar-split"}
+    assert not image.findings

@@ -12,7 +12,7 @@ from functools import cached_property
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Finding, Layer
-from toolkit.plumbing.streams import Extent
+from toolkit.plumbing.streams import Extent, nowhere, transfer
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.drivers import Driver, layer_tree, not_mounted, stands_for_a_tree
@@ -29,7 +29,7 @@ class LayerReader(TreeReader):
         self.driver, self.layer = driver, layer
         self._root, self._stack = root, stack
         tree = stack.enter_context(layer_tree(root.path, driver, layer.id))
-        split = _tar_split(root, layer.id, stack)
+        split = None if layer.proof == REBUILT else _tar_split(root, layer.id, stack)
         super().__init__(tree, split, self._changed, f"layer {layer.id[:12]}")
         if stands_for_a_tree(root.path, driver, tree) and self._has_files():
             raise not_mounted(root.path, driver, layer.id)
@@ -83,8 +83,30 @@ class LayerReader(TreeReader):
         return self._root.has_files(self.layer.id, self.driver.name)
 
 
-def examine(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:
-    """Measure a layer without reading its files: exact size, layersize rule, and what is odd."""
+def examine(
+    root: GraphRoot, driver: Driver, layer: V1Layer, *, allow_rebuilt: bool = False
+) -> tuple[Layer, list[Finding]]:
+    """Measure a layer without reading its files: exact size, layersize rule, and what is odd.
+
+    With `allow_rebuilt` its files are read, and it is made anew of them where they are not those of its
+    tar-split. Raises CorruptContent where nothing can be made of it.
+    """
+    try:
+        found, findings = _measured(root, driver, layer)
+        if allow_rebuilt and found.v1 and found.v1.proof == TAR_SPLIT:
+            with LayerReader.open(root, driver, found.v1) as reader:
+                transfer(reader.content(found.size), found, nowhere)
+    except CorruptContent as error:
+        if not allow_rebuilt:
+            raise
+        found, findings = _measured(root, driver, replace(layer, proof=REBUILT))
+        subject = f"layer {layer.id[:12]}"
+        reason = str(replace(error, advice="")).removeprefix(f"{subject}: ")
+        findings.append(Finding(subject, f"is made anew, because its exact tar cannot be had ({reason})"))
+    return found, findings
+
+
+def _measured(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, list[Finding]]:
     with LayerReader.open(root, driver, layer) as reader:
         measure = reader.measure()
         weighed = reader.weighed(measure)

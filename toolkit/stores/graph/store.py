@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from toolkit.ancestry import JSON_LIMIT, V1Layer
@@ -26,11 +27,12 @@ from toolkit.stores.graph.root import GraphRoot
 class GraphStore:
     """A legacy store. `driver` settles which one is meant where a root has been used with several."""
 
-    def __init__(self, path: Path, driver: str = "", place: str = "") -> None:
+    def __init__(self, path: Path, driver: str = "", place: str = "", *, allow_rebuilt: bool = False) -> None:
         self.place = place or f"graph{'+' + driver if driver else ''}:{path}"
         self.root = GraphRoot(Path(os.path.realpath(path)))  # a link may lead to a root; none leads out
         self._drivers = [driver_named(name, self.place) for name in ([driver] if driver else self._found())]
         self.docker_compatible = False
+        self._allow_rebuilt = allow_rebuilt
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those that are nobody's parent and have no name."""
@@ -58,9 +60,7 @@ class GraphStore:
         found, driver, layer_id = self._find(name)
         chain = self._sized(driver, layer_id)
         self._check_platform(found, chain, platform)
-        examined = in_parallel(
-            lambda layer: examine(self.root, driver, layer), chain, lambda layer: layer.layersize.value or 0
-        )
+        examined = in_parallel(self._examiner(driver), chain, lambda layer: layer.layersize.value or 0)
         findings: list[Finding] = [finding for _, own in examined for finding in own]
         layers = tuple(layer for layer, _ in examined)
         weighed = tuple(layer.v1 or whole for layer, whole in zip(layers, chain, strict=True))
@@ -80,7 +80,8 @@ class GraphStore:
             raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
         driver = self._holder(key)
         bare = self.root.layer(key)
-        return examine(self.root, driver, replace(bare, layersize=self.root.layersize(key, driver.name)))[0]
+        sized = replace(bare, layersize=self.root.layersize(key, driver.name))
+        return self._examiner(driver)(sized)[0]
 
     @contextmanager
     def open(self, layer: Layer) -> Iterator[Content]:
@@ -96,6 +97,9 @@ class GraphStore:
             "kind": "data root of Docker 0.7 to 1.9",
             "driver": ", ".join(driver.name for driver in self._drivers),
         }
+
+    def _examiner(self, driver: Driver) -> Callable[[V1Layer], tuple[Layer, list[Finding]]]:
+        return partial(examine, self.root, driver, allow_rebuilt=self._allow_rebuilt)
 
     def _found(self) -> list[str]:
         """Name the drivers of this root that we read; those that recorded names come first."""
