@@ -424,14 +424,14 @@ def test_damage_is_one_sentence_and_other_images_are_still_listed(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (b"", "images.json: is not valid JSON"),
-        (b"{}", "images.json: is no JSON list"),
         (b"[" * 2000, "images.json: is nested deeper"),
         (b"[" + b"{}," * 600_000 + b"{}]", "images.json: holds about"),
         (b" " * (17 << 20), "images.json: is 17825792 bytes"),
     ],
 )
-def test_a_list_of_images_that_is_none_is_one_sentence(storage: Storage, text: bytes, sentence: str) -> None:
+def test_a_list_of_images_that_is_an_attack_is_one_sentence(
+    storage: Storage, text: bytes, sentence: str
+) -> None:
     storage.images_json.write_bytes(text)
     source = ContainersStorage(storage.root)
     for ask in (source.listings, lambda: source.image(NAME)):

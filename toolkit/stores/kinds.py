@@ -52,7 +52,8 @@ def _kinds(files: FolderFiles) -> Iterator[str]:
         yield "docker-root+containerd" if has_drivers else "docker-root"
     if files.has_folder(CONTENT):
         yield "containerd-root"
-    if any(name.endswith(IMAGES) and files.size(f"{name}/images.json") is not None for name in files.names()):
+    drivers = [name.removesuffix(IMAGES) for name in files.names() if name.endswith(IMAGES)]
+    if any(files.has_folder(f"{driver}-layers") for driver in drivers):
         yield "containers-storage"
     if any(files.has_folder(name) for name in REGISTRY):
         yield "registry-root"

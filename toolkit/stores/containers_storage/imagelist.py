@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from toolkit.digest import Digest
+from toolkit.digest import Digest, is_v1_id
 from toolkit.document import LIMIT, Node, load
-from toolkit.errors import Mismatch, MissingMember, NotFound, Unsupported
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UnsafeArchive, Unsupported
 from toolkit.mediatype import MANIFESTS, OCI_MANIFEST
 from toolkit.model import Config, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
@@ -25,7 +26,7 @@ class ImageRecord:
     """What is recorded of one image."""
 
     id: str
-    layer: str  # the top one; empty for an image without layers, and for a list of manifests
+    layer: str | None  # the top one; empty where it has none, None where its record is lost
     keys: frozenset[str]  # of its documents
     digests: Mapping[str, str]  # key of a document → its digest
 
@@ -51,15 +52,27 @@ class ImageList:
 
     def __init__(self, files: FolderFiles, driver: str) -> None:
         self._files, self._folder = files, f"{driver}-images"
-        self._list = RecordList(files, f"{self._folder}/images.json", KEYS)
+        self._name = f"{self._folder}/images.json"
+        self._list = RecordList(files, self._name, KEYS)
+
+    def lost(self) -> CorruptContent | None:
+        """Return why the list cannot be read although there are images; None where nothing is wrong."""
+        try:
+            if self._list.read().by_id or self._files.size(self._name) is not None:
+                return None
+        except CorruptContent as error:
+            return None if isinstance(error, UnsafeArchive) else error
+        return MissingMember(self._list.subject, "is not there") if next(self._folders(), None) else None
 
     def ids(self) -> Iterator[str]:
-        """Yield the ID of every image as the list has it, behind `sha256:`."""
-        yield from (f"sha256:{id_}" for id_ in self._list.read().by_id)
+        """Yield the ID of every image as the list has it, behind `sha256:`; without it, by its folder."""
+        found = self._folders() if self.lost() else iter(self._list.read().by_id)
+        yield from (f"sha256:{id_}" for id_ in found)
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield each name with such an ID."""
-        for id_, nodes in self._list.read().by_id.items():
+        records = {} if self.lost() else self._list.read().by_id
+        for id_, nodes in records.items():
             for names in (node.value.get("names") for node in nodes):
                 for name in names if isinstance(names, list) else []:
                     if isinstance(name, str):
@@ -67,9 +80,21 @@ class ImageList:
 
     def record(self, image_id: Digest) -> ImageRecord:
         """Return what is recorded of an image; raises NotFound, or UnsafeArchive where it is there twice."""
+        if self.lost():
+            return self._recovered(image_id)
         if (node := self._list.read().one(image_id.hex, "image")) is None:
             raise NotFound(f"image {image_id}", f"is not in {self._list.subject}")
         return ImageRecord.from_node(node)
+
+    def _folders(self) -> Iterator[str]:
+        return filter(is_v1_id, self._files.names(self._folder))
+
+    def _recovered(self, image_id: Digest) -> ImageRecord:
+        """Return what an image's own folder tells of it; raises NotFound."""
+        files = self._files.names(f"{self._folder}/{image_id.hex}")
+        if not files:
+            raise NotFound(f"image {image_id}", f"is not in {self._files.folder / self._folder}")
+        return ImageRecord(image_id.hex, None, frozenset(filter(None, map(_key, files))), {})
 
     def config(self, record: ImageRecord) -> Config:
         """Return an image's config, whose digest is its ID.
@@ -119,6 +144,15 @@ class ImageList:
             if digest and (actual := Digest.of(raw)) and digest != str(actual):
                 raise Mismatch(f"{self._files.folder / name}", "digest", "it was changed", actual, digest)
         return raw
+
+
+def _key(name: str) -> str:
+    """Return the key of a document by its file's name; empty where that is none."""
+    if not name.startswith("="):
+        return name
+    with suppress(ValueError):
+        return base64.b64decode(name[1:], validate=True).decode()
+    return ""
 
 
 def _file_name(key: str) -> str:

@@ -111,6 +111,15 @@ class LayerList:
         """Map the ID of each layer, as it stands, to that of the layer below."""
         return {record.id: record.parent for record in self._records()}
 
+    def top_of(self, diff_ids: Sequence[Digest]) -> str:
+        """Return the ID of the layer that these diffIDs lead to, base first; empty where there is none."""
+        for record in self._records():
+            if diff_ids and record.diff_id == diff_ids[-1]:
+                with suppress(ToolkitError):
+                    if [each.diff_id for each in self.chain(record.id)] == list(diff_ids):
+                        return record.id
+        return ""
+
     def with_diff_id(self, diff_id: Digest) -> StoredLayer | None:
         """Return the first layer of this diffID that can be read; None where there is none."""
         for record in self._records():

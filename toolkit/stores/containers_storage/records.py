@@ -9,7 +9,7 @@ from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
-from toolkit.errors import InvalidDigest, ToolkitError
+from toolkit.errors import CorruptContent, InvalidDigest, ToolkitError
 from toolkit.image import Finding
 from toolkit.model import Config, HistoryItem, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
@@ -30,8 +30,9 @@ class StorageRecords:
         """Yield each name with its image's ID."""
         return self._images.names()
 
-    def lost(self) -> None:
-        """Return nothing: names and images stand in one document."""
+    def lost(self) -> CorruptContent | None:
+        """Return why the list of images, which has their names, cannot be read; None where it can."""
+        return self._images.lost()
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
@@ -62,7 +63,10 @@ class StorageRecords:
 
     def stack(self, image_id: Digest, config: Config) -> list[StoredLayer]:
         """Return the layers of an image, base first; raises where one is not there, or is another."""
-        return self._layers.stack(self._images.record(image_id).layer, config.diff_ids, f"image {image_id}")
+        top = self._images.record(image_id).layer
+        if top is None:
+            top = self._layers.top_of(config.diff_ids)
+        return self._layers.stack(top, config.diff_ids, f"image {image_id}")
 
     def sizes(self, image_id: Digest, config: Config) -> list[int | None]:
         """Return the size of each layer's tar as recorded, in bytes, base first."""
