@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +22,7 @@ from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
 from toolkit.places import Place
 from toolkit.ports import Described, Source
+from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.report import Report, finding_json
 from toolkit.settings import Settings, load_settings
@@ -61,10 +64,11 @@ def places_at(text: str) -> list[str]:
     from toolkit.stores.kinds import kinds_at
 
     place = Place.parse(text)
-    if place.scheme or not Path(place.path).is_dir():
+    if place.scheme or not os.path.isdir(place.path):  # not Path's, which raises where we may not look
         return [text]
     kinds = kinds_at(Path(place.path))
-    if not kinds and not (Path(place.path) / "manifest.json").exists():  # else skopeo's folder of one image
+    is_dir_bundle = os.path.lexists(os.path.join(place.path, "manifest.json"))  # skopeo's folder of one image
+    if not kinds and not is_dir_bundle:
         known = options.kinds_of_places()
         raise NotFound(text, "holds no store that we know", f"name what it is, one of {known}")
     return [f"{kind}:{place.path}" for kind in kinds] or [text]
@@ -121,8 +125,10 @@ def _advice(place: str, checked: Sequence[Checked]) -> list[str]:
     lines = []
     for state, option in ((WHOLE, ""), (REBUILDABLE, " --allow-rebuilt")):
         found = [each.listing for each in checked if each.state == state]
-        if names := " ".join(name for item in found for name in item.names or (item.id,)):
-            lines.append(f"saves what is {state}: lading export {names} --from {place}{option} -o FILE")
+        # It is there to be pasted into a shell, and a store may call an image anything, as `$(reboot)`.
+        if names := " ".join(quote(printable(name)) for item in found for name in item.names or (item.id,)):
+            source = quote(printable(place))
+            lines.append(f"saves what is {state}: lading export {names} --from {source}{option} -o FILE")
     return lines
 
 
