@@ -143,12 +143,7 @@ def load_any(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES)
     if (many := values_in(raw)) > values:  # an empty object of 2 bytes takes 64 parsed
         raise UnsafeArchive(subject, f"holds about {many} values, expected at most {values}")
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_int=_int64,
-        )
+        value = DECODER.decode(raw.decode("utf-8"))
     except RecursionError as error:
         raise UnsafeArchive(subject, f"is nested deeper than {DEPTH} levels") from error
     except ValueError as error:
@@ -175,6 +170,9 @@ def _int64(text: str) -> int:
     if len(text) > 20 or (number := int(text)) not in INT64:  # noqa: PLR2004 - digits of an int64
         raise ValueError("an integer has more than 64 bits")
     return number
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_int64)
 
 
 def _bound_depth(value: object, subject: str) -> None:

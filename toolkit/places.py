@@ -12,6 +12,7 @@ from pathlib import Path
 from toolkit.errors import InvalidPlace, NotFound, ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.platform import Platform
+from toolkit.plumbing.files import storing
 from toolkit.ports import Sink, Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
@@ -128,9 +129,9 @@ def _must_be(place: Place) -> None:
     from toolkit.stores.kinds import kinds_at
 
     path = Path(place.path)
-    if not path.exists():
-        raise NotFound(str(place), "is not there")
-    if not path.is_dir():
+    with storing(place.path):
+        os.stat(path)
+    if not os.path.isdir(path):
         raise Unsupported(str(place), "is no folder", "give the root of a store")
     kinds: list[str] = []
     with suppress(ToolkitError):  # what is odd about it is for the store itself to say

@@ -140,7 +140,10 @@ def _list(top: Node, key: str, member: str) -> Iterator[Node]:
 
 
 def _entry(top: Node, blob_sum: str, v1_json: str, allowance: Allowance) -> Entry:
-    raw = v1_json.encode()
+    try:
+        raw = v1_json.encode()
+    except UnicodeEncodeError as error:  # JSON can write half a character, which is no UTF-8
+        raise InvalidDocument(top.subject, "has half a character in a v1Compatibility") from error
     allowance.take(raw)
     v1 = V1Layer.from_bytes(raw).as_docker_reads()
     if v1.node.optional("throwaway", bool):

@@ -102,3 +102,30 @@ def test_the_way_to_save_it_repeats_the_options_and_can_be_pasted(
     told = lading("doctor", str(moved.parent), "--live", "--quiet")
     assert told.code == 0
     assert f"lading export --from 'docker-root:{moved}' --live -o FILE" in told.out
+
+
+@AS_ROOT
+def test_a_name_in_the_advice_does_nothing_to_a_terminal_or_a_shell(lading: Lading, root: Path) -> None:
+    listed = root / "image/vfs/repositories.json"
+    names = json.loads(listed.read_text())
+    (image_id,) = set(names["Repositories"]["ubuntu"].values())
+    names["Repositories"]["\x1b[2J$(reboot)"] = {"\x1b[2J$(reboot):1": image_id}
+    listed.write_text(json.dumps(names))
+    services(root).write_bytes(b"changed")
+    told = lading("doctor", str(root), "--quiet")
+    assert told.code == 5
+    assert r"\x1b[2J$(reboot):1" in told.out  # as a row; all is exported by naming nothing
+    assert "\x1b" not in told.out + told.err
+
+
+@pytest.mark.parametrize("place", ["b" * 300, "registry-root:" + "b" * 300])
+def test_a_path_that_the_system_refuses_is_told_in_one_sentence(lading: Lading, place: str) -> None:
+    told = lading("doctor", place)
+    assert (told.code, told.last.endswith("file name too long")) == (7, True)
+
+
+@pytest.mark.parametrize("name", [b"image/\xff", b"\xff-images", b"\xff-layers", b"buildkit/\xff.db"])
+def test_a_folder_whose_name_is_no_utf_8_stops_nothing(lading: Lading, root: Path, name: bytes) -> None:
+    os.makedirs(os.fsencode(root) + b"/" + name)
+    assert lading("doctor", str(root), "--fast", "--quiet").code == 0
+    assert lading("ls", f"docker-root:{root}").code == 0

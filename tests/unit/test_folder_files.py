@@ -98,3 +98,15 @@ def test_a_handle_is_let_go(files: FolderFiles) -> None:
     with pytest.raises(Mismatch):
         content(files, "file", 1)
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("name", ["\udcff", "below/\udcff", "\udcff/file"])
+def test_a_name_that_is_no_utf_8_is_a_name(files: FolderFiles, name: str) -> None:
+    assert (files.read(name, 100), files.size(name), files.has_folder(name)) == (None, None, False)
+    path = os.fsencode(files.folder / name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink("file", path)
+    with pytest.raises(UnsafeArchive, match="is a link, expected a folder"):
+        files.names(f"{name}/below")
+    folder, _, last = name.rpartition("/")
+    assert last in files.names(folder)

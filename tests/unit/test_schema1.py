@@ -143,3 +143,9 @@ def test_a_chain_of_too_many_layers_is_refused() -> None:
     assert json.loads(raw)["schemaVersion"] == 1
     with pytest.raises(UnsafeArchive, match="has 1025 layers"):
         parsed(raw)
+
+
+def test_half_a_character_in_a_history_is_told_as_such() -> None:
+    raw = encode({**json.loads(PAYLOAD), "history": [{"v1Compatibility": "\ud800"}] * 3})
+    with pytest.raises(InvalidDocument, match="has half a character in a v1Compatibility"):
+        parsed(raw)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ from toolkit.errors import NotFound
 from toolkit.image import Finding
 from toolkit.places import Place
 from toolkit.ports import Described, Source
+from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.report import Report, finding_json
 from toolkit.settings import Settings, load_settings
@@ -80,12 +82,11 @@ def places_at(text: str) -> list[str]:
     from toolkit.stores.kinds import stores_at
 
     place = Place.parse(text)
-    folder = Path(place.path)
-    if place.scheme or not folder.is_dir():
+    if place.scheme or not os.path.isdir(place.path):  # not Path's, which raises where we may not look
         return [text]
-    if found := [f"{kind}:{path}" for kind, path in stores_at(folder)]:
+    if found := [f"{kind}:{path}" for kind, path in stores_at(Path(place.path))]:
         return found
-    if (folder / "manifest.json").exists():  # skopeo's folder of one image
+    if os.path.lexists(os.path.join(place.path, "manifest.json")):  # skopeo's folder of one image
         return [text]
     advice = "give the data root itself, as /var/lib/docker, or name what it is, as docker-root:PATH"
     raise NotFound(text, "holds no store that we know, nor do the usual folders below it", advice)
@@ -141,17 +142,18 @@ def _advice(visit: Visit, words: str) -> list[str]:
     lines = []
     for state, option in ((WHOLE, ""), (UNREAD, ""), (REBUILDABLE, " --allow-rebuilt")):
         found = [each.listing for each in visit.checked if each.state == state]
-        names = [name for item in found for name in item.names or (item.id,)]
-        asked = "" if len(found) == len(visit.checked) else f"{shlex.join(names)} "
+        # It is there to be pasted into a shell, and a store may call an image anything, as `$(reboot)`.
+        names = [quote(printable(name)) for item in found for name in item.names or (item.id,)]
+        asked = "" if len(found) == len(visit.checked) else f"{' '.join(names)} "
         if found:
-            command = f"lading export {asked}--from {shlex.quote(visit.place)}{words}{option} -o FILE"
+            command = f"lading export {asked}--from {quote(printable(visit.place))}{words}{option} -o FILE"
             lines.append(f"saves what is {state}: {command}")
     return lines
 
 
 def _words(reading: Reading) -> str:
     """Return the options by which a place was read, to be repeated; not --allow-rebuilt, which is told."""
-    words = [f" --namespace {shlex.quote(reading.namespace)}"] if reading.namespace else []
+    words = [f" --namespace {quote(printable(reading.namespace))}"] if reading.namespace else []
     words += [f" --prefer {reading.prefer}"] if reading.prefer else []
     flags = {"--docker-compatible": reading.docker_compatible, "--live": reading.live}
     return "".join([*words, *(f" {flag}" for flag, given in flags.items() if given)])

@@ -21,6 +21,7 @@ from toolkit.ports import Block
 
 SMALL = 512 << 10  # bytes; smaller files are joined into one block
 ROOM = 1 << 20  # bytes of a block
+NAME_LIMIT = 64 << 10  # bytes; a path has 4096, written out with `./` and `//` more
 
 
 def assemble(split: TarSplit, tree: Tree) -> Iterator[Block]:
@@ -72,6 +73,9 @@ class _Assembly:
         """Note an entry's name and return its last part; entries of one folder stand together."""
         folder, slash, base = name.rpartition(b"/")
         if folder + slash != self._folder or base in {b"", b".", b".."} or b"\0" in base:
+            if len(name) > NAME_LIMIT:  # one of millions of folders takes hundreds of megabytes apart
+                problem = f"has a name of {len(name)} bytes, expected at most {NAME_LIMIT}"
+                raise UnsafeArchive(self._split.subject, problem)
             parts = components(name.lstrip(b"/"), self._split.subject)
             base = parts[-1] if parts else b""
             self._clean = b"".join(part + b"/" for part in parts[:-1])

@@ -67,7 +67,7 @@ class FolderFiles:
         """Open a regular file for reading, None where there is none; the caller closes it."""
         try:
             with self._top() as top:
-                return top.open_file(name.encode())[0]
+                return top.open_file(os.fsencode(name))[0]
         except (NotFound, CorruptContent) as error:
             if (facts := self._facts(name)) is None:
                 return None
@@ -106,7 +106,7 @@ class FolderFiles:
                 if (facts := top.lstat(below)) is None:
                     return None
                 if count < len(parts) and not stat.S_ISDIR(facts.st_mode):
-                    raise self._odd(below.decode(), facts, "folder")
+                    raise self._odd(os.fsdecode(below), facts, "folder")
         return facts
 
     def _top(self) -> Tree:
@@ -126,7 +126,8 @@ class FolderFiles:
 
 
 def _parts(name: str) -> list[bytes]:
-    return [part.encode() for part in name.split("/") if part]
+    """Split a name as the system told it: one that is no UTF-8 has its bytes as surrogates."""
+    return [os.fsencode(part) for part in name.split("/") if part]
 
 
 def must_be_folders(path: Path, top: Path) -> None:

@@ -18,9 +18,11 @@ from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.streams import Extent
 
 LINE_LIMIT = 8 << 20  # bytes; a segment holds at most 1 MiB of headers and 1 MiB of tail
+LINES = 4_000_000  # of two million entries (formats G.5), a segment and a file each
 BLOCKS = 512  # bytes of a tar block
 TAIL = 688  # characters of base64 that hold the last block
 END_SEGMENTS = 4  # of those behind the last body, that hold padding and the end
+END_TEXT = 2048  # characters of base64 that hold these two, of each such segment
 POSITION = rb"(0|[1-9]\d{0,17})"
 PAIR = re.compile(  # a segment and the file behind it, in the one form that every known writer uses; what is
     # no base64 shows when it is decoded
@@ -57,9 +59,18 @@ class TarSplit:
 
     def lines(self) -> Iterator[Line]:
         """Yield the entries; raises InvalidDocument, or CorruptContent where the gzip is damaged."""
-        number, rest = 0, b""
+        number, begun, held = 0, [b""], 0  # a line that has begun, in pieces, and how many bytes they are
         for block in decompressed(self._source().blocks(), "gzip", self.subject):
-            text, at = rest + block, 0
+            begun.append(block)
+            held += len(block)
+            if held > LINE_LIMIT and b"\n" not in block:
+                raise UnsafeArchive(self.subject, f"has a line of more than {LINE_LIMIT} bytes")
+            if number > LINES:
+                raise UnsafeArchive(self.subject, f"has more than {LINES} lines")
+            if b"\n" not in block:
+                continue  # joined once: a gzip may come in a hundred thousand pieces of a byte
+            text, at = b"".join(begun), 0
+            begun.clear()
             while True:
                 if (pair := PAIR.match(text, at)) is not None:
                     payload, first, name, size, crc, second = pair.groups()
@@ -71,25 +82,26 @@ class TarSplit:
                     break
                 yield self._line(text[at:end], number)
                 number, at = number + 1, end + 1
-            rest = text[at:]
-            if len(rest) > LINE_LIMIT:
-                raise UnsafeArchive(self.subject, f"has a line of more than {LINE_LIMIT} bytes")
-        if rest:
-            yield self._line(rest, number)
+            begun = [text[at:]]
+            held = len(begun[0])
+        if held:
+            yield self._line(b"".join(begun), number)
 
     def measure(self) -> Measure:
         """Return the size of the tar without touching the tree, and without decoding what it need not."""
         size = header_sizes = links = last = 0
-        since: list[bytes] = []  # segments since the last body
+        header = b""  # the segment before a file
+        since: list[bytes] = []  # the beginnings of segments since the last body
         for payload, name, length, _ in self.lines():
             if payload is not None:
                 size += len(payload) // 4 * 3 - payload[-2:].count(b"=")
+                header = payload
                 if len(since) < END_SEGMENTS:
-                    since.append(payload)
+                    since.append(payload[:END_TEXT])
             if name is not None:
                 size, header_sizes, last = size + length, header_sizes + length, length
-                links += 0 if length or not since else _link_size(since[-1])
-                since = []
+                links += 0 if length or not header else self._link_size(header)
+                header, since = b"", []
         tail = b"".join(self.decoded(text) for text in since)
         end = tail[-last % BLOCKS :][: 2 * BLOCKS]
         return Measure(size, header_sizes, header_sizes + links, end == bytes(2 * BLOCKS))
@@ -122,11 +134,10 @@ class TarSplit:
         except UnicodeEncodeError as error:
             raise InvalidDocument(self.subject, f"line {number} has half a character in {key}") from error
 
-
-def _link_size(segment: bytes) -> int:
-    """Return the length of a symbolic link's target by the header that ends a segment, else 0."""
-    header = binascii.a2b_base64(segment[-TAIL:])[-BLOCKS:]
-    return len(header[157:257].rstrip(b"\0")) if header[156:157] == b"2" else 0
+    def _link_size(self, segment: bytes) -> int:
+        """Return the length of a symbolic link's target by the header that ends a segment, else 0."""
+        header = self.decoded(segment[-TAIL:])[-BLOCKS:]
+        return len(header[157:257].rstrip(b"\0")) if header[156:157] == b"2" else 0
 
 
 def segment_line(payload: bytes, position: int) -> bytes:

@@ -14,6 +14,7 @@ Nothing is locked: a blob never changes once it lies there, and a link is one sm
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,8 +58,13 @@ class Disk:
     def __init__(self, path: Path, place: str, many: int = MANY) -> None:
         self.place, self._many = place, many
         top = FolderFiles(path)
-        if not path.is_dir():
-            raise Unsupported(place, "is no folder") if path.exists() else NotFound(place, "is not there")
+        try:
+            with storing(path):
+                is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+        except NotFound as error:
+            raise NotFound(place, "is not there") from error
+        if not is_folder:
+            raise Unsupported(place, "is no folder")
         below = next((below for below in BELOW if _is_storage(top, below)), None)
         if below is None:
             raise _no_registry(top, place)
