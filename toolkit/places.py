@@ -210,8 +210,24 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
     raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
 
 
+def _daemon(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_source import EngineSource
+
+    return EngineSource(Engine(find_host()), str(place), place.path)
+
+
+def _daemon_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_sink import EngineSink
+
+    return EngineSink(Engine(find_host()), str(place), place.path)
+
+
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("docker-daemon", "docker")
+LATER = ("docker",)
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
@@ -220,6 +236,7 @@ KINDS = {
     "registry-root": Kind(_registry_root, _not_written),
     "containerd-root": Kind(_containerd, _not_written),
     "sample": Kind(_sample, _not_written),
+    "docker-daemon": Kind(_daemon, _daemon_sink),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},
     **{scheme: Kind(_not_read, _not_written) for scheme in LATER},

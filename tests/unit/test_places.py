@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import ONE, image, layout, unpacked, written
-from toolkit.errors import InvalidPlace, NotFound, Unsupported
+from toolkit.errors import InvalidPlace, NotFound, StoreError, Unsupported, UsageError
 from toolkit.places import Place, canonical, is_bundle, open_sink, open_source
 from toolkit.ports import Closes
 from toolkit.settings import Settings
@@ -14,9 +14,7 @@ from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
-LATER = (
-    "docker-daemon:", "docker-daemon:app:1", "docker://host:5000/repo:tag",
-)  # fmt: skip
+LATER = ("docker://host:5000/repo:tag",)
 APP = image(ONE)
 
 
@@ -160,6 +158,20 @@ def test_stores_are_opened_to_write(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(Unsupported, match="sample:: cannot be imported into"):
         open_sink("sample:", settings)
     assert os.listdir(tmp_path) == []
+
+
+def test_an_engine_is_not_asked_before_it_is_needed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    for text in ("docker-daemon:", "docker-daemon:app:1", f"docker-daemon:{APP.digest}"):
+        source = open_source(text, settings)
+        assert source.place == text
+        with pytest.raises(StoreError, match="is not there: no such socket"):
+            source.listings()
+    assert open_sink("docker-daemon:app:1", settings).place == "docker-daemon:app:1"
+    with pytest.raises(UsageError, match="names a digest"):
+        open_sink(f"docker-daemon:app@{APP.digest}", settings)
 
 
 def test_auto_is_the_embedded_store(settings: Settings) -> None:
