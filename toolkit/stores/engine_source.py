@@ -110,8 +110,9 @@ class EngineSource:
 
     def close(self) -> None:
         """Let the saved bundles and the connection go."""
+        if set(self._last()) <= set(self._saved):
+            _last.pop(str(self._engine.host), None)
         self._saved.clear()
-        _last.pop(str(self._engine.host), None)
         self._engine.close()
 
     def _find(self, name: str) -> Known:
