@@ -19,7 +19,7 @@ from toolkit.digest import Digest
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
 from toolkit.operations.staging import StagedSource, Staging
-from toolkit.places import canonical
+from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
 from toolkit.plumbing.turns import turn
@@ -67,8 +67,8 @@ class ImageTask(LadingTask):
 
     @property
     def place(self) -> str:
-        """Return the source's URI, with its path absolute."""
-        return canonical(self.source or self.settings.source, self.settings)
+        """Return the URI of the source that has the image, with its path absolute; raises NotFound."""
+        return settled(self.source or self.settings.source, self.tag, self.settings)
 
     @property
     def path(self) -> Path:

@@ -36,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()
 
 
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the engine of this machine out of what `auto` means."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/engine")
+
+
 @pytest.fixture
 def told(request: pytest.FixtureRequest) -> Told:
     """Take a row of the damage table: the kind of store, what was damaged, and the error it came to."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.errors import InvalidPlace, NotFound, ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
@@ -17,6 +18,9 @@ from toolkit.ports import Sink, Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
 
+if TYPE_CHECKING:
+    from toolkit.operations.choosing import FirstThatHas
+
 SCHEME = re.compile(
     r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
 )
@@ -24,6 +28,7 @@ AUTO = "auto"
 # Stores of engines, read while those do not run.
 AT_REST = frozenset({"graph", "docker-root", "containers-storage", "containerd-root"})
 WITH_DRIVER = ("graph", "docker-root", "containers-storage")  # the schemes that take +DRIVER
+ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
 STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
 
 
@@ -101,6 +106,18 @@ def canonical(text: str, settings: Settings) -> str:
     if place.scheme in {"docker", "docker-daemon", "sample"} or str(place) == STANDARD_STREAM:
         return str(place)
     return str(Place(place.scheme, str(Path(place.path).absolute()), place.option))
+
+
+def settled(text: str, name: str, settings: Settings) -> str:
+    """Return the canonical place that an image comes from: where `auto` finds it, else the place itself.
+
+    Raises NotFound where it finds it nowhere.
+    """
+    place = Place.parse(text)
+    if place.scheme != AUTO:
+        return canonical(text, settings)
+    with closing(_auto(place, settings, settings.reading)) as source:
+        return canonical(source.holder(name).place, settings)
 
 
 def is_bundle(text: str) -> bool:
@@ -204,13 +221,20 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
     return RegistryRoot(Path(place.path))
 
 
-def _embedded(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+def _embedded(settings: Settings) -> Source:
     from toolkit.stores.layout import LayoutStore
 
     if not (settings.home / "store").is_dir():
-        advice = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
-        raise NotFound(f"the embedded store oci:{settings.home / 'store'}", "is not there yet", advice)
+        raise NotFound(f"the embedded store oci:{settings.home / 'store'}", "is not there yet", ADVICE)
     return LayoutStore(settings.home / "store")
+
+
+def _auto(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
+    """Return what `auto` means; a further place is a further way to open one."""
+    from toolkit.operations.choosing import FirstThatHas
+
+    ways = (lambda: _embedded(settings), lambda: open_source("docker-daemon:", settings, reading))
+    return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
 
 
 def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
@@ -231,8 +255,24 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
     raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
 
 
+def _daemon(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_source import EngineSource
+
+    return EngineSource(Engine(find_host()), str(place), place.path)
+
+
+def _daemon_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_sink import EngineSink
+
+    return EngineSink(Engine(find_host()), str(place), place.path)
+
+
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("docker-daemon", "docker")
+LATER = ("docker",)
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
@@ -241,7 +281,8 @@ KINDS = {
     "registry-root": Kind(_registry_root, _not_written),
     "containerd-root": Kind(_containerd, _not_written),
     "sample": Kind(_sample, _not_written),
-    AUTO: Kind(_embedded, _embedded_sink),
+    "docker-daemon": Kind(_daemon, _daemon_sink),
+    AUTO: Kind(_auto, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},
     **{scheme: Kind(_not_read, _not_written) for scheme in LATER},
 }

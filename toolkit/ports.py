@@ -115,6 +115,14 @@ class Proves(Protocol):
 
 
 @runtime_checkable
+class Gathers(Protocol):
+    """A source that fetches images, all at once where it knows beforehand which ones."""
+
+    def gather(self, names: Sequence[str]) -> None:
+        """Fetch these images now; each is asked for by its name afterwards. Raises NotFound."""
+
+
+@runtime_checkable
 class Described(Protocol):
     """A store that can say what it is."""
 

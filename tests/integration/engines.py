@@ -202,6 +202,27 @@ class Podman(Workplace):
         return listed(self.podman("image", "inspect", *references)) if references else []
 
 
+class PodmanService(Daemon):
+    """Podman behind Docker's API, on a socket and a storage of its own."""
+
+    programs = ("podman", "setpriv")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = f"unix://{self.home}/s"
+
+    def command(self) -> Words:
+        places = [f"--root={self.home}/root", f"--runroot={self.home}/run", f"--tmpdir={self.home}/tmp"]
+        plain = ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+        return ["podman", *places, *plain, "system", "service", "--time=0", self.host]
+
+    def ask(self) -> object:
+        return self.docker("version")
+
+    def docker(self, *words: str | Path) -> str:
+        return run(["docker", "-H", self.host, *words], self.home)
+
+
 class Skopeo(Workplace):
     """Skopeo; images are written as it writes them: `docker-archive:FILE:NAME`, `oci:DIR:TAG` …"""
 

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, image, layout, unpacked, written
-from toolkit.errors import InvalidPlace, NotFound, Unsupported
-from toolkit.places import Place, canonical, is_bundle, open_sink, open_source
+from tests.archives import ONE, image, layout, sha256, unpacked, written
+from tests.daemons import fake_engine
+from toolkit.errors import InvalidPlace, NotFound, StoreError, Unsupported, UsageError
+from toolkit.places import Place, canonical, is_bundle, open_sink, open_source, settled
 from toolkit.ports import Closes
 from toolkit.settings import Settings
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
-LATER = (
-    "docker-daemon:", "docker-daemon:app:1", "docker://host:5000/repo:tag",
-)  # fmt: skip
+LATER = ("docker://host:5000/repo:tag",)
 APP = image(ONE)
 
 
@@ -162,13 +161,68 @@ def test_stores_are_opened_to_write(tmp_path: Path, settings: Settings) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_an_engine_is_not_asked_before_it_is_needed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    for text in ("docker-daemon:", "docker-daemon:app:1", f"docker-daemon:{APP.digest}"):
+        source = open_source(text, settings)
+        assert source.place == text
+        with pytest.raises(StoreError, match="is not there: no such socket"):
+            source.listings()
+    assert open_sink("docker-daemon:app:1", settings).place == "docker-daemon:app:1"
+    with pytest.raises(UsageError, match="names a digest"):
+        open_sink(f"docker-daemon:app@{APP.digest}", settings)
+
+
 def test_auto_is_the_embedded_store(settings: Settings) -> None:
     with pytest.raises(NotFound, match="is not there yet"):
-        open_source("auto", settings)
+        open_source("auto", settings).listings()
     unpacked(settings.home / "store", layout(("app:1", APP)))
-    for found in (open_source("auto", settings), open_sink("auto", settings)):
-        assert isinstance(found, LayoutStore)
-        assert found.path == settings.home / "store"
+    assert open_source("auto", settings).place == f"oci:{settings.home}/store"
+    assert open_source("auto", settings).identify("app:1") == APP.digest
+    assert [line.names for line in open_source("auto", settings).listings()] == [("app:1",)]
+    assert isinstance(sink := open_sink("auto", settings), LayoutStore)
+    assert sink.path == settings.home / "store"
+
+
+def test_auto_is_a_running_engine_for_what_the_embedded_store_lacks(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = sha256(b"held")
+    with fake_engine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        engine.has({"Id": held, "RepoTags": ["app:1", "b:1"]})
+        source = open_source("auto", settings)
+        assert (source.identify("app:1"), source.place) == (held, "docker-daemon:")
+        assert settled("auto", "b:1", settings) == "docker-daemon:"
+        unpacked(settings.home / "store", layout(("app:1", APP)))
+        source = open_source("auto", settings)
+        assert (source.identify("app:1"), source.identify("b:1")) == (APP.digest, held)
+        assert settled("auto", "app:1", settings) == f"oci:{settings.home}/store"
+        assert [line.names for line in source.listings()] == [("app:1",)]
+        assert isinstance(source, Closes)
+        source.close()
+
+
+def test_auto_tells_all_that_was_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///none/s")
+    engine = "the Docker engine at unix:///none/s is not there: no such socket"
+    with pytest.raises(NotFound) as caught:
+        settled("auto", "app:2", settings)
+    store = f"oci:{settings.home}/store"
+    assert str(caught.value) == (
+        f"image app:2: the embedded store {store} is not there yet and {engine}; "
+        "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
+    )
+    unpacked(settings.home / "store", layout(("app:1", APP)))
+    with pytest.raises(NotFound) as caught:
+        open_source("auto", settings).image("app:2")
+    assert str(caught.value) == f"image app:2: is not in {store} and {engine}; near it: app:1"
+
+
+def test_other_places_are_settled(settings: Settings, tmp_path: Path) -> None:
+    assert settled(f"oci:{tmp_path}/nothing", "app:1", settings) == f"oci:{tmp_path}/nothing"
 
 
 def test_the_same_place_has_one_canonical_name(

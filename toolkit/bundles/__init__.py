@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the table is read to print a help; what its rows name is im
     from toolkit.bundles.tarsink import LossesOf, MembersOf, Target
     from toolkit.image import Finding, ProvenImage
     from toolkit.plumbing.archive import TarIndex
-    from toolkit.ports import Sink, Source
+    from toolkit.ports import Block, Sink, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,20 @@ def open_bundle(path: Path | None, prefer: str = "") -> Source:
         with storing(path):
             if path.is_dir() and (folder := _dir_folder(path)):
                 return folder
-    archive = Archive(path)
+    return _opened(Archive(path), prefer)
+
+
+def open_arriving(place: str, blocks: Iterator[Block], prefer: str = "") -> Source:
+    """Open a bundle that an engine sends: kept in a nameless temporary file (TMPDIR) until it is closed.
+
+    Raises what the blocks raise, and as `open_bundle`.
+    """
+    from toolkit.bundles.archive_reader import Archive, Arriving
+
+    return _opened(Archive(None, Arriving(place, blocks)), prefer)
+
+
+def _opened(archive: Archive, prefer: str) -> Source:
     try:
         format_ = recognise(archive.index)
         archive.format = format_.name

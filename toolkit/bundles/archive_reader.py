@@ -5,31 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.opening import STANDARD_INPUT, unwrapped
+from toolkit.bundles.opening import STANDARD_INPUT, spooled, unwrapped
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding
 from toolkit.plumbing.archive import TarIndex
 from toolkit.plumbing.streams import Extent
+from toolkit.ports import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A bundle that comes from elsewhere, in blocks, once; `place` is what messages call it."""
+
+    place: str
+    blocks: Iterator[Block]
 
 
 class Archive:
     """An open bundle; `close` it, or use it as a context manager."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open and index the file, standard input where there is no path.
+    def __init__(self, path: Path | None, arriving: Arriving | None = None) -> None:
+        """Open and index the file: standard input where there is no path, or what arrives from elsewhere.
 
         Raises NotFound, Unsupported, CorruptContent or UnsafeArchive.
         """
-        self.place = str(path) if path else STANDARD_INPUT
+        self.place = arriving.place if arriving else str(path) if path else STANDARD_INPUT
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
-        self._handle, self.outer = unwrapped(path)
+        self._handle, self.outer = (spooled(arriving.blocks, self.place), "") if arriving else unwrapped(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:

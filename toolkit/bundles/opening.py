@@ -52,7 +52,7 @@ def unwrapped(path: Path | None) -> tuple[int, str]:
             found = _unpacked(Extent(handle, 0, os.fstat(handle).st_size, place).blocks(), compression, place)
         else:
             _must_be_pipe(handle, path, place)
-            found = _spooled(_arriving(handle, place), place)
+            found = spooled(_arriving(handle, place), place)
     except BaseException:
         os.close(handle)
         raise
@@ -123,7 +123,8 @@ def _arriving(handle: int, place: str) -> Iterator[Block]:
         yield view[:count]
 
 
-def _spooled(blocks: Iterator[Block], place: str) -> int:
+def spooled(blocks: Iterator[Block], place: str) -> int:
+    """Return the descriptor of a nameless file that holds the tar which arrives in blocks; as `unwrapped`."""
     first = bytearray()
     while len(first) < BLOCK and (block := next(blocks, None)) is not None:
         first += block

@@ -20,7 +20,7 @@ from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import ProvenImage
 from toolkit.platform import Platform
-from toolkit.ports import Source
+from toolkit.ports import Gathers, Source
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
@@ -109,6 +109,8 @@ def carry(
         if wishes.strict:
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
+    if isinstance(source, Gathers):
+        source.gather(asked)
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
         announced = Announced(packed, progress)
         return copy(

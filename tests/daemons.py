@@ -1,0 +1,104 @@
+"""An engine of the tests' own: HTTP on a Unix socket, with canned answers, and what it was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socketserver
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote
+
+DOCKER = {"Version": "20.10.24", "ApiVersion": "1.41", "Components": [{"Name": "Engine"}]}
+
+
+@dataclass
+class Answer:
+    """A status and a body; `cut` leaves the stream before its end."""
+
+    body: bytes = b"{}"
+    status: int = 200
+    cut: bool = False
+
+
+@dataclass
+class FakeEngine:
+    """What it answers by path, without the question; and the requests, in order."""
+
+    host: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
+
+    def says(self, path: str, document: object, status: int = 200) -> None:
+        self.answers[path] = Answer(json.dumps(document).encode(), status)
+
+    def has(self, *images: Mapping[str, Any], history: Any = ()) -> None:
+        """Hold images, each told by its inspect document."""
+        listed = [{key: image.get(key) for key in ("Id", "RepoTags", "RepoDigests")} for image in images]
+        self.says("/images/json", listed)
+        for image in images:
+            for name in (image["Id"], *(image.get("RepoTags") or ())):
+                self.says(f"/images/{name}/json", image)
+                self.says(f"/images/{name}/history", list(history))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    engine: FakeEngine
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self.engine.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer()
+
+    def _answer(self) -> None:
+        self.engine.asked.append(f"{self.command} {unquote(self.path)}")
+        missing = Answer(b'{"message":"no such image"}', 404)
+        answer = self.engine.answers.get(unquote(self.path.partition("?")[0]), missing)
+        self.send_response(answer.status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(answer.body), answer.body) if answer.body else b"")
+        if answer.cut:
+            self.close_connection = True
+            return
+        self.wfile.write(b"0\r\n\r\n")
+
+    def address_string(self) -> str:
+        return "socket"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's word
+        """Say nothing."""
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+@contextmanager
+def fake_engine() -> Iterator[FakeEngine]:
+    """Run one until the block ends; its socket's path is short, as it must be."""
+    folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
+    engine = FakeEngine(f"unix://{folder}/s")
+    engine.says("/version", DOCKER)
+    engine.says("/info", {"DriverStatus": None})
+    handler = type("Handler", (_Handler,), {"engine": engine})
+    with _Server(os.fspath(folder / "s"), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield engine
+        finally:
+            server.shutdown()
+            thread.join()
+            shutil.rmtree(folder)
