@@ -183,6 +183,16 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
     return RegistryRoot(Path(place.path))
 
 
+def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.store import RegistryStore
+
+    address = Address.parse(place.path)
+    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
+
+
 def _embedded(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
@@ -211,7 +221,7 @@ def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("docker-daemon", "docker")
+LATER = ("docker-daemon",)
 KINDS = {
     "oci": Kind(_layout, _layout_sink),
     "graph": Kind(_graph, _graph_sink),
@@ -219,6 +229,7 @@ KINDS = {
     "containers-storage": Kind(_containers_storage, _not_written),
     "registry-root": Kind(_registry_root, _not_written),
     "containerd-root": Kind(_containerd, _not_written),
+    "docker": Kind(_registry, _not_written),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

@@ -15,7 +15,7 @@ from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
 
 LATER = (
-    "docker-daemon:", "docker-daemon:app:1", "docker://host:5000/repo:tag",
+    "docker-daemon:", "docker-daemon:app:1",
 )  # fmt: skip
 APP = image(ONE)
 
