@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract, cont
 from tests.containerds import CONTENT, META, target
 from tests.registries import Registry
 from tests.storages import Storage
-from tests.webregistry import MemoryRegistry, store_of
+from tests.webregistry import MemoryRegistry, sink_of, store_of
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
@@ -156,7 +156,7 @@ class TestRegistryRoot(SourceContract):
         return RegistryRoot(folder)
 
 
-class TestRegistry(SourceContract):
+class TestRegistry(SourceContract, SinkContract):
     @pytest.fixture(autouse=True)
     def web(self) -> Iterator[MemoryRegistry]:
         with MemoryRegistry() as web:
@@ -167,6 +167,30 @@ class TestRegistry(SourceContract):
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path  # there is none; what is read is nobody's file
+
+    @pytest.fixture
+    def sink(self, web: MemoryRegistry) -> Iterator[Sink]:
+        sink = sink_of(web, "/ubuntu")
+        yield sink
+        sink.close()
+
+    @pytest.fixture
+    def reopened(self, web: MemoryRegistry) -> Iterator[Callable[[], Source]]:
+        with ExitStack() as stack:
+
+            def reopen() -> Source:
+                store = store_of(web, "/ubuntu")
+                stack.callback(store.close)
+                return store
+
+            yield reopen
+
+    def test_two_names_of_one_image_arrive(
+        self, sink: Sink, reopened: Callable[[], Source], sample: Source
+    ) -> None:
+        copy(sample, sink, [NAME, "ubuntu:trusty"])
+        (line,) = reopened().listings()
+        assert line.names == (self.top, self.top.replace("14.04", "trusty"))
 
     @pytest.fixture
     def source(self, sample: Source, web: MemoryRegistry) -> Iterator[Source]:

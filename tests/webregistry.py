@@ -13,6 +13,7 @@ from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry.client import Client
+from toolkit.stores.registry.sink import RegistrySink
 from toolkit.stores.registry.store import RegistryStore
 from toolkit.stores.registry_auth import Doorman
 
@@ -129,6 +130,12 @@ def client_of(web: Web, path: str = "", **environ: str) -> Client:
     """Return a client of a registry, of somebody who has not logged in anywhere."""
     address, transport = Address.parse(f"//{web.host}{path}"), at_once()
     return Client(address, transport, Doorman(address.host, transport, environ or {"HOME": "/nonexistent"}))
+
+
+def sink_of(web: Web, path: str = "") -> RegistrySink:
+    """Return a registry as a sink."""
+    client = client_of(web, path)
+    return RegistrySink(client.address, client, f"docker://{web.host}{path}")
 
 
 def store_of(web: Web, path: str = "") -> RegistryStore:

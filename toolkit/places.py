@@ -193,6 +193,16 @@ def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # 
     return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
 
 
+def _registry_sink(place: Place, settings: Settings) -> Sink:
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.sink import RegistrySink
+
+    address = Address.parse(place.path)
+    return RegistrySink(address, Client(address, Transport(settings.insecure)), str(place))
+
+
 def _embedded(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.layout import LayoutStore
 
@@ -229,7 +239,7 @@ KINDS = {
     "containers-storage": Kind(_containers_storage, _not_written),
     "registry-root": Kind(_registry_root, _not_written),
     "containerd-root": Kind(_containerd, _not_written),
-    "docker": Kind(_registry, _not_written),
+    "docker": Kind(_registry, _registry_sink),
     "sample": Kind(_sample, _not_written),
     AUTO: Kind(_embedded, _embedded_sink),
     **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},

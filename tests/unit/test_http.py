@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +189,14 @@ def test_a_redirect_to_no_place_of_ours_is_refused(serve: Serve, transport: Tran
 )  # fmt: skip
 def test_plain_http_is_for_this_machine_and_where_it_was_asked_for(host: str, scheme: str) -> None:
     assert Transport(insecure=("inside:5000", "lab")).scheme(host) == scheme
+
+
+def test_a_host_with_certificates_is_spoken_to_by_tls(tmp_path: Path) -> None:
+    for name in ("localhost:5000", "lab"):
+        (tmp_path / name).mkdir()
+    transport = Transport(insecure=("lab",), folders=[tmp_path])
+    hosts = ["localhost:5000", "localhost", "localhost:5001", "lab", "LAB"]
+    assert [transport.scheme(host) for host in hosts] == ["https", "http", "http", "https", "https"]
 
 
 def test_plain_http_elsewhere_is_refused_before_anything_is_sent(transport: Transport) -> None:

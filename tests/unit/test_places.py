@@ -13,6 +13,8 @@ from toolkit.settings import Settings
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.registry.sink import RegistrySink
+from toolkit.stores.registry.store import RegistryStore
 
 LATER = (
     "docker-daemon:", "docker-daemon:app:1",
@@ -160,6 +162,14 @@ def test_stores_are_opened_to_write(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(Unsupported, match="sample:: cannot be imported into"):
         open_sink("sample:", settings)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_registry_is_opened_without_being_asked(settings: Settings) -> None:
+    assert isinstance(open_source("docker://h.example/app:1", settings), RegistryStore)
+    assert isinstance(open_sink("docker://h.example", settings), RegistrySink)
+    for text in ("docker:app", "docker://h.example/App"):
+        with pytest.raises(InvalidPlace, match="write docker://HOST"):
+            open_source(text, settings)
 
 
 def test_auto_is_the_embedded_store(settings: Settings) -> None:

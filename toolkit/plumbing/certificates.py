@@ -33,6 +33,11 @@ def is_loopback(host: str) -> bool:
     return LOOPBACK.fullmatch(host) is not None
 
 
+def has_certificates(host: str, port: int | None, folders: Sequence[Path] = FOLDERS) -> bool:
+    """Tell whether there is a folder of certificates for a host: it speaks TLS then."""
+    return next(_folders(host, port, folders), None) is not None
+
+
 def context_for(host: str, port: int | None, folders: Sequence[Path] = FOLDERS) -> ssl.SSLContext:
     """Return the TLS context for a host: the system's authorities and the host's own.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.certificates import FOLDERS, context_for, is_loopback
+from toolkit.plumbing.certificates import FOLDERS, context_for, has_certificates, is_loopback
 from toolkit.plumbing.patience import Patience, retry_after
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Flow:
 class Transport:
     """Connections to any hosts, for several threads.
 
-    Plain HTTP is spoken to this machine, and to `insecure` hosts. `folders` hold certificates by host.
+    Plain HTTP is spoken to this machine, and to `insecure` hosts, but where `folders` hold certificates for
+    a host. It is not tried out which of the two a host speaks: who answers first is nobody we know.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class Transport:
 
     def scheme(self, host: str) -> str:
         """Return how a host, perhaps with a port, is spoken to."""
-        bare = urlsplit(f"//{host}").hostname or ""
-        return "http" if is_loopback(bare) or {host.lower(), bare} & self._insecure else "https"
+        parts = urlsplit(f"//{host}")
+        bare = parts.hostname or ""
+        plain = is_loopback(bare) or {host.lower(), bare} & self._insecure
+        return "http" if plain and not has_certificates(bare, parts.port, self._folders) else "https"
 
     def ask(
         self,

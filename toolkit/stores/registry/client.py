@@ -19,7 +19,7 @@ from toolkit.stores.registry_auth import Doorman
 CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 LONGEST_MESSAGE = 200  # characters of a registry's own words that are told
 ERROR_LIMIT = 64 << 10  # bytes of an error document that are read
-OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING = 200, 201, 401, 403, 404
+OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING, BAD = 200, 201, 401, 403, 404, 400
 PULL, PUSH = "pull", "pull,push"
 
 
@@ -87,6 +87,8 @@ class Client:
         if status == MISSING:
             return NotFound(f"{method} {where}", problem)
         advice = self._doorman.advice() if status in {UNAUTHORIZED, FORBIDDEN} else ""
+        if status == BAD and not code and where.startswith("http:"):  # as Go's server answers plain HTTP
+            advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
         return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
 
     def refused(self, flow: Flow) -> ToolkitError:

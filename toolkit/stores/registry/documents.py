@@ -22,7 +22,7 @@ from toolkit.plumbing.compression import sniff
 from toolkit.plumbing.http import Answer
 from toolkit.plumbing.streams import SNIFF
 from toolkit.schema1 import Schema1, proven_payload
-from toolkit.stores.registry.client import OK, Client
+from toolkit.stores.registry.client import OK, PULL, Client
 
 KINDS = (
     mediatype.OCI_INDEX,
@@ -140,11 +140,11 @@ class Documents:
         return Layer(str(digest), size, digest, media_type=mediatype.layer_type(sniff(first[:SNIFF])))
 
 
-def blob_size(client: Client, repository: str, digest: Digest) -> int | None:
+def blob_size(client: Client, repository: str, digest: Digest, rights: str = PULL) -> int | None:
     """Ask how large a blob is; None where the repository has none of that digest."""
     path = f"/v2/{repository}/blobs/{digest}"
     try:
-        answer = client.ask("HEAD", path, repository)
+        answer = client.ask("HEAD", path, repository, rights=rights)
     except NotFound:
         return None
     told = answer.headers.get("Content-Length", "")
