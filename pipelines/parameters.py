@@ -6,7 +6,7 @@ import luigi
 
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
-from toolkit.places import STANDARD_STREAM, Place
+from toolkit.place import STANDARD_STREAM, Place
 from toolkit.platform import Platform
 
 

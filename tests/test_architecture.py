@@ -45,6 +45,8 @@ FLOORS = {
     "toolkit.bundles": 5,
     "toolkit.operations": 5,
     "toolkit.stores": 6,
+    "toolkit.place": 2,
+    "toolkit.openers": 7,
     "toolkit.places": 7,
     "toolkit.mirror": 7,
     "toolkit": 7,  # the public names

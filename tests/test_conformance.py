@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.conformance import IMAGE_ID, NAME, SinkContract, SourceContract, cont
 from tests.containerds import CONTENT, META, target
 from tests.registries import Registry
 from tests.storages import Storage
+from tests.webregistry import MemoryRegistry, sink_of, store_of
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.ports import Closes, Sink, Source
@@ -151,13 +152,66 @@ class TestRegistryRoot(SourceContract):
 
     @pytest.fixture
     def source(self, sample: Source, folder: Path) -> Source:
-        image = proven(sample)
-        blobs = {str(digest): document.raw for digest, document in image.documents.items()}
-        layers = map(functools.partial(content, sample), sample.image(NAME).layers)
-        blobs |= {sha256(layer): layer for layer in layers}
-        raw = image.documents[image.top.digest].raw
-        Registry(folder).push(NAME, Picture(raw, image.top.media_type, blobs))
+        Registry(folder).push(NAME, picture(sample))
         return RegistryRoot(folder)
+
+
+class TestRegistry(SourceContract, SinkContract):
+    @pytest.fixture(autouse=True)
+    def web(self) -> Iterator[MemoryRegistry]:
+        with MemoryRegistry() as web:
+            self.top = f"{web.host}/{NAME}"
+            self.names = (self.top,)
+            yield web
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path  # there is none; what is read is nobody's file
+
+    @pytest.fixture
+    def sink(self, web: MemoryRegistry) -> Iterator[Sink]:
+        sink = sink_of(web, "/ubuntu")
+        yield sink
+        sink.close()
+
+    @pytest.fixture
+    def reopened(self, web: MemoryRegistry) -> Iterator[Callable[[], Source]]:
+        with ExitStack() as stack:
+
+            def reopen() -> Source:
+                store = store_of(web, "/ubuntu")
+                stack.callback(store.close)
+                return store
+
+            yield reopen
+
+    def test_two_names_of_one_image_arrive(
+        self, sink: Sink, reopened: Callable[[], Source], sample: Source
+    ) -> None:
+        copy(sample, sink, [NAME, "ubuntu:trusty"])
+        (line,) = reopened().listings()
+        assert line.names == (self.top, self.top.replace("14.04", "trusty"))
+
+    @pytest.fixture
+    def source(self, sample: Source, web: MemoryRegistry) -> Iterator[Source]:
+        web.push(NAME, picture(sample))
+        source = store_of(web, "/ubuntu")
+        yield source
+        source.close()
+
+    def test_reading_writes_nothing(self, source: Source, web: MemoryRegistry) -> None:
+        source.listings()
+        proven(source, self.top)
+        assert {asked.method for asked in web.asked} <= {"GET", "HEAD"}
+
+
+def picture(sample: Source) -> Picture:
+    """The sample image with all its blobs."""
+    image = proven(sample)
+    blobs = {str(digest): document.raw for digest, document in image.documents.items()}
+    layers = map(functools.partial(content, sample), sample.image(NAME).layers)
+    blobs |= {sha256(layer): layer for layer in layers}
+    return Picture(image.documents[image.top.digest].raw, image.top.media_type, blobs)
 
 
 @pytest.mark.parametrize("format_name", WRITTEN)

@@ -6,7 +6,7 @@
     ├── Unsupported         4   a format, media type or conversion we do not do
     ├── CorruptContent      5   Mismatch, InvalidDocument, MissingMember
     │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity
-    ├── StoreError          7   a store, disk or engine failed us
+    ├── StoreError          7   a store, disk or engine failed us: RegistryError
     ├── Gaps                8   done, but not everything
     └── TryAgain           75   locked, peers still working
 
@@ -118,6 +118,19 @@ class StoreError(ToolkitError):
     """A store, a disk or an engine failed us: permission, space, I/O."""
 
     exit_code = 7
+
+
+@dataclass(eq=False)
+class RegistryError(StoreError):
+    """A registry, or the way to it, failed us; `subject` is the request."""
+
+    subject: str
+    problem: str
+    advice: str = ""
+    method: str = ""
+    url: str = ""  # without its query, which may hold a secret
+    status: int = 0  # of HTTP; 0 where there was no answer
+    code: str = ""  # of the registry's own error document, as MANIFEST_UNKNOWN
 
 
 class Gaps(ToolkitError):

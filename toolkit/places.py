@@ -1,72 +1,21 @@
-"""Places: a URI becomes a store or a bundle. The one room that knows every one of them by name."""
+"""Places: a URI becomes a store or a bundle."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from toolkit.errors import InvalidPlace, NotFound, ToolkitError, Unsupported
+from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
+from toolkit.openers import KINDS, first_that_has
+from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
 from toolkit.ports import Sink, Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
-
-if TYPE_CHECKING:
-    from toolkit.operations.choosing import FirstThatHas
-
-SCHEME = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9-]{1,31})(?:\+(?P<option>[a-z0-9]{1,31}))?:(?P<rest>.*)", re.DOTALL
-)
-AUTO = "auto"
-# Stores of engines, read while those do not run.
-AT_REST = frozenset({"graph", "docker-root", "containers-storage", "containerd-root"})
-WITH_DRIVER = ("graph", "docker-root", "containers-storage")  # the schemes that take +DRIVER
-ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
-STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of this name is ./-
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A parsed place: `scheme` is empty for a bundle given by its path."""
-
-    scheme: str
-    path: str
-    option: str = ""  # the driver, as in graph+vfs:
-
-    @classmethod
-    def parse(cls, text: str) -> Place:
-        """Read a URI or a path; raises InvalidPlace."""
-        if not text or "\0" in text:
-            raise InvalidPlace(repr(text), "is no path", "give a store's URI or a bundle's path")
-        if text == AUTO:
-            return cls(AUTO, "")
-        found = SCHEME.fullmatch(text)
-        if not found or found["scheme"] not in KINDS or found["scheme"] == AUTO:
-            if found and not os.path.exists(text) and "/" not in text.partition(":")[0]:
-                known = ", ".join(f"{scheme}:" for scheme in sorted(KINDS.keys() - {"", AUTO, *LATER}))
-                raise InvalidPlace(repr(text), "names no kind of place", f"give a path, or one of {known}")
-            return cls("", text)
-        place = cls(found["scheme"], found["rest"], found["option"] or "")
-        if place.option and place.scheme not in WITH_DRIVER:
-            takers = f"{':, '.join(WITH_DRIVER[:-1])}: and {WITH_DRIVER[-1]}:"
-            raise InvalidPlace(repr(text), f"has the option +{place.option}, which only {takers} take")
-        if place.path and place.scheme == "sample":
-            raise InvalidPlace(repr(text), "has a path, and there is one sample only", "write sample:")
-        if not place.path and place.scheme not in {"sample", "docker-daemon"}:
-            raise InvalidPlace(repr(text), "has no path", f"write {place.scheme}:PATH")
-        return place
-
-    def __str__(self) -> str:
-        if self.scheme in {"", AUTO}:
-            return self.path or self.scheme
-        return f"{self.scheme}{'+' + self.option if self.option else ''}:{self.path}"
 
 
 def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> Source:
@@ -103,7 +52,7 @@ def canonical(text: str, settings: Settings) -> str:
     place = Place.parse(text)
     if place.scheme == AUTO:
         return f"oci:{settings.home.absolute() / 'store'}"
-    if place.scheme in {"docker", "docker-daemon", "sample"} or str(place) == STANDARD_STREAM:
+    if place.scheme in {*LIVE, "sample"} or str(place) == STANDARD_STREAM:
         return str(place)
     return str(Place(place.scheme, str(Path(place.path).absolute()), place.option))
 
@@ -116,29 +65,13 @@ def settled(text: str, name: str, settings: Settings) -> str:
     place = Place.parse(text)
     if place.scheme != AUTO:
         return canonical(text, settings)
-    with closing(_auto(place, settings, settings.reading)) as source:
+    with closing(first_that_has(place, settings, settings.reading)) as source:
         return canonical(source.holder(name).place, settings)
 
 
 def is_bundle(text: str) -> bool:
     """Tell whether a place is a file to carry rather than a store."""
     return Place.parse(text).scheme in BUNDLES
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How one scheme is opened."""
-
-    source: Callable[[Place, Settings, Reading], Source]
-    sink: Callable[[Place, Settings], Sink]
-
-
-def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001 - one shape for all
-    from toolkit.bundles import open_bundle
-
-    if not place.scheme and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
-        _refuse_store(place)
-    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
 
 
 def _must_be(place: Place) -> None:
@@ -156,133 +89,3 @@ def _must_be(place: Place) -> None:
     meant = {"containerd-root": "docker-root"}.get(place.scheme)  # which may have one in it
     if kinds and not {place.scheme, meant} & {kind.partition("+")[0] for kind in kinds}:
         raise Unsupported(str(place), f"is no {place.scheme}: place", f"read it as {kinds[0]}:{path}")
-
-
-def _refuse_store(place: Place) -> None:
-    """Raise Unsupported where a bare path is a store: which one is meant, its kind has to say."""
-    from toolkit.stores.kinds import kinds_at
-
-    if kinds := kinds_at(Path(place.path)):
-        raise Unsupported(place.path, "is a store, not a bundle", f"write {kinds[0]}:{place.path}")
-
-
-def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.graph.store import GraphStore
-
-    rebuilt = reading.allow_rebuilt
-    return GraphStore(Path(place.path), place.option, str(place), allow_rebuilt=rebuilt)
-
-
-def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.docker_root.store import open_docker_root
-
-    return open_docker_root(Path(place.path), place.option, reading)
-
-
-def _containers_storage(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.containers_storage.store import ContainersStorage
-
-    return ContainersStorage(Path(place.path), place.option, reading)
-
-
-def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    from toolkit.stores.graph.writer import GraphSink
-
-    return GraphSink(Path(place.path), place.option)
-
-
-def _layout(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.layout import LayoutStore
-
-    return LayoutStore(Path(place.path))
-
-
-def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    from toolkit.stores.layout import LayoutStore
-
-    return LayoutStore(Path(place.path))
-
-
-def _containerd(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.containerd.store import open_containerd
-
-    return open_containerd(Path(place.path), reading.namespace)
-
-
-def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.sample import sample_store
-
-    return sample_store(settings.home)
-
-
-def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.registry_root.store import RegistryRoot
-
-    return RegistryRoot(Path(place.path))
-
-
-def _embedded(settings: Settings) -> Source:
-    from toolkit.stores.layout import LayoutStore
-
-    if not (settings.home / "store").is_dir():
-        raise NotFound(f"the embedded store oci:{settings.home / 'store'}", "is not there yet", ADVICE)
-    return LayoutStore(settings.home / "store")
-
-
-def _auto(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
-    """Return what `auto` means; a further place is a further way to open one."""
-    from toolkit.operations.choosing import FirstThatHas
-
-    ways = (lambda: _embedded(settings), lambda: open_source("docker-daemon:", settings, reading))
-    return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
-
-
-def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    from toolkit.stores.layout import LayoutStore
-
-    return LayoutStore(settings.home / "store")
-
-
-def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    raise Unsupported(
-        str(place),
-        "cannot be imported into",
-        "name a store, oci:PATH or graph:PATH; lading export writes bundles",
-    )
-
-
-def _not_read(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    raise Unsupported(str(place), f"is a {place.scheme}: place, which this version does not read yet")
-
-
-def _daemon(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.stores.engine import Engine
-    from toolkit.stores.engine_host import find_host
-    from toolkit.stores.engine_source import EngineSource
-
-    return EngineSource(Engine(find_host()), str(place), place.path)
-
-
-def _daemon_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
-    from toolkit.stores.engine import Engine
-    from toolkit.stores.engine_host import find_host
-    from toolkit.stores.engine_sink import EngineSink
-
-    return EngineSink(Engine(find_host()), str(place), place.path)
-
-
-BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-LATER = ("docker",)
-KINDS = {
-    "oci": Kind(_layout, _layout_sink),
-    "graph": Kind(_graph, _graph_sink),
-    "docker-root": Kind(_docker_root, _not_written),
-    "containers-storage": Kind(_containers_storage, _not_written),
-    "registry-root": Kind(_registry_root, _not_written),
-    "containerd-root": Kind(_containerd, _not_written),
-    "sample": Kind(_sample, _not_written),
-    "docker-daemon": Kind(_daemon, _daemon_sink),
-    AUTO: Kind(_auto, _embedded_sink),
-    **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},
-    **{scheme: Kind(_not_read, _not_written) for scheme in LATER},
-}

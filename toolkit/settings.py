@@ -35,6 +35,7 @@ class Settings:
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+    insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
 
     @property
     def reading(self) -> Reading:
@@ -83,6 +84,14 @@ def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    """Read hosts with blanks or commas between them; a URL is none."""
+    hosts = tuple(text.replace(",", " ").lower().split())
+    if any("/" in host for host in hosts):
+        raise ValueError("hosts, as registry.example:5000, with blanks between them")
+    return hosts
+
+
 def _boolean(text: str) -> bool:
     from configparser import ConfigParser
 
@@ -106,6 +115,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "namespace": str,
     "allow_rebuilt": _boolean,
     "live": _boolean,
+    "insecure": _hosts,
     "require_signature": str,
     "jobs": _count,
     "layer_limit": _count,

@@ -10,7 +10,7 @@ from tests.cli.conftest import Lading
 from tests.cli.make_golden import GOLDEN
 from toolkit.bundles import FORMATS
 from toolkit.cli.commands import COMMANDS
-from toolkit.places import KINDS, LATER
+from toolkit.place import AUTO, SCHEMES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -38,7 +38,7 @@ def test_help_offers_exactly_the_formats_that_can_be_written(lading: Lading) -> 
 
 def test_help_names_every_kind_of_place_that_can_be_read(lading: Lading) -> None:
     text = " ".join(lading("--help").out.split())
-    for scheme in {*KINDS} - {*LATER, "auto", ""}:
+    for scheme in SCHEMES - {AUTO, ""}:
         assert f"{scheme}:" in text
 
 

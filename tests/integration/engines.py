@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import socket
+import ssl
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -132,33 +134,67 @@ address = "{home}/s"
 
 
 class Registry(Daemon):
-    """A registry of docker/distribution on this machine alone, which takes manifests of schema 1 too."""
+    """A registry of docker/distribution on this machine alone, which takes manifests of schema 1 too.
 
-    programs = ("docker-registry", "setpriv")
+    With `login`, one needs USERNAME and PASSWORD; with `tls`, it shows a certificate that is signed by an
+    authority of its own, `authority`.
+    """
+
+    programs = ("docker-registry", "setpriv", "openssl")
     needs_root = False
+    USERNAME, PASSWORD = "lading", "carried"
+    HTPASSWD = "lading:$2b$04$9HfaRkS/ZF5UBNI21yOe5.w1hHGYklrCZUG1UfGA0h4.OY4RIklii\n"
     CONFIG = """version: 0.1
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: '{host}'}}
+http: {{addr: '{host}'{tls}}}
 compatibility: {{schema1: {{enabled: true}}}}
+{auth}
 """
 
-    def __init__(self) -> None:
+    def __init__(self, *, login: bool = False, tls: bool = False) -> None:
         super().__init__()
+        self.login, self.tls = login, tls
         self.root = self.home / "storage"
+        self.authority = self.home / "ca.crt"
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.host = f"127.0.0.1:{free.getsockname()[1]}"
 
     def command(self) -> Words:
-        config = self.home / "config.yml"
-        config.write_text(self.CONFIG.format(root=self.root, host=self.host))
+        config, auth, tls = self.home / "config.yml", "", ""
+        if self.login:
+            (self.home / "htpasswd").write_text(self.HTPASSWD)
+            auth = f"auth: {{htpasswd: {{realm: tests, path: {self.home}/htpasswd}}}}"
+        if self.tls:
+            self._certify()
+            tls = f", tls: {{certificate: {self.home}/host.crt, key: {self.home}/host.key}}"
+        config.write_text(self.CONFIG.format(root=self.root, host=self.host, auth=auth, tls=tls))
         return ["docker-registry", "serve", config]
 
     def ask(self) -> object:
+        url = f"{'https' if self.tls else 'http'}://{self.host}/v2/"
         try:
-            with urllib.request.urlopen(f"http://{self.host}/v2/") as answer:
+            with urllib.request.urlopen(url, context=self._believing()) as answer:
                 return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
         except OSError as error:
             raise EngineRefused(str(error)) from error
+
+    def _believing(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.authority) if self.tls else None
+
+    def _certify(self) -> None:
+        """Make an authority, and a certificate of its own for this host."""
+        new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        run(
+            [*new, "-x509", "-days", "2", "-subj", "/CN=tests", "-keyout", "ca.key", "-out", "ca.crt"],
+            self.home,
+        )
+        run([*new, "-subj", "/CN=host", "-keyout", "host.key", "-out", "host.csr"], self.home)
+        (self.home / "names").write_text("subjectAltName=IP:127.0.0.1")
+        by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
+        run(["openssl", "x509", "-req", "-in", "host.csr", "-out", "host.crt", *by], self.home)
 
 
 class Podman(Workplace):

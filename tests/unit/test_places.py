@@ -8,14 +8,17 @@ import pytest
 from tests.archives import ONE, image, layout, sha256, unpacked, written
 from tests.daemons import fake_engine
 from toolkit.errors import InvalidPlace, NotFound, StoreError, Unsupported, UsageError
-from toolkit.places import Place, canonical, is_bundle, open_sink, open_source, settled
+from toolkit.openers import KINDS
+from toolkit.place import SCHEMES, Place
+from toolkit.places import canonical, is_bundle, open_sink, open_source, settled
 from toolkit.ports import Closes
 from toolkit.settings import Settings
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.graph.writer import GraphSink
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.registry.sink import RegistrySink
+from toolkit.stores.registry.store import RegistryStore
 
-LATER = ("docker://host:5000/repo:tag",)
 APP = image(ONE)
 
 
@@ -110,13 +113,8 @@ def test_what_cannot_be_meant_is_one_sentence(text: str, sentence: str) -> None:
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("text", LATER)
-def test_what_comes_later_is_said_to_be_unsupported(text: str, settings: Settings) -> None:
-    with pytest.raises(Unsupported, match="this version does not read yet") as caught:
-        open_source(text, settings)
-    assert caught.value.exit_code == 4
-    with pytest.raises(Unsupported):
-        open_sink(text, settings)
+def test_every_scheme_is_opened_by_a_row_of_the_table() -> None:
+    assert KINDS.keys() == SCHEMES
 
 
 @pytest.mark.parametrize("scheme", ["docker-root", "containers-storage"])
@@ -173,6 +171,14 @@ def test_an_engine_is_not_asked_before_it_is_needed(
     assert open_sink("docker-daemon:app:1", settings).place == "docker-daemon:app:1"
     with pytest.raises(UsageError, match="names a digest"):
         open_sink(f"docker-daemon:app@{APP.digest}", settings)
+
+
+def test_a_registry_is_opened_without_being_asked(settings: Settings) -> None:
+    assert isinstance(open_source("docker://h.example/app:1", settings), RegistryStore)
+    assert isinstance(open_sink("docker://h.example", settings), RegistrySink)
+    for text in ("docker:app", "docker://h.example/App"):
+        with pytest.raises(InvalidPlace, match="write docker://HOST"):
+            open_source(text, settings)
 
 
 def test_auto_is_the_embedded_store(settings: Settings) -> None:

@@ -191,3 +191,20 @@ def test_any_file_is_read_or_refused_with_an_error_of_ours(content: bytes) -> No
     Path("luigi.cfg").write_bytes(content)
     with suppress(InvalidSetting):
         load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("line", "hosts"),
+    [
+        ("insecure = a:5000, B.example", ("a:5000", "b.example")),
+        ("insecure =", ()),
+        ("insecure = a  b", ("a", "b")),
+    ],
+)
+def test_hosts_of_plain_http_stand_in_a_list(line: str, hosts: tuple[str, ...]) -> None:
+    write(Path("luigi.cfg"), line)
+    assert load_settings({}).insecure == hosts
+
+
+def test_a_url_is_no_host_of_plain_http() -> None:
+    assert "insecure: is 'http://a', expected hosts" in refused("insecure = http://a")

@@ -21,7 +21,7 @@ from toolkit.cli.progress import progress_for
 from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
 from toolkit.image import Finding
-from toolkit.places import Place
+from toolkit.place import Place
 from toolkit.ports import Described, Source
 from toolkit.printable import printable
 from toolkit.reading import Reading

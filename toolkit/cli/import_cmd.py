@@ -15,6 +15,7 @@ from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import Unsupported
+from toolkit.place import AUTO
 from toolkit.ports import Source
 from toolkit.settings import Settings, load_settings
 
@@ -62,7 +63,7 @@ def command(
         refuse_for_rootfs(created)
         origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
-        place = into or places.canonical(places.AUTO, settings)
+        place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
         images = carry(source, target, references, wishes, progress)
     tell(output, source, target, images, {"bundle": source.place, "store": target.place})

@@ -12,6 +12,7 @@ import click
 
 from toolkit import mediatype, places
 from toolkit.image import Finding
+from toolkit.place import AUTO, SCHEMES, Place
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Remarks, Source
 from toolkit.reading import Reading
@@ -76,7 +77,7 @@ level_option = click.option(
 
 def kind_of(source: Source) -> str:
     """Name the format of a bundle, or the kind of a store."""
-    return getattr(source, "format", "") or places.Place.parse(source.place).scheme or "bundle"
+    return getattr(source, "format", "") or Place.parse(source.place).scheme or "bundle"
 
 
 def reads(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,5 +136,5 @@ def remarks_of(source: Source) -> list[Finding]:
 
 def kinds_of_places() -> str:
     """Name the kinds of places that can be read, out of their table."""
-    unread = {*places.LATER, places.AUTO, ""}
-    return ", ".join(f"{scheme}:" for scheme in sorted(places.KINDS) if scheme not in unread)
+    written = {"docker": "docker://"}
+    return ", ".join(written.get(scheme, f"{scheme}:") for scheme in sorted(SCHEMES - {AUTO, ""}))

@@ -15,14 +15,14 @@ from toolkit.bundles.streamed import Streamed
 from toolkit.cli.output import Output
 from toolkit.errors import NotFound, UsageError
 from toolkit.image import Finding, Layer
-from toolkit.places import STANDARD_STREAM, Place
+from toolkit.place import AUTO, SCHEMES, STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
 from toolkit.ports import Loses, Sink
 from toolkit.settings import Settings
 
 FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
-STORES = {*places.KINDS} - {*FORMAT_OF, places.AUTO}
+STORES = SCHEMES - {*FORMAT_OF, AUTO}
 
 Told = Callable[[Layer, int], object]  # as `copy` tells its progress
 

@@ -15,7 +15,8 @@ from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import Announced, progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding
-from toolkit.places import STANDARD_STREAM, Place, is_bundle
+from toolkit.place import STANDARD_STREAM, Place
+from toolkit.places import is_bundle
 from toolkit.platform import Platform
 from toolkit.reading import Reading
 from toolkit.report import Report

@@ -1,0 +1,80 @@
+"""The command with a registry at one end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, image, index, sha256
+from tests.webregistry import MemoryRegistry
+
+from .conftest import IMAGE, SAMPLE, Lading
+
+APP = image(ONE, TWO)
+BOTH = index(APP, image(ONE, architecture="arm64"))
+
+
+@pytest.fixture
+def web() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as web:
+        yield web.push("team/app:1", APP).push("team/app:both", BOTH)
+
+
+def test_a_repository_is_listed_and_an_image_described(lading: Lading, web: MemoryRegistry) -> None:
+    listed = lading("ls", f"docker://{web.host}/team/app", "--json")
+    assert listed.code == 0
+    assert f"{web.host}/team/app:1" in listed.out
+    for place, name in (
+        (f"docker://{web.host}", "team/app:1"),
+        (f"docker://{web.host}/team/app", "team/app:1"),
+    ):
+        assert sha256(APP.config) in lading("inspect", place, name).out
+        assert lading("history", place, name).code == 0
+    assert lading("inspect", f"docker://{web.host}/team/app:1").code == 0
+    short = sha256(APP.config).removeprefix("sha256:")[:12]
+    assert sha256(APP.config) in lading("inspect", f"docker://{web.host}/team/app", short).out
+
+
+def test_an_image_is_exported_verified_and_imported_again(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    bundle = str(tmp_path / "app.tar")
+    assert lading("export", "team/app:both", "--from", f"docker://{web.host}", "-o", bundle).code == 0
+    assert lading("verify", f"docker://{web.host}/team/app").code == 0
+    done = lading("import", bundle, "--into", f"docker://{web.host}/other")
+    assert done.code == 0
+    assert f"into docker://{web.host}/other" in done.out
+    assert web.manifests["other", "both"] == web.manifests["team/app", "both"]
+    assert (
+        lading("copy", f"docker://{web.host}/other", "other:both", f"docker://{web.host}/third:x").code == 0
+    )
+    assert web.manifests["third", "x"] == web.manifests["team/app", "both"]
+
+
+def test_a_legacy_image_is_pushed(lading: Lading, web: MemoryRegistry) -> None:
+    for _ in range(2):
+        assert lading("copy", SAMPLE, IMAGE, f"docker://{web.host}").code == 0
+    assert ("ubuntu", "14.04") in web.manifests
+
+
+def test_a_wrong_byte_is_told_and_leaves_nothing(lading: Lading, web: MemoryRegistry, tmp_path: Path) -> None:
+    web.blobs["team/app", sha256(TWO)] = bytes(len(TWO))
+    done = lading("export", "team/app:1", "--from", f"docker://{web.host}", "-o", str(tmp_path / "app.tar"))
+    assert done.code == 5
+    assert "digest is" in done.last
+    assert not (tmp_path / "app.tar").exists()
+    assert lading("verify", f"docker://{web.host}/team/app").code == 5
+
+
+def test_failures_are_one_sentence_with_their_exit_code(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    out = ("-o", str(tmp_path / "x.tar"))
+    absent = lading("export", "team/app:2", "--from", f"docker://{web.host}", *out)
+    assert absent.code == 3
+    assert absent.last.startswith(f"error: image team/app:2: is not in docker://{web.host}; near it: ")
+    assert lading("ls", f"docker://{web.host}").code == 4
+    assert lading("ls", "docker://127.0.0.1:1/app").code == 7
+    assert lading("ls", "docker:app").code == 2

@@ -1,0 +1,179 @@
+"""Openers: how each kind of place is opened. The one room that knows every store and bundle by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.errors import NotFound, Unsupported
+from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
+from toolkit.ports import Sink, Source
+from toolkit.reading import Reading
+from toolkit.settings import Settings
+
+if TYPE_CHECKING:
+    from toolkit.operations.choosing import FirstThatHas
+ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one scheme is opened."""
+
+    source: Callable[[Place, Settings, Reading], Source]
+    sink: Callable[[Place, Settings], Sink]
+
+
+def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001 - one shape for all
+    from toolkit.bundles import open_bundle
+
+    if not place.scheme and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
+        _refuse_store(place)
+    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
+
+
+def _refuse_store(place: Place) -> None:
+    """Raise Unsupported where a bare path is a store: which one is meant, its kind has to say."""
+    from toolkit.stores.kinds import kinds_at
+
+    if kinds := kinds_at(Path(place.path)):
+        raise Unsupported(place.path, "is a store, not a bundle", f"write {kinds[0]}:{place.path}")
+
+
+def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.graph.store import GraphStore
+
+    rebuilt = reading.allow_rebuilt
+    return GraphStore(Path(place.path), place.option, str(place), allow_rebuilt=rebuilt)
+
+
+def _docker_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.docker_root.store import open_docker_root
+
+    return open_docker_root(Path(place.path), place.option, reading)
+
+
+def _containers_storage(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.containers_storage.store import ContainersStorage
+
+    return ContainersStorage(Path(place.path), place.option, reading)
+
+
+def _graph_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.graph.writer import GraphSink
+
+    return GraphSink(Path(place.path), place.option)
+
+
+def _layout(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(Path(place.path))
+
+
+def _layout_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(Path(place.path))
+
+
+def _containerd(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.containerd.store import open_containerd
+
+    return open_containerd(Path(place.path), reading.namespace)
+
+
+def _sample(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.sample import sample_store
+
+    return sample_store(settings.home)
+
+
+def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.registry_root.store import RegistryRoot
+
+    return RegistryRoot(Path(place.path))
+
+
+def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.store import RegistryStore
+
+    address = Address.parse(place.path)
+    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
+
+
+def _registry_sink(place: Place, settings: Settings) -> Sink:
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.sink import RegistrySink
+
+    address = Address.parse(place.path)
+    return RegistrySink(address, Client(address, Transport(settings.insecure)), str(place))
+
+
+def _embedded(settings: Settings) -> Source:
+    from toolkit.stores.layout import LayoutStore
+
+    if not (settings.home / "store").is_dir():
+        raise NotFound(f"the embedded store oci:{settings.home / 'store'}", "is not there yet", ADVICE)
+    return LayoutStore(settings.home / "store")
+
+
+def first_that_has(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
+    """Return what `auto` means; a further place is a further way to open one."""
+    from toolkit.operations.choosing import FirstThatHas
+
+    ways = (lambda: _embedded(settings), lambda: _daemon(Place("docker-daemon", ""), settings, reading))
+    return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
+
+
+def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.layout import LayoutStore
+
+    return LayoutStore(settings.home / "store")
+
+
+def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    raise Unsupported(
+        str(place),
+        "cannot be imported into",
+        "name a store, oci:PATH or graph:PATH; lading export writes bundles",
+    )
+
+
+def _daemon(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_source import EngineSource
+
+    return EngineSource(Engine(find_host()), str(place), place.path)
+
+
+def _daemon_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
+    from toolkit.stores.engine import Engine
+    from toolkit.stores.engine_host import find_host
+    from toolkit.stores.engine_sink import EngineSink
+
+    return EngineSink(Engine(find_host()), str(place), place.path)
+
+
+KINDS = {
+    "oci": Kind(_layout, _layout_sink),
+    "graph": Kind(_graph, _graph_sink),
+    "docker-root": Kind(_docker_root, _not_written),
+    "containers-storage": Kind(_containers_storage, _not_written),
+    "registry-root": Kind(_registry_root, _not_written),
+    "containerd-root": Kind(_containerd, _not_written),
+    "docker": Kind(_registry, _registry_sink),
+    "sample": Kind(_sample, _not_written),
+    "docker-daemon": Kind(_daemon, _daemon_sink),
+    AUTO: Kind(first_that_has, _embedded_sink),
+    **{scheme: Kind(_bundle, _not_written) for scheme in BUNDLES},
+}

@@ -1,0 +1,114 @@
+"""What `docker://HOST[/REPO[:TAG|@DIGEST]]` means, and what names mean there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolkit.digest import Digest
+from toolkit.errors import InvalidDigest, InvalidPlace, ToolkitError
+from toolkit.reference import (
+    DEFAULT_REGISTRY,
+    LEGACY_REGISTRY,
+    LONGEST_REPOSITORY,
+    OFFICIAL,
+    REGISTRY,
+    REPOSITORY,
+    TAG,
+    Reference,
+)
+
+HUB_API = "registry-1.docker.io"  # where Docker Hub answers
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A registry, or one repository of it, or one image."""
+
+    host: str
+    repository: str = ""
+    tag: str = ""
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, path: str) -> Address:
+        """Read what follows `docker:`; raises InvalidPlace."""
+        text = f"docker:{path}"
+        host, _, rest = path.removeprefix("//").partition("/")
+        if not path.startswith("//") or not REGISTRY.fullmatch(host):
+            raise InvalidPlace(repr(text), "names no registry", "write docker://HOST[:PORT]/REPOSITORY[:TAG]")
+        host = DEFAULT_REGISTRY if host in {LEGACY_REGISTRY, HUB_API} else host
+        named, at, digest_text = rest.partition("@")
+        repository, colon, tag = named.partition(":")
+        fits = REPOSITORY.fullmatch(repository) and len(repository) <= LONGEST_REPOSITORY
+        if rest and not (fits and (TAG.fullmatch(tag) or not colon)):
+            raise InvalidPlace(repr(text), "names no repository", "write docker://HOST/REPOSITORY[:TAG]")
+        try:
+            digest = Digest.parse(digest_text) if at else None
+        except InvalidDigest as error:
+            raise InvalidPlace(repr(text), "has a digest that is none", error.advice) from error
+        if host == DEFAULT_REGISTRY and repository and "/" not in repository:
+            repository = OFFICIAL + repository
+        return cls(host, repository, tag, digest)
+
+    @property
+    def api(self) -> str:
+        """Return the host that answers."""
+        return HUB_API if self.host == DEFAULT_REGISTRY else self.host
+
+    def name(self, repository: str, tag: str = "", digest: Digest | None = None) -> str:
+        """Return the familiar name of an image here."""
+        return Reference(self.host, repository, "" if digest else tag, digest).familiar
+
+    def meant(self, name: str) -> Iterator[Target]:
+        """Yield what a name may mean here, the likeliest first; nothing where it is of another place.
+
+        It may be a full reference to this host, or one that leaves the host out: `app:1` is HOST/app:1.
+        """
+        try:
+            digest = Digest.parse(name)
+        except InvalidDigest:
+            digest = None
+        if digest is not None:
+            if self.repository:
+                yield Target(self.repository, str(digest), self.name(self.repository, "", digest))
+            return
+        try:
+            reference = Reference.parse(name)
+        except ToolkitError:
+            return
+        tag_or_digest = str(reference.digest or reference.tag)
+        for repository in self._repositories(reference):
+            if self.repository not in {"", repository}:
+                continue
+            if self._is_told_otherwise(reference):
+                continue
+            yield Target(repository, tag_or_digest, reference.familiar)
+
+    def _repositories(self, reference: Reference) -> list[str]:
+        if reference.registry == self.host:
+            return [reference.repository]
+        if reference.registry != DEFAULT_REGISTRY:
+            return []
+        short = reference.repository.removeprefix(OFFICIAL)
+        return list(dict.fromkeys([reference.repository if "/" in short else short, reference.repository]))
+
+    def _is_told_otherwise(self, reference: Reference) -> bool:
+        """Tell whether the place names one image, and the reference another one."""
+        if self.digest is not None:
+            return reference.digest != self.digest
+        return self.tag != "" and (reference.digest is not None or reference.tag != self.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A manifest of a repository, by a tag or digest, and how whoever asked calls it."""
+
+    repository: str
+    tag_or_digest: str
+    name: str
+
+    @property
+    def digest(self) -> Digest | None:
+        """Return the digest it is asked by; None where it is a tag, which holds no colon."""
+        return Digest.parse(self.tag_or_digest) if ":" in self.tag_or_digest else None

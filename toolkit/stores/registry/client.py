@@ -1,0 +1,147 @@
+"""One registry's API: a request gets its login, an answer that is a refusal becomes one sentence.
+
+Source: OCI distribution-spec 1.1 (spec.md); docker/distribution docs/spec/api.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urljoin, urlsplit
+
+from toolkit.document import load_any
+from toolkit.errors import NotFound, RegistryError, ToolkitError
+from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport, origin, shown
+from toolkit.stores.registry.address import Address
+from toolkit.stores.registry_auth import Doorman
+
+CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+LONGEST_MESSAGE = 200  # characters of a registry's own words that are told
+ERROR_LIMIT = 64 << 10  # bytes of an error document that are read
+OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING, BAD = 200, 201, 401, 403, 404, 400
+PULL, PUSH = "pull", "pull,push"
+
+
+class Client:
+    """A registry, for several threads."""
+
+    def __init__(self, address: Address, transport: Transport, doorman: Doorman | None = None) -> None:
+        self.address, self.transport = address, transport
+        self.base = f"{transport.scheme(address.api)}://{address.api}"
+        self._doorman = doorman or Doorman(address.host, transport)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        repository: str,
+        *,
+        expected: Collection[int] = (OK,),
+        rights: str = PULL,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        repeat: bool = True,
+        also: str = "",
+        limit: int = LIMIT,
+    ) -> Answer:
+        """Make a request; `path` is one of the API, or a URL that the registry has given us.
+
+        Raises NotFound for 404 and RegistryError for any other status that is not expected. `also` is a
+        repository of which something is pulled in passing.
+        """
+        url = urljoin(self.base, path)
+        scopes = _scopes(repository, rights, also)
+        sent = self._doorman.header(scopes) if self._is_ours(url) else None
+        for _ in range(2):
+            told = {**(headers or {}), **({"Authorization": sent} if sent else {})}
+            answer = self.transport.ask(method, url, told, body, repeat=repeat, limit=limit)
+            if answer.status != UNAUTHORIZED or not self._is_ours(answer.url):
+                break
+            sent = self._admitted(method, url, answer.headers, scopes, sent)
+        if answer.status in expected:
+            return answer
+        raise self.refusal(method, answer.url, answer.status, answer.body)
+
+    @contextmanager
+    def flow(self, path: str, repository: str, headers: Mapping[str, str]) -> Iterator[Flow]:
+        """Ask for a body to be read as it comes, of whatever status but 401."""
+        url = urljoin(self.base, path)
+        scopes = _scopes(repository, PULL, "")
+        sent = self._doorman.header(scopes)
+        for last in (False, True):
+            told = {**headers, **({"Authorization": sent} if sent else {})}
+            with self.transport.flow("GET", url, told) as flow:
+                if flow.status != UNAUTHORIZED or last:
+                    yield flow
+                    return
+                refused = flow.headers
+            sent = self._admitted("GET", url, refused, scopes, sent)
+
+    def refusal(self, method: str, url: str, status: int, body: bytes) -> ToolkitError:
+        """Return what a refusal is told as; its body may be anything."""
+        code, message = _told(body)
+        told = ", ".join(filter(None, (code, message)))
+        problem = f"answered {status}" + (f" ({told})" if told else "")
+        where = shown(url)
+        if status == MISSING:
+            return NotFound(f"{method} {where}", problem)
+        advice = self._doorman.advice() if status in {UNAUTHORIZED, FORBIDDEN} else ""
+        if status == BAD and not code and where.startswith("http:"):  # as Go's server answers plain HTTP
+            advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
+        return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
+
+    def refused(self, flow: Flow) -> ToolkitError:
+        """Return what a refusal in place of a body is told as."""
+        body = bytearray()
+        for block in flow.blocks():
+            body += block[: ERROR_LIMIT - len(body)]
+            if len(body) >= ERROR_LIMIT:
+                break
+        return self.refusal("GET", flow.url, flow.status, bytes(body))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    def _is_ours(self, url: str) -> bool:
+        """Tell whether a login of this registry may go there."""
+        return origin(url) == origin(self.base)
+
+    def _admitted(
+        self, method: str, url: str, headers: Mapping[str, str], scopes: tuple[str, ...], sent: str | None
+    ) -> str:
+        told = headers.get("WWW-Authenticate", "")
+        try:
+            return self._doorman.admit([told] if told else [], scopes, sent)
+        except RegistryError as error:
+            if error.method:
+                raise  # it tells of a request of its own
+            about = "" if error.subject == self.address.host else f"{error.subject}: "
+            where = shown(url)
+            raise RegistryError(
+                f"{method} {where}", about + error.problem, error.advice, method, where, error.status
+            ) from error
+
+
+def quoted_query(path: str, key: str, value: str) -> str:
+    """Return a path or URL with one more member in its query; the value needs no quoting but a colon's."""
+    mark = "&" if urlsplit(path).query else "?"
+    return f"{path}{mark}{key}={value.replace(':', '%3A')}"
+
+
+def _scopes(repository: str, rights: str, also: str) -> tuple[str, ...]:
+    scopes = [f"repository:{repository}:{rights}", *([f"repository:{also}:{PULL}"] if also else [])]
+    return tuple(scopes)
+
+
+def _told(body: bytes) -> tuple[str, str]:
+    """Return the first code and message of an error document (spec.md, Error Codes); nothing of a page."""
+    try:
+        found = load_any(body, "errors", ERROR_LIMIT)
+        first = found["errors"][0]
+        code, message = first.get("code"), first.get("message")
+    except (ToolkitError, KeyError, IndexError, TypeError, AttributeError):
+        return "", ""
+    code = code if isinstance(code, str) and CODE.fullmatch(code) else ""
+    return code, message[:LONGEST_MESSAGE] if isinstance(message, str) else ""

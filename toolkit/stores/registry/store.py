@@ -1,0 +1,202 @@
+"""`docker://` — a registry as a source: one repository, one image, or whatever names its host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from toolkit import mediatype
+from toolkit.bundles import ocilayout
+from toolkit.bundles.modern import ModernImage
+from toolkit.bundles.ocilayout import in_order, listing, told_apart
+from toolkit.digest import Digest
+from toolkit.errors import (
+    CorruptContent,
+    InvalidDigest,
+    MissingMember,
+    NotFound,
+    RegistryError,
+    ToolkitError,
+    Unsupported,
+)
+from toolkit.historic import HistoricImage, historic_outline
+from toolkit.image import Layer
+from toolkit.outline import Listing, Outline
+from toolkit.platform import Platform
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.ports import Content
+from toolkit.reference import near
+from toolkit.stores.registry.address import Address, Target
+from toolkit.stores.registry.blob import Blob
+from toolkit.stores.registry.client import FORBIDDEN, UNAUTHORIZED, Client
+from toolkit.stores.registry.documents import ACCEPT, Documents, blob_size, digest_told
+from toolkit.stores.registry.tags import tags
+
+T = TypeVar("T")
+AT_ONCE = 8  # tags that are looked at together
+
+
+class RegistryStore:
+    """A registry; a Source."""
+
+    def __init__(self, address: Address, client: Client, place: str) -> None:
+        self.place, self._address, self._client = place, address, client
+        self._proven: dict[tuple[str, str], Digest] = {}  # what a tag pointed at when it was last read
+        self._ids: dict[str, Target] = {}  # image IDs that were listed
+        self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
+        self._last = address.repository
+
+    def described(self) -> dict[str, str]:
+        """Say what it is."""
+        return {"kind": "registry", "host": self._address.host}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def listings(self) -> list[Listing]:
+        """List the tags of the repository, or the one image; raises Unsupported for a whole registry."""
+        address = self._address
+        if not address.repository:
+            advice = f"name a repository: docker://{address.host}/REPOSITORY"
+            raise Unsupported(self.place, "is a registry, which is not asked for all that it holds", advice)
+        targets = [
+            Target(address.repository, one, address.name(address.repository, one)) for one in self._tags()
+        ]
+        if address.digest is not None:
+            name = address.name(address.repository, "", address.digest)
+            targets = [Target(address.repository, str(address.digest), name)]
+        return self._listed(targets)
+
+    def identify(self, name: str) -> str:
+        """Return the digest of what the name points at: read, or told to be what was read before."""
+        return str(self._found(name, self._identified))
+
+    def outline(self, name: str, platform: Platform | None = None) -> Outline:
+        """Describe an image by its documents."""
+        image = self.image(name, platform)
+        return historic_outline(image) if isinstance(image, HistoricImage) else ocilayout.outline(image)
+
+    def image(self, name: str, platform: Platform | None = None) -> ModernImage | HistoricImage:
+        """Return an image, its documents proven; raises as `Documents`, NotFound with near names."""
+        return self._found(name, lambda target: self._read(target, platform))
+
+    def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
+        """Return the digests of the blobs, base first."""
+        return tuple(layer.key for layer in self.image(name, platform).layers)
+
+    def layer(self, key: str) -> Layer:
+        """Return one blob by its digest."""
+        absent = NotFound(f"layer {key[:150]}", f"is not in {self.place}")
+        try:
+            digest = Digest.parse(key)
+        except InvalidDigest as error:
+            raise absent from error
+        repository = self._where.get(digest, self._last)
+        size = blob_size(self._client, repository, digest) if repository else None
+        if size is None:
+            raise absent
+        return Layer(key, size, digest)
+
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+        """Open a blob; what breaks off on the way is gone on with."""
+        if layer.digest is None:
+            raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
+        repository = self._where.get(layer.digest, self._last)
+        is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
+        path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"
+        return nullcontext(Blob(self._client, repository, path, layer.digest, layer.size))
+
+    def _found(self, name: str, ask: Callable[[Target], T]) -> T:
+        """Ask for each thing that a name may mean, until one is there."""
+        refusal: ToolkitError | None = None
+        for target in self._address.meant(name):
+            try:
+                return ask(target)
+            except NotFound as error:
+                if error.subject.startswith("platform "):
+                    raise
+                if (known := self._by_image_id(name)) is not None:
+                    return ask(known)
+            except RegistryError as error:
+                if error.status not in {UNAUTHORIZED, FORBIDDEN}:
+                    raise
+                refusal = refusal or error  # of a repository that is not there, many registries say no more
+        if refusal:
+            raise refusal
+        raise self._absent(name)
+
+    def _by_image_id(self, name: str) -> Target | None:
+        """Return the image that `listings` tells by an ID; nothing else knows one."""
+        try:
+            Digest.parse(name)
+        except InvalidDigest:
+            return None
+        if not self._ids:
+            self.listings()
+        return self._ids.get(name)
+
+    def _absent(self, name: str) -> NotFound:
+        meant = {target.repository: target.tag_or_digest for target in self._address.meant(name)}
+        if self._address.repository:
+            meant.setdefault(self._address.repository, "")
+        close: dict[str, None] = {}
+        for repository, tag_or_digest in meant.items():
+            with suppress(ToolkitError):  # that the image is not there is what we have to say
+                names = [self._address.name(repository, tag) for tag in tags(self._client, repository)]
+                wanted = self._address.name(repository, "" if ":" in tag_or_digest else tag_or_digest)
+                close.update(dict.fromkeys(near(wanted, names)))
+        advice = f"near it: {', '.join(close)}" if close else ""
+        return NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _tags(self) -> list[str]:
+        if self._address.tag:
+            return [self._address.tag]
+        return [] if self._address.digest else tags(self._client, self._address.repository)
+
+    def _identified(self, target: Target) -> Digest:
+        key = (target.repository, target.tag_or_digest)
+        if known := self._proven.get(key):
+            path = f"/v2/{target.repository}/manifests/{target.tag_or_digest}"
+            if digest_told(self._client.ask("HEAD", path, target.repository, headers=ACCEPT)) == known:
+                return known
+        digest = Documents(self._client, target.repository).top(target.tag_or_digest).digest
+        self._proven[key] = digest
+        return digest
+
+    def _read(self, target: Target, platform: Platform | None = None) -> ModernImage | HistoricImage:
+        documents = Documents(self._client, target.repository)
+        top = documents.top(target.tag_or_digest)
+        image = documents.image((target.name,), top, platform)
+        self._proven[target.repository, target.tag_or_digest] = top.digest
+        self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
+        self._last = target.repository
+        return image
+
+    def _listed(self, targets: Sequence[Target]) -> list[Listing]:
+        lines = in_parallel(self._line, targets, size=lambda _: 0, jobs=AT_ONCE)
+        names: dict[tuple[str, Listing], list[str]] = {}
+        for target, (top, line) in zip(targets, lines, strict=True):
+            names.setdefault((top, replace(line, names=())), []).append(target.name)
+            self._ids.setdefault(line.id, target)
+        merged = [replace(line, names=tuple(sorted(called))) for (_, line), called in names.items()]
+        return in_order(told_apart(merged, [Digest.parse(top) if top else _NONE for top, _ in names]))
+
+    def _line(self, target: Target) -> tuple[str, Listing]:
+        """Return the digest that a tag points at, and its line, which may say why it cannot be read."""
+        try:
+            image = self._read(target)
+        except (CorruptContent, NotFound, Unsupported) as error:
+            digest = self._proven.get((target.repository, target.tag_or_digest))
+            told = str(digest or "")
+            return told, Listing((), told, problem=str(error))
+        if isinstance(image, HistoricImage):
+            told = str(image.schema1.digest)
+            outline = historic_outline(image)
+            return told, Listing((), outline.id, outline.created, outline.platform, outline.size)
+        return str(image.top.digest), listing(image)
+
+
+_NONE = Digest.of(b"")

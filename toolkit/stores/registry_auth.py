@@ -1,0 +1,265 @@
+"""Who we are to a registry: challenges, logins and tokens.
+
+Sources: RFC 7235 (challenges), RFC 7617 (Basic), RFC 6750 (Bearer), docker/distribution
+docs/spec/auth/{token,oauth}.md; docker's config.json and containers-auth.json(5), whose logins the docker
+package reads, with their credential helpers.
+
+No login and no token is ever part of an error or a repr. A login goes to its own registry, and to the token
+server that this registry names, by https or on this machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from toolkit.document import Node, load
+from toolkit.errors import InvalidSetting, RegistryError, ToolkitError, Unsupported
+from toolkit.plumbing.certificates import is_loopback
+from toolkit.plumbing.files import read_bounded
+from toolkit.plumbing.http import Answer, Transport, shown
+
+FILE_LIMIT = 1 << 20  # bytes of a file of logins
+HEADER_LIMIT = 8 << 10  # characters of a challenge
+TOKEN_LIMIT = 1 << 20  # bytes of a token server's answer
+SHORTEST = 60.0  # seconds that a token holds where nothing is said (token.md)
+EARLY = 0.8  # of its time, after which a token is fetched anew
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of RFC 7230
+SCHEME = re.compile(rf"\s*,?\s*({TOKEN})(?:\s+(?={TOKEN}\s*=)|\s*(?=,|$))")
+PARAMETER = re.compile(rf'\s*,?\s*({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({TOKEN}))\s*(?=,|$)')
+HUB_KEY = "https://index.docker.io/v1/"  # what docker login calls Docker Hub
+HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One way in: `scheme` is in lower case, as are the keys of `parameters`."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a person has told us about a registry; `where` names the file, for messages."""
+
+    where: str
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str:
+        """Return the value of an Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """An Authorization header, and until when it holds, in seconds of the clock; None is for good."""
+
+    header: str = field(repr=False)
+    until: float | None = None
+
+
+class Doorman:
+    """The way into one registry, for several threads; logins are looked up when one is asked for."""
+
+    def __init__(
+        self,
+        host: str,
+        transport: Transport,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host, self._transport, self._environ, self._clock = host, transport, environ, clock
+        self._passes: dict[tuple[str, ...], Pass] = {}
+        self._login: Login | None = None
+        self._looked = False
+        self._lock = threading.Lock()  # one token is fetched, however many threads want it
+
+    def header(self, scopes: tuple[str, ...]) -> str | None:
+        """Return the Authorization that holds for these scopes; None where none is known to be needed."""
+        for key in (scopes, ()):
+            held = self._passes.get(key)
+            if held and (held.until is None or self._clock() < held.until):
+                return held.header
+        return None
+
+    def admit(self, challenges: Iterable[str], scopes: tuple[str, ...], refused: str | None) -> str:
+        """Return an Authorization that answers a 401; `refused` is the one that was sent, if any.
+
+        Raises RegistryError where there is none, or the one that was sent was all we have.
+        """
+        found = parse_challenges(challenges, self._host)
+        with self._lock:
+            if (held := self.header(scopes)) is not None and held != refused:
+                return held  # another thread has been there
+            bearer = next((each for each in found if each.scheme == "bearer"), None)
+            if bearer:
+                fresh = self._token(bearer, scopes)
+                self._passes[scopes] = fresh
+                return fresh.header
+            if not any(each.scheme == "basic" for each in found):
+                told = ", ".join(each.scheme for each in found) or "nothing"
+                raise Unsupported(self._host, f"asks for a login by {told[:100]}, expected Basic or Bearer")
+            login = self.login()
+            if login is None or login.basic == refused or login.identity_token:
+                raise self._refusal()
+            self._passes[()] = Pass(login.basic)
+            return login.basic
+
+    def login(self) -> Login | None:
+        """Return the login for this registry; raises InvalidSetting where its file cannot be read."""
+        if not self._looked:
+            self._login, self._looked = find_login(self._host, self._environ), True
+        return self._login
+
+    def advice(self) -> str:
+        """Say which login was used, and what to do."""
+        login = self._login
+        if login is None:
+            return f"no login is known; run: docker login {self._host}, or set REGISTRY_AUTH_FILE"
+        told = f"the login is that of {login.where}"
+        return f"{told}; it may be wrong, or lack the right: docker login {self._host}"
+
+    def _refusal(self) -> RegistryError:
+        return RegistryError(self._host, "refuses us", self.advice(), status=401)
+
+    def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> Pass:
+        """Fetch a token from the server that the registry names (token.md, oauth.md)."""
+        realm = challenge.parameters.get("realm", "")
+        login = self.login()
+        self._check_realm(realm, login)
+        wanted = dict.fromkeys([*scopes, *filter(None, [challenge.parameters.get("scope")])])
+        asked = [("service", challenge.parameters.get("service", "")), *(("scope", one) for one in wanted)]
+        asked = [(name, text) for name, text in asked if text]
+        if login and login.identity_token:
+            answer = self._refreshed(realm, login, dict(asked), " ".join(wanted))
+        else:
+            mark = "&" if urlsplit(realm).query else "?"
+            headers = {"Authorization": login.basic} if login else {}
+            answer = self._transport.ask(
+                "GET", f"{realm}{mark}{urlencode(asked, quote_via=quote)}", headers, limit=TOKEN_LIMIT
+            )
+        return self._read(answer, shown(realm))
+
+    def _refreshed(self, realm: str, login: Login, asked: dict[str, str], scope: str) -> Answer:
+        form = {
+            **asked,
+            "scope": scope,
+            "grant_type": "refresh_token",
+            "client_id": "lading",
+            "refresh_token": login.identity_token,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._transport.ask("POST", realm, headers, urlencode(form).encode(), limit=TOKEN_LIMIT)
+
+    def _check_realm(self, realm: str, login: Login | None) -> None:
+        try:
+            parts = urlsplit(realm)
+            host = parts.hostname or ""
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+            raise RegistryError(self._host, f"names the token server {shown(realm)[:200]!r}, which is no URL")
+        if login and parts.scheme != "https" and not is_loopback(host):
+            problem = f"names the token server {shown(realm)[:200]}, and no login is sent in plain HTTP"
+            raise RegistryError(self._host, problem, f"remove its login from {login.where}")
+
+    def _read(self, answer: Answer, realm: str) -> Pass:
+        subject = f"token server {realm}"
+        if answer.status in {400, 401, 403}:
+            raise RegistryError(subject, f"refuses us ({answer.status})", self.advice(), status=answer.status)
+        if answer.status != 200:  # noqa: PLR2004 - HTTP's own
+            raise RegistryError(subject, f"answered {answer.status}", status=answer.status)
+        node = _loaded(answer.body, subject)
+        token = node.value.get("token") or node.value.get("access_token")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise RegistryError(subject, "answered without a token", status=answer.status)
+        told = node.value.get("expires_in")
+        lasts = max(float(told), 1.0) if type(told) is int and told > 0 else SHORTEST
+        return Pass(f"Bearer {token}", self._clock() + lasts * EARLY)
+
+
+def _loaded(raw: bytes, subject: str) -> Node:
+    try:
+        return load(raw, subject, TOKEN_LIMIT)
+    except ToolkitError:
+        raise RegistryError(subject, "answered what is no JSON object", status=200) from None
+
+
+def parse_challenges(headers: Iterable[str], subject: str) -> list[Challenge]:
+    """Read WWW-Authenticate headers (RFC 7235 4.1); raises RegistryError for what breaks their grammar."""
+    found = []
+    for text in headers:
+        rest = text
+        if len(text) > HEADER_LIMIT:
+            raise RegistryError(subject, f"sends a challenge of {len(text)} characters", status=401)
+        while rest.strip(" \t,"):
+            if not (scheme := SCHEME.match(rest)):
+                raise RegistryError(subject, f"sends a challenge that is none: {text[:100]!r}", status=401)
+            rest, parameters = rest[scheme.end() :], {}
+            while parameter := PARAMETER.match(rest):
+                key, quoted, plain = parameter[1].lower(), parameter[2], parameter[3]
+                if key in parameters:
+                    raise RegistryError(subject, f"sends a challenge with {key} twice", status=401)
+                parameters[key] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+                rest = rest[parameter.end() :]
+            found.append(Challenge(scheme[1].lower(), parameters))
+    return found
+
+
+def find_login(host: str, environ: Mapping[str, str] = os.environ) -> Login | None:
+    """Return the login for a registry: of REGISTRY_AUTH_FILE if that is set, else of docker's config.json.
+
+    None where nobody has logged in there. Raises InvalidSetting, which never holds what is in the file.
+    """
+    file = _file(environ)
+    if file is None:
+        return None
+    try:
+        raw = read_bounded(Path(os.path.realpath(file)), FILE_LIMIT)
+        config = load(raw, str(file), FILE_LIMIT).value
+    except ToolkitError as error:
+        raise InvalidSetting(str(file), f"holds no logins that can be read: {error.problem}") from None
+    return _resolved(config, host, str(file), environ)
+
+
+def _file(environ: Mapping[str, str]) -> Path | None:
+    """Return the file that holds the logins; one that was named must be there, docker's need not be."""
+    if named := environ.get("REGISTRY_AUTH_FILE"):
+        return Path(named)
+    folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME") or "~", ".docker")
+    file = Path(folder).expanduser() / "config.json"
+    return file if file.is_file() else None
+
+
+def _resolved(config: Mapping[str, Any], host: str, where: str, environ: Mapping[str, str]) -> Login | None:
+    if not {"auths", "credsStore", "credHelpers"} & config.keys():
+        return None
+    import docker.auth
+    import docker.errors
+
+    try:
+        # A helper that is not there is warned of, and then fails: once is enough.
+        with warnings.catch_warnings(action="ignore"):
+            logins = docker.auth.load_config(config_dict=dict(config), credstore_env=dict(environ))
+            found = logins.resolve_authconfig(HUB_KEY if host in HUB else host)
+    except (docker.errors.DockerException, ValueError, TypeError, AttributeError, KeyError, OSError):
+        # The cause is not kept: it may quote what is secret.
+        helper = any(config.get(key) for key in ("credsStore", "credHelpers"))
+        advice = "look after the credential helper that it names" if helper else ""
+        raise InvalidSetting(where, f"holds no login for {host} that can be read", advice) from None
+    told = {key.lower(): text for key, text in (found or {}).items() if isinstance(text, str)}
+    login = Login(where, told.get("username", ""), told.get("password", ""), told.get("identitytoken", ""))
+    return login if login.username or login.identity_token else None
