@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import NotFound, StoreError, ToolkitError, Unsupported
 from toolkit.image import Layer, SourceImage
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Gathers, Source
+from toolkit.ports import Closes, Content, Gathers, Lands, Source
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -67,7 +67,7 @@ class FirstThatHas:
         """Open a layer where its image comes from."""
         return self._of(layer.key).open(layer)
 
-    def gather(self, names: Sequence[str]) -> None:
+    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
         """Have each place fetch what comes from it."""
         wanted: dict[str, tuple[Source, list[str]]] = {}
         for name in names:
@@ -75,7 +75,7 @@ class FirstThatHas:
             wanted.setdefault(holder.place, (holder, []))[1].append(name)
         for holder, own in wanted.values():
             if isinstance(holder, Gathers):
-                holder.gather(own)
+                holder.gather(own, into)
 
     def holder(self, name: str) -> Source:
         """Return the first place that has an image; raises NotFound that tells all that were asked."""
