@@ -100,6 +100,14 @@ class Loses(Protocol):
 
 
 @runtime_checkable
+class Names(Protocol):
+    """A sink whose place says what an image will be called there, as docker-daemon:NAME:TAG does."""
+
+    def as_called(self, images: Sequence[SourceImage]) -> Sequence[SourceImage]:
+        """Return the images under the names that they get; raises UsageError where one is for several."""
+
+
+@runtime_checkable
 class HoldsV1(Protocol):
     """A source of v1 jsons, some of which Docker reads with losses (formats A.3.1)."""
 
