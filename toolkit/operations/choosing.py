@@ -118,9 +118,6 @@ class FirstThatHas:
 def _nowhere(name: str, said: Sequence[ToolkitError], advice: str) -> NotFound:
     """Return the one sentence: what each place said, and a name that is near in one of them."""
     close = (error.advice for error in said if error.advice.startswith(NEAR))
-    told = [error.problem if error.subject == f"image {name}" else _told(error) for error in said]
-    return NotFound(f"image {name}", " and ".join(told), next(close, advice))
-
-
-def _told(error: ToolkitError) -> str:
-    return f"{error.subject} {error.problem}"
+    subject = f"image {name}"
+    told = [f"{'it' if error.subject == subject else error.subject} {error.problem}" for error in said]
+    return NotFound(subject, " and ".join(told).removeprefix("it "), next(close, advice))
