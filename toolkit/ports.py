@@ -100,6 +100,14 @@ class Loses(Protocol):
 
 
 @runtime_checkable
+class Names(Protocol):
+    """A sink whose place says what an image will be called there, as docker-daemon:NAME:TAG does."""
+
+    def as_called(self, images: Sequence[SourceImage]) -> Sequence[SourceImage]:
+        """Return the images under the names that they get; raises UsageError where one is for several."""
+
+
+@runtime_checkable
 class HoldsV1(Protocol):
     """A source of v1 jsons, some of which Docker reads with losses (formats A.3.1)."""
 
@@ -118,8 +126,27 @@ class Proves(Protocol):
 class Gathers(Protocol):
     """A source that fetches images, all at once where it knows beforehand which ones."""
 
-    def gather(self, names: Sequence[str]) -> None:
-        """Fetch these images now; each is asked for by its name afterwards. Raises NotFound."""
+    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+        """Fetch these images now; each is asked for by its name afterwards. Raises NotFound.
+
+        Large layers may go straight `into` the sink that all of them are for: there they are present, and
+        are not to be opened here.
+        """
+
+
+class Landing(Protocol):
+    """How a blob is put into a sink before its image is known."""
+
+    def __call__(self, layer: Layer, content: Content, /) -> Proof:
+        """Take one blob in, as `Receiver.write` does; where it is there already, `content` is not read."""
+
+
+@runtime_checkable
+class Lands(Protocol):
+    """A sink whose blobs lie by themselves, so that one can arrive before its image is known."""
+
+    def landing(self) -> Landing:
+        """Return how to put a blob there; nobody refers to it until an image with it is named."""
 
 
 @runtime_checkable

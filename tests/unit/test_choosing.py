@@ -12,7 +12,7 @@ from toolkit.errors import CorruptContent, NotFound, StoreError
 from toolkit.operations.choosing import FirstThatHas
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
-from toolkit.ports import Source
+from toolkit.ports import Lands, Source
 from toolkit.stores.layout import LayoutStore
 
 A, B, C = image(ONE), image(ONE, TWO), image(TWO)
@@ -96,7 +96,8 @@ class Gathering(Through):
         self.gathered: list[str] = []
         self.is_closed = False
 
-    def gather(self, names: Sequence[str]) -> None:
+    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+        assert into is None
         self.gathered += names
 
     def close(self) -> None:

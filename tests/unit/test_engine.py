@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.conformance import Bytes
-from tests.daemons import Answer, FakeEngine, fake_engine
+from tests.daemons import Answer, FakeEngine, certificates, fake_engine, tls_engine
 from toolkit.errors import NotFound, StoreError
 from toolkit.stores.engine import Engine, image_id
-from toolkit.stores.engine_host import Certificates, Host
+from toolkit.stores.engine_host import Certificates, Host, find_host
 
 ID = "sha256:" + "1" * 64
 
@@ -149,6 +149,23 @@ def test_an_engine_that_does_not_answer_is_one_sentence(
 def test_certificates_that_cannot_be_used_are_one_sentence(tmp_path: Path) -> None:
     host = Host("tcp://127.0.0.1:1", "the test", Certificates(f"{tmp_path}/ca", "", "", verify=True))
     assert "cannot be reached: Invalid CA certificate" in sentence_of(host)
+
+
+def test_an_engine_is_asked_over_tls_with_its_own_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates(tmp_path / "ours")
+    certificates(tmp_path / "theirs")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "theirs/ca.pem"))  # no business of ours
+    with tls_engine(tmp_path / "ours") as fake:
+        words = {"DOCKER_HOST": fake.host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": f"{tmp_path}/ours"}
+        engine = Engine(find_host(words))
+        assert engine.version == "20.10.24"
+        engine.close()
+        told = sentence_of(find_host({**words, "DOCKER_CERT_PATH": f"{tmp_path}/theirs"}))
+        assert f"the Docker engine at {fake.host}: is not trusted: " in told
+        plain = sentence_of(find_host({"DOCKER_HOST": fake.host}))
+        assert plain.startswith(f"the Docker engine at {fake.host}: failed us: ")
 
 
 def test_an_id_is_told_from_a_name() -> None:

@@ -74,7 +74,7 @@ def test_a_place_with_a_name_gives_it(fake: FakeEngine, source: Source, tmp_path
     fake.has({"Id": ID, "RepoTags": ["host:5000/b:2"]})
     (carried,) = put(source, fake, "host:5000/b:2")
     assert [line.names for line in sent(fake, tmp_path).listings()] == [("host:5000/b:2",)]
-    assert carried.images()[0].config.image_id
+    assert carried.names == ("host:5000/b:2",)
 
 
 def test_a_place_names_one_image_by_a_tag(fake: FakeEngine, tmp_path: Path) -> None:

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from tests.archives import ONE, TWO, docker_item, encode, image, layout, sha256, tar
-from tests.conformance import content
+from tests.conformance import content, proven
 from tests.daemons import Answer, FakeEngine, fake_engine
+from toolkit.bundles.landing import LARGE
 from toolkit.errors import CorruptContent, NotFound, StoreError
+from toolkit.operations.copy import copy
 from toolkit.platform import Platform
 from toolkit.stores.engine import Engine
 from toolkit.stores.engine_host import Host
 from toolkit.stores.engine_source import EngineSource
+from toolkit.stores.layout import LayoutStore
 
 APP = image(ONE, TWO)
 ID, OTHER = sha256(APP.config), "sha256:" + "2" * 64
@@ -135,6 +138,27 @@ def test_images_that_are_gathered_are_saved_at_once(fake: FakeEngine) -> None:
     assert source.image("app:1").names == ("app:1",)
     assert source.image("app:2").names == ("app:2",)
     assert [line for line in fake.asked if "get" in line] == ["GET /images/get?names=app:1&names=app:2"]
+
+
+@pytest.mark.parametrize("name", ["app:1", ID])
+def test_large_layers_go_straight_into_a_store(fake: FakeEngine, tmp_path: Path, name: str) -> None:
+    big = tar({"random": os.urandom(LARGE)})
+    app = image(ONE, big)
+    files = {
+        **layout(("app:1", app)),
+        "manifest.json": encode([docker_item(app, *(["app:1"] * (name == "app:1")))]),
+    }
+    files = files if name == "app:1" else {key: body for key, body in files.items() if key != "index.json"}
+    fake.answers["/images/get"] = Answer(tar(files))
+    source, store = opened(fake), LayoutStore(tmp_path / "store")
+    source.gather([name], store)
+    assert (tmp_path / "store/blobs/sha256" / sha256(big).removeprefix("sha256:")).is_file()
+    (copied,) = copy(source, store, [name])
+    assert proven(LayoutStore(tmp_path / "store"), str(copied.top.digest)).images()
+    layer = source.image(name).layers[1]
+    with pytest.raises(StoreError, match="went straight into the store, and is not there any more"):
+        source.open(layer)
+    assert opened(fake)._last() == []
 
 
 def test_a_place_may_name_one_image(fake: FakeEngine) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the table is read to print a help; what its rows name is im
     from toolkit.bundles.tarsink import LossesOf, MembersOf, Target
     from toolkit.image import Finding, ProvenImage
     from toolkit.plumbing.archive import TarIndex
-    from toolkit.ports import Block, Sink, Source
+    from toolkit.ports import Block, Landing, Sink, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +199,17 @@ def open_bundle(path: Path | None, prefer: str = "") -> Source:
     return _opened(Archive(path), prefer)
 
 
-def open_arriving(place: str, blocks: Iterator[Block], prefer: str = "") -> Source:
+def open_arriving(
+    place: str, blocks: Iterator[Block], prefer: str = "", land: Landing | None = None
+) -> Source:
     """Open a bundle that an engine sends: kept in a nameless temporary file (TMPDIR) until it is closed.
 
-    Raises what the blocks raise, and as `open_bundle`.
+    Where there is a `land`, it gets the large members, and they cannot be opened here. Raises what the blocks
+    and `land` raise, and as `open_bundle`.
     """
     from toolkit.bundles.archive_reader import Archive, Arriving
 
-    return _opened(Archive(None, Arriving(place, blocks)), prefer)
+    return _opened(Archive(None, Arriving(place, blocks, land)), prefer)
 
 
 def _opened(archive: Archive, prefer: str) -> Source:

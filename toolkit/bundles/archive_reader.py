@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from toolkit.bundles.landing import landed
 from toolkit.bundles.modern import blob_name
 from toolkit.bundles.opening import STANDARD_INPUT, spooled, unwrapped
 from toolkit.digest import Digest
@@ -17,15 +18,23 @@ from toolkit.errors import CorruptContent
 from toolkit.image import Finding
 from toolkit.plumbing.archive import TarIndex
 from toolkit.plumbing.streams import Extent
-from toolkit.ports import Block
+from toolkit.ports import Block, Landing
 
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """A bundle that comes from elsewhere, in blocks, once; `place` is what messages call it."""
+    """A bundle that comes from elsewhere, in blocks, once; `place` is what messages call it.
+
+    Where there is a `land`, it gets the large members (toolkit.bundles.landing).
+    """
 
     place: str
     blocks: Iterator[Block]
+    land: Landing | None = None
+
+    def spooled(self) -> int:
+        """Return the descriptor of the file that it is kept in."""
+        return landed(self.blocks, self.place, self.land) if self.land else spooled(self.blocks, self.place)
 
 
 class Archive:
@@ -39,7 +48,7 @@ class Archive:
         self.place = arriving.place if arriving else str(path) if path else STANDARD_INPUT
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
-        self._handle, self.outer = (spooled(arriving.blocks, self.place), "") if arriving else unwrapped(path)
+        self._handle, self.outer = (arriving.spooled(), "") if arriving else unwrapped(path)
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:

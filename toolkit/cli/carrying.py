@@ -20,7 +20,7 @@ from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import ProvenImage
 from toolkit.platform import Platform
-from toolkit.ports import Gathers, Source
+from toolkit.ports import Gathers, Lands, Sink, Source
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
@@ -110,12 +110,18 @@ def carry(
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
     if isinstance(source, Gathers):
-        source.gather(asked)
+        source.gather(asked, _direct(target.sink, wishes))
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
         announced = Announced(packed, progress)
         return copy(
             announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
         )
+
+
+def _direct(sink: Sink, wishes: Wishes) -> Lands | None:
+    """Return the sink where layers may go into it as they come: nothing will look at them, or refuse them."""
+    is_plain = wishes.compression is None and wishes.level is None and not wishes.strict
+    return sink if is_plain and isinstance(sink, Lands) else None
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:

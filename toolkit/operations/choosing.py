@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import NotFound, StoreError, ToolkitError, Unsupported
 from toolkit.image import Layer, SourceImage
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Gathers, Source
+from toolkit.ports import Closes, Content, Gathers, Lands, Source
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -67,7 +67,7 @@ class FirstThatHas:
         """Open a layer where its image comes from."""
         return self._of(layer.key).open(layer)
 
-    def gather(self, names: Sequence[str]) -> None:
+    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
         """Have each place fetch what comes from it."""
         wanted: dict[str, tuple[Source, list[str]]] = {}
         for name in names:
@@ -75,7 +75,7 @@ class FirstThatHas:
             wanted.setdefault(holder.place, (holder, []))[1].append(name)
         for holder, own in wanted.values():
             if isinstance(holder, Gathers):
-                holder.gather(own)
+                holder.gather(own, into)
 
     def holder(self, name: str) -> Source:
         """Return the first place that has an image; raises NotFound that tells all that were asked."""
@@ -118,9 +118,6 @@ class FirstThatHas:
 def _nowhere(name: str, said: Sequence[ToolkitError], advice: str) -> NotFound:
     """Return the one sentence: what each place said, and a name that is near in one of them."""
     close = (error.advice for error in said if error.advice.startswith(NEAR))
-    told = [error.problem if error.subject == f"image {name}" else _told(error) for error in said]
-    return NotFound(f"image {name}", " and ".join(told), next(close, advice))
-
-
-def _told(error: ToolkitError) -> str:
-    return f"{error.subject} {error.problem}"
+    subject = f"image {name}"
+    told = [f"{'it' if error.subject == subject else error.subject} {error.problem}" for error in said]
+    return NotFound(subject, " and ".join(told).removeprefix("it "), next(close, advice))

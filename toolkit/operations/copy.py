@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from toolkit.errors import CorruptContent
-from toolkit.image import Finding, Layer, Proof, ProvenImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
-from toolkit.ports import Block, Content, Loses, Proves, Sink, Source
+from toolkit.ports import Block, Content, Loses, Names, Proves, Sink, Source
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
@@ -26,11 +26,13 @@ def copy(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> list[ProvenImage]:
-    """Bring images, and everything they point at, from source to sink; return them, proven.
+    """Bring images, and everything they point at, from source to sink; return them, proven, as named there.
 
     Raises before anything is written where a name is unknown, or where `strict` and a finding warns.
     """
-    images = [source.image(name, platform) for name in dict.fromkeys(names)]
+    images: Sequence[SourceImage] = [source.image(name, platform) for name in dict.fromkeys(names)]
+    if isinstance(sink, Names):
+        images = sink.as_called(images)
     if strict:
         refuse_warnings([finding for image in images for finding in image.findings])
     layers = list({layer.key: layer for image in images for layer in image.layers}.values())

@@ -57,23 +57,22 @@ class EngineSink:
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[Receiver]:
         """Begin a delivery; raises StoreError where no engine answers, later what it says against it."""
-        if self._called and len(images) != 1:
-            problem = f"names one image, and {len(images)} are to be loaded"
-            raise UsageError(self.place, problem, f"write {PLACE}: and --tag OLD=NEW")
         row = named(self._format())
         assert row.members_of is not None  # noqa: S101 - a tar has members
         # Its folder is where the nameless file lies; its name is for messages.
         path = temporary_folder() / f"bundle for {self._engine.subject}".replace("/", "+")
         sink = TarSink(path, row.members_of, None, self._sent)
-        receiver = None
-        with sink.receive([self._named(image) for image in images], known) as inner:
+        with sink.receive(images, known) as inner:
             receiver = _Receiver(inner, self)
             yield receiver
         self._compare(receiver.proven)
 
-    def named(self, image: ProvenImage) -> ProvenImage:
-        """Return a proven image under the name that the place gives it."""
-        return replace(image, names=(self._called,)) if self._called else image
+    def as_called(self, images: Sequence[SourceImage]) -> Sequence[SourceImage]:
+        """Return the images as they are, or the only one under the name that the place gives it."""
+        if self._called and len(images) != 1:
+            problem = f"names one image, and {len(images)} are to be loaded"
+            raise UsageError(self.place, problem, f"write {PLACE}: and --tag OLD=NEW")
+        return [_Called(image, (self._called,)) for image in images] if self._called else images
 
     def must_load(self, images: Sequence[ProvenImage]) -> None:
         """Raise Unsupported for images that this engine cannot unpack: newer compressions than it knows."""
@@ -88,9 +87,6 @@ class EngineSink:
     def _format(self) -> str:
         """Return what the engine reads best: podman asks a layout with several images for no one of them."""
         return "docker-v1.2" if self._engine.is_podman else "docker"
-
-    def _named(self, image: SourceImage) -> SourceImage:
-        return _Called(image, (self._called,)) if self._called else image
 
     @contextmanager
     def _sent(self, path: Path) -> Iterator[int]:
@@ -133,8 +129,8 @@ class _Receiver:
     def finish(self, images: Sequence[ProvenImage]) -> None:
         """Finish the bundle; it is sent when the delivery's block ends."""
         self._sink.must_load(images)
-        self.proven = [self._sink.named(image) for image in images]
-        self._inner.finish(self.proven)
+        self.proven = images
+        self._inner.finish(images)
 
 
 @dataclass(frozen=True, slots=True)

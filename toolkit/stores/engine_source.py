@@ -12,12 +12,13 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from toolkit.bundles import open_arriving
+from toolkit.bundles.landing import LARGE
 from toolkit.document import Node
-from toolkit.errors import NotFound
+from toolkit.errors import NotFound, StoreError
 from toolkit.image import Layer, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Source
+from toolkit.ports import Closes, Content, Lands, Source
 from toolkit.reading import DOCKER
 from toolkit.reference import meaning
 from toolkit.stores.engine import Engine, image_id
@@ -43,8 +44,9 @@ class Known:
 class Saved:
     """A bundle that the engine saved; its temporary file goes when nobody holds this any more."""
 
-    def __init__(self, source: Source, asked: frozenset[Known]) -> None:
+    def __init__(self, source: Source, asked: frozenset[Known], *, landed: bool) -> None:
         self.source, self.asked = source, asked
+        self.landed = landed  # its large layers are in the sink
         if isinstance(source, Closes):
             weakref.finalize(self, source.close)
 
@@ -82,11 +84,17 @@ class EngineSource:
             raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}")
         return engine_outline(known.names, node, self._engine.history(known.id))
 
-    def gather(self, names: Sequence[str]) -> None:
-        """Have all these images saved at once, where they have names: layers that they share come once."""
-        wanted = frozenset(known for known in map(self._find, names) if known.name)
-        if len(wanted) > 1:
-            self._save(wanted)
+    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+        """Have all these images saved at once, where they have names: layers that they share come once.
+
+        Large layers go straight into a sink that takes them so.
+        """
+        found = dict.fromkeys(map(self._find, names))
+        wanted = [frozenset(known for known in found if known.name)]
+        wanted += [frozenset({known}) for known in found if not known.name]
+        for each in wanted:
+            if each:
+                self._save(each, into)
 
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return an image out of what the engine saves of it."""
@@ -105,8 +113,12 @@ class EngineSource:
         return self._holder(key).layer(key)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
-        """Open a layer where it was saved."""
-        return self._holder(layer.key).open(layer)
+        """Open a layer where it was saved; raises StoreError for one that went straight into the sink."""
+        holder = self._holder(layer.key)
+        if layer.size > LARGE and any(saved.landed for saved in self._saved if saved.source is holder):
+            problem = "went straight into the store, and is not there any more"
+            raise StoreError(f"layer {layer.key}", problem, "run again")
+        return holder.open(layer)
 
     def close(self) -> None:
         """Let the saved bundles and the connection go."""
@@ -167,15 +179,17 @@ class EngineSource:
                 return saved
         return self._save(frozenset({known}))
 
-    def _save(self, wanted: frozenset[Known]) -> Saved:
+    def _save(self, wanted: frozenset[Known], into: Lands | None = None) -> Saved:
         names = sorted(known.name or known.id for known in wanted)
         # The OCI part of Docker 25 and later has no image that was saved by its ID (formats D.3.2).
         prefer = "" if all(known.name for known in wanted) else DOCKER
-        source = open_arriving(self.place, self._engine.save(names), prefer)
-        saved = Saved(source, wanted)
+        land = into.landing() if into else None
+        source = open_arriving(self.place, self._engine.save(names), prefer, land)
+        saved = Saved(source, wanted, landed=land is not None)
         self._saved.append(saved)
         _last.clear()  # one at a time: each has the size of its images
-        _last[str(self._engine.host)] = saved
+        if not saved.landed:
+            _last[str(self._engine.host)] = saved
         return saved
 
     def _last(self) -> list[Saved]:

@@ -35,7 +35,7 @@ from toolkit.plumbing.folder_files import must_be_folders
 from toolkit.plumbing.space import require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
-from toolkit.ports import Block, Content
+from toolkit.ports import Block, Content, Landing
 from toolkit.stores.folder_blobs import FolderBlobs
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
@@ -73,6 +73,11 @@ class LayoutStore(OciImages):
         self._prepare()
         self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
         yield LayoutReceiver(self)
+
+    def landing(self) -> Landing:
+        """Return how to put blobs here before a delivery begins; the folder becomes a layout now."""
+        self._prepare()
+        return lambda layer, content: self.present(layer) or self.put(layer, content)
 
     def put(self, layer: Layer, content: Content) -> Proof:
         """Write one blob under its digest; raises Mismatch, and then nothing is kept."""

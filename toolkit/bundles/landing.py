@@ -1,0 +1,72 @@
+"""A bundle that arrives as a stream, whose layers go straight to where they will lie.
+
+What is left here is a sparse file: all headers and all small members, and of each large one its beginning,
+by which its compression is known, with a hole behind it. It is indexed and read as any bundle, but for the
+bytes of the large members: whoever reads those gets zeros, which no digest fits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from toolkit.digest import Digest
+from toolkit.document import LIMIT
+from toolkit.errors import InvalidDigest
+from toolkit.image import Layer
+from toolkit.plumbing.archive import MAX_MEMBERS
+from toolkit.plumbing.files import storing, write_all
+from toolkit.plumbing.nameless import nameless_file, temporary_folder
+from toolkit.plumbing.streams import Stream
+from toolkit.plumbing.tarball import Entries, Entry, StreamReader
+from toolkit.ports import Block, Landing
+
+LARGE = LIMIT  # bytes; a member above it is no document
+KEPT = 4096  # bytes of a large member
+BLOBS = "blobs/"
+
+
+def landed(blocks: Iterator[Block], place: str, land: Landing) -> int:
+    """Give every large member to `land`, and return the descriptor of what is left; the caller closes it.
+
+    Raises what the blocks and `land` raise, and CorruptContent or UnsafeArchive for what is no tar.
+    """
+    with nameless_file() as spool, storing(f"temporary file in {temporary_folder()} for {place}"):
+        walk = Entries(
+            StreamReader(blocks), place, raw=lambda block: write_all(spool, block), limit=MAX_MEMBERS
+        )
+        for entry in walk:
+            if entry.is_file and entry.size > LARGE:
+                _land(entry, _kept(walk.body(), spool), place, land)
+                os.lseek(spool, entry.data_offset + entry.size, os.SEEK_SET)
+                continue
+            for block in walk.body():
+                write_all(spool, block)
+        return os.dup(spool)
+
+
+def _land(entry: Entry, body: Iterator[Block], place: str, land: Landing) -> None:
+    name = entry.name.decode(errors="surrogateescape")
+    layer = Layer(f"{place} {name}", entry.size, _digest(name))
+    land(layer, Stream(entry.size, body, f"{place}: {name}"))
+    for _ in body:  # of a blob that is there already nobody has read it
+        pass
+
+
+def _kept(body: Iterator[Block], spool: int) -> Iterator[Block]:
+    """Yield a body whose beginning is kept."""
+    left = KEPT
+    for block in body:
+        if left:
+            piece = block[:left]
+            left -= len(piece)
+            write_all(spool, piece)
+        yield block
+
+
+def _digest(name: str) -> Digest | None:
+    """Return the digest that a blob of a layout is called by."""
+    try:
+        return Digest.parse(name.removeprefix(BLOBS).replace("/", ":")) if name.startswith(BLOBS) else None
+    except InvalidDigest:
+        return None
