@@ -166,6 +166,13 @@ class Remarks(Protocol):
 
 
 @runtime_checkable
+class Distant(Protocol):
+    """A place at the other end of a network, which is waited for more than worked with."""
+
+    at_once: int  # blobs to carry at once, at least; 0 is as many as there are processors
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

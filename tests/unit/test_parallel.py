@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from toolkit.errors import Mismatch
-from toolkit.plumbing.parallel import default_jobs, in_parallel
+from toolkit.plumbing.parallel import default_jobs, in_parallel, jobs_for
 
 
 def largest(item: int) -> int:
@@ -105,3 +105,11 @@ def test_no_thread_stays_behind() -> None:
 
 def test_there_are_as_many_jobs_as_processors_and_no_more_than_eight() -> None:
     assert 1 <= default_jobs() <= 8
+
+
+def test_more_is_carried_at_once_between_places_that_are_far_apart() -> None:
+    class Far:
+        at_once = 100
+
+    assert jobs_for(object(), object()) == default_jobs()
+    assert jobs_for(object(), Far()) == jobs_for(Far(), object()) == 100

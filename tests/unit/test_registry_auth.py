@@ -125,10 +125,15 @@ def test_without_a_login_it_is_said_where_one_is_looked_for(tmp_path: Path, tran
         doorman.admit(['Basic realm="x"'], SCOPES, None)
 
 
-@pytest.mark.parametrize("challenge", [["Negotiate"], [], ["Digest realm=a"]])
+@pytest.mark.parametrize("challenge", [["Negotiate"], ["Digest realm=a"]])
 def test_another_way_in_is_unsupported(challenge: list[str], tmp_path: Path, transport: Transport) -> None:
     with pytest.raises(Unsupported, match="expected Basic or Bearer"):
         Doorman(HOST, transport, logged_in(tmp_path)).admit(challenge, SCOPES, None)
+
+
+def test_a_refusal_without_a_way_in_is_told_with_the_login(tmp_path: Path, transport: Transport) -> None:
+    with pytest.raises(RegistryError, match=r"refuses us; the login is that of .*config\.json"):
+        Doorman(HOST, transport, logged_in(tmp_path)).admit([], SCOPES, None)
 
 
 def test_a_token_is_fetched_once_for_its_scopes(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.platform import Platform
-from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
 from toolkit.ports import Block, Content, Loses, Names, Proves, Sink, Source
 
@@ -45,7 +45,7 @@ def copy(
             with source.open(layer) as content:
                 return receiver.write(layer, watched(content, layer, progress))
 
-        proofs = in_parallel(carry, layers, size=lambda layer: layer.size)
+        proofs = in_parallel(carry, layers, size=lambda layer: layer.size, jobs=jobs_for(source, sink))
         by_key = dict(zip((layer.key for layer in layers), proofs, strict=True))
         proven = [_with_losses(image.proven(by_key), sink) for image in images]
         if strict:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.image import Layer, SourceImage
 from toolkit.platform import Platform
-from toolkit.ports import Content, Source
+from toolkit.ports import Content, Distant, Source
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -18,6 +18,7 @@ class Through:
 
     def __init__(self, source: Source) -> None:
         self.source, self.place = source, source.place
+        self.at_once = source.at_once if isinstance(source, Distant) else 0
 
     def listings(self) -> list[Listing]:
         """List what the source lists."""

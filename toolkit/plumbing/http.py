@@ -95,12 +95,14 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str] | None = None,
-        body: Body | None = None,
+        body: Body | Iterator[bytes] | None = None,
         *,
         limit: int = LIMIT,
         repeat: bool = True,
     ) -> Answer:
         """Make a request and read its answer, of whatever status; with `repeat` made again where it fails.
+
+        A body that is yielded can be sent once only, to where `url` leads: it needs its Content-Length.
 
         Raises RegistryError without an answer, UnsafeArchive for one of more than `limit` bytes.
         """
@@ -139,7 +141,7 @@ class Transport:
 
     @contextmanager
     def _asked(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: Body | None
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: Body | Iterator[bytes] | None
     ) -> Iterator[Flow]:
         """Make one request, following redirects by hand: a library would carry a login along."""
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
@@ -147,7 +149,7 @@ class Transport:
             response = self._once(method, url, sent, body)
             try:
                 place = response.headers.get("Location")
-                if not place or not _follows(method, response.status):
+                if not place or not _follows(method, response.status) or isinstance(body, Iterator):
                     yield Flow(response, url, method)
                     return
             finally:
@@ -155,7 +157,9 @@ class Transport:
             url, sent = _redirected(method, url, place, sent)
         raise _error(method, url, f"led through more than {REDIRECTS} redirects")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> BaseHTTPResponse:
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | Iterator[bytes] | None
+    ) -> BaseHTTPResponse:
         parts = urlsplit(url)
         pool = self._pool(method, parts)
         target = parts.path or "/"

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from toolkit.ports import Distant
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -14,6 +16,11 @@ R = TypeVar("R")
 def default_jobs() -> int:
     """Return how many layers to work on at once: the processors we may use, at most eight."""
     return min(8, len(os.sched_getaffinity(0)))
+
+
+def jobs_for(*places: object) -> int:
+    """Return how many layers to carry at once between places: more where one of them is far away."""
+    return max([default_jobs(), *(place.at_once for place in places if isinstance(place, Distant))])
 
 
 def in_parallel(

@@ -109,11 +109,11 @@ class Doorman:
                 fresh = self._token(bearer, scopes)
                 self._passes[scopes] = fresh
                 return fresh.header
-            if not any(each.scheme == "basic" for each in found):
-                told = ", ".join(each.scheme for each in found) or "nothing"
+            if found and not any(each.scheme == "basic" for each in found):
+                told = ", ".join(each.scheme for each in found)
                 raise Unsupported(self._host, f"asks for a login by {told[:100]}, expected Basic or Bearer")
             login = self.login()
-            if login is None or login.basic == refused or login.identity_token:
+            if not found or login is None or login.basic == refused or login.identity_token:
                 raise self._refusal()
             self._passes[()] = Pass(login.basic)
             return login.basic

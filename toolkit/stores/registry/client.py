@@ -20,6 +20,7 @@ CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 LONGEST_MESSAGE = 200  # characters of a registry's own words that are told
 ERROR_LIMIT = 64 << 10  # bytes of an error document that are read
 OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING, BAD = 200, 201, 401, 403, 404, 400
+AT_ONCE = 6  # blobs; what Docker and skopeo take
 PULL, PUSH = "pull", "pull,push"
 
 
@@ -40,12 +41,14 @@ class Client:
         expected: Collection[int] = (OK,),
         rights: str = PULL,
         headers: Mapping[str, str] | None = None,
-        body: Body | None = None,
+        body: Body | Iterator[bytes] | None = None,
         repeat: bool = True,
         also: str = "",
         limit: int = LIMIT,
     ) -> Answer:
         """Make a request; `path` is one of the API, or a URL that the registry has given us.
+
+        A body that is yielded needs its Content-Length, and is sent once.
 
         Raises NotFound for 404 and RegistryError for any other status that is not expected. `also` is a
         repository of which something is pulled in passing.
@@ -56,8 +59,8 @@ class Client:
         for _ in range(2):
             told = {**(headers or {}), **({"Authorization": sent} if sent else {})}
             answer = self.transport.ask(method, url, told, body, repeat=repeat, limit=limit)
-            if answer.status != UNAUTHORIZED or not self._is_ours(answer.url):
-                break
+            if answer.status != UNAUTHORIZED or not self._is_ours(answer.url) or isinstance(body, Iterator):
+                break  # a body that is yielded is gone
             sent = self._admitted(method, url, answer.headers, scopes, sent)
         if answer.status in expected:
             return answer

@@ -19,17 +19,19 @@ from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Content
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry.blob import Blob
-from toolkit.stores.registry.client import CREATED, PUSH, Client, quoted_query
+from toolkit.stores.registry.client import AT_ONCE, CREATED, PUSH, Client, quoted_query
 from toolkit.stores.registry.documents import blob_size
 from toolkit.stores.registry.naming import Destination, destinations, origins, refuse_collisions
 from toolkit.stores.registry.upload import ACCEPTED, Lost, Upload, compare_digest
 
-AGAIN = 3  # times that an upload is begun, where the registry forgets it
+AGAIN = 5  # times that an upload is begun: docker-registry 2.8 forgets each that breaks off in the middle
 IS_MANIFEST = mediatype.MANIFESTS | mediatype.INDEXES
 
 
 class RegistrySink:
     """A registry to push to; a Sink."""
+
+    at_once = AT_ONCE
 
     def __init__(self, address: Address, client: Client, place: str) -> None:
         self.place, self.address, self.client = place, address, client

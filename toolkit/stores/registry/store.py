@@ -30,16 +30,17 @@ from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.stores.registry.address import Address, Target
 from toolkit.stores.registry.blob import Blob
-from toolkit.stores.registry.client import FORBIDDEN, UNAUTHORIZED, Client
+from toolkit.stores.registry.client import AT_ONCE, FORBIDDEN, UNAUTHORIZED, Client
 from toolkit.stores.registry.documents import ACCEPT, Documents, blob_size, digest_told
 from toolkit.stores.registry.tags import tags
 
 T = TypeVar("T")
-AT_ONCE = 8  # tags that are looked at together
 
 
 class RegistryStore:
     """A registry; a Source."""
+
+    at_once = AT_ONCE
 
     def __init__(self, address: Address, client: Client, place: str) -> None:
         self.place, self._address, self._client = place, address, client

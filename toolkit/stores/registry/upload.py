@@ -1,4 +1,8 @@
-"""A blob on its way up, in chunks; a chunk that breaks off is sent on from where the registry stopped.
+"""A blob on its way up: a small one along with its name, a large one as one stream.
+
+The last bytes that were sent are held, so that a stream that breaks off goes on from where the registry
+stopped. One long request rather than many chunks: Docker pushes so, every registry takes it, and some make
+each chunk durable before they answer.
 
 Source: OCI distribution-spec 1.1 (spec.md, Pushing blobs): POST begins a session, each answer says where
 the next request goes, PUT with the digest ends it.
@@ -7,7 +11,8 @@ the next request goes, PUT with the digest ends it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import urljoin
 
@@ -16,13 +21,15 @@ from toolkit.errors import Mismatch, RegistryError, ToolkitError
 from toolkit.plumbing.http import BUSY, Answer, Body, shown
 from toolkit.plumbing.patience import retry_after
 from toolkit.ports import Block
-from toolkit.stores.registry.client import BAD, CREATED, MISSING, PUSH, Client, quoted_query
+from toolkit.stores.registry.client import BAD, CREATED, MISSING, OK, PUSH, UNAUTHORIZED, Client, quoted_query
 from toolkit.stores.registry.documents import blob_size, digest_told
+from toolkit.stores.registry.sending import Sending
 
-CHUNK = 8 << 20  # bytes that are held until the registry has them; above what any registry asks for at least
-LARGEST = 32 << 20  # bytes that a registry may make us hold
+WINDOW = 6 << 20  # bytes that are held after they were sent: more than lies in the buffers between
 RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 ACCEPTED, NO_CONTENT, ELSEWHERE = 202, 204, 416
+TAKEN = frozenset({ACCEPTED, NO_CONTENT, CREATED})
+BROKE = "the connection broke off each time"
 BINARY = "application/octet-stream"
 
 
@@ -35,33 +42,43 @@ class Upload:
 
     def __init__(self, client: Client, repository: str, size: int) -> None:
         self._client, self._repository, self._size = client, repository, size
-        self._where, least = self._begun()
-        self._chunk = memoryview(bytearray(min(max(CHUNK, min(least, LARGEST)), max(size, 1))))
-        self._filled = 0  # bytes of the chunk that wait
-        self._done = 0  # bytes that the registry has
+        self._where = self._begun()
+        self._held: deque[bytes] = deque()  # the last bytes that were given
+        self._first = self._given = 0  # where they begin, and end
+        self._sending: Sending | None = None
+        self._reached = 0  # what the registry had when it was asked last
+        self._series = client.transport.patience.series()
 
     def __call__(self, block: Block) -> None:
-        """Take bytes in; those of a whole chunk are sent."""
-        view = memoryview(block)
-        while view:
-            if self._filled == len(self._chunk):
-                self._send()
-            count = min(len(view), len(self._chunk) - self._filled)
-            self._chunk[self._filled : self._filled + count] = view[:count]
-            self._filled += count
-            view = view[count:]
+        """Take bytes in; raises as `finish`."""
+        data = bytes(block)
+        self._held.append(data)
+        self._given += len(data)
+        if self._size <= WINDOW:
+            return
+        while self._given - self._first - len(self._held[0]) >= WINDOW:
+            self._first += len(self._held.popleft())
+        if self._sending is None:
+            self._sending = self._started(self._given - len(data))
+        if not self._sending.put(data):
+            self._go_on()
 
     def finish(self, digest: Digest) -> None:
         """Name the blob; raises Lost, Mismatch where the registry calls it otherwise, or RegistryError.
 
-        What fits into one chunk goes along with its name. Where the answer is lost, the blob may be there.
+        Where the answer to the name is lost, the blob may be there.
         """
-        if self._done:
-            self._send()
-        body, series = self._chunk[: self._filled], self._client.transport.patience.series()
+        while self._sending is not None:
+            answer = self._sending.answer()
+            if answer is not None and answer.status in TAKEN:
+                self._where, self._sending = _place(answer), None
+            else:
+                self._go_on()
+        body = b"".join(self._held) if self._size <= WINDOW else b""
+        series = self._client.transport.patience.series()
         while True:
             url = quoted_query(self._where, "digest", str(digest))
-            answer = self._asked("PUT", url, body)
+            answer = self._asked("PUT", url, body, {"Content-Type": BINARY})
             if answer is not None and answer.status == CREATED:
                 compare_digest(answer, digest, f"blob {digest}")
                 return
@@ -70,12 +87,14 @@ class Upload:
             if answer is not None and answer.status not in BUSY:
                 raise self._refusal("PUT", answer)
             if not series.again(_wait(answer)):
-                raise self._lost("PUT", "the connection broke off each time")
+                raise self._lost("PUT", BROKE)
             if body:  # how much of it arrived is the same to us
-                self._where, _ = self._begun()
+                self._where = self._begun()
 
     def cancel(self) -> None:
         """Have the registry forget what it was sent."""
+        if self._sending is not None:
+            self._sending.give_up()
         self.forget(self._client, self._repository, self._where)
 
     @staticmethod
@@ -84,7 +103,7 @@ class Upload:
         with suppress(ToolkitError):
             client.ask("DELETE", where, repository, rights=PUSH, expected={NO_CONTENT}, repeat=False)
 
-    def _begun(self) -> tuple[str, int]:
+    def _begun(self) -> str:
         answer = self._client.ask(
             "POST",
             f"/v2/{self._repository}/blobs/uploads/",
@@ -93,58 +112,77 @@ class Upload:
             headers={"Content-Length": "0"},
             expected={ACCEPTED},
         )
-        least = answer.headers.get("OCI-Chunk-Min-Length", "")
-        return _place(answer), int(least[:18]) if least.isascii() and least.isdigit() else 0
+        return _place(answer)
 
-    def _send(self) -> None:
-        """Send what waits, from where the registry is, until it has it all."""
-        start, end = self._done, self._done + self._filled
-        series = self._client.transport.patience.series()
-        while self._done < end:
-            told = {"Content-Range": f"{self._done}-{end - 1}", "Content-Type": BINARY}
-            answer = self._asked("PATCH", self._where, self._chunk[self._done - start : self._filled], told)
-            if answer is not None and answer.status in {ACCEPTED, NO_CONTENT, CREATED}:
-                self._where, self._done = _place(answer), end
-                continue
-            if answer is not None and answer.status not in BUSY | {ELSEWHERE}:
+    def _started(self, there: int) -> Sending:
+        """Begin to send what follows the first `there` bytes."""
+        told = {
+            "Content-Type": BINARY,
+            "Content-Range": f"{there}-{self._size - 1}",
+            "Content-Length": str(self._size - there),
+        }
+        return Sending(lambda blocks: self._asked("PATCH", self._where, blocks, told))
+
+    def _go_on(self) -> None:
+        """Send anew from where the registry has got, after a request that broke off."""
+        while self._sending is not None:
+            answer = self._sending.answer()
+            if answer is not None and answer.status not in {*BUSY, UNAUTHORIZED, ELSEWHERE, *TAKEN}:
                 raise self._refusal("PATCH", answer)
-            if not series.again(_wait(answer)):
-                raise self._lost("PATCH", "the connection broke off each time")
-            self._look(start, end)
-        self._filled = 0
+            if not self._series.again(_wait(answer)):
+                raise self._lost("PATCH", BROKE)
+            there = self._looked()
+            if there > self._reached:
+                self._series.went_on()
+            self._reached = there
+            if there == self._size:
+                self._sending = None
+                return
+            self._sending = self._started(there)
+            if all(self._sending.put(piece) for piece in self._after(there)):
+                return
 
-    def _look(self, start: int, end: int) -> None:
-        """Ask the registry how far it has got."""
+    def _after(self, there: int) -> Iterator[bytes]:
+        """Yield what was given after the first `there` bytes."""
+        skip = there - self._first
+        for piece in self._held:
+            if skip < len(piece):
+                yield piece[max(skip, 0) :]
+            skip -= len(piece)
+
+    def _looked(self) -> int:
+        """Ask the registry how far it has got; raises Lost where it or we cannot go on from there."""
         answer = self._client.ask(
             "GET",
             self._where,
             self._repository,
             rights=PUSH,
-            expected={NO_CONTENT, ACCEPTED, 200, MISSING, BAD, ELSEWHERE},
+            expected={NO_CONTENT, ACCEPTED, OK, MISSING, BAD, ELSEWHERE},
         )
         told = RANGE.fullmatch(answer.headers.get("Range", ""))
         if answer.status in {MISSING, BAD, ELSEWHERE} or not told:
             raise self._lost("GET", "the registry does not know the upload any more")
-        there = int(told[1]) + 1 if int(told[1]) else start  # 0-0 is told of nothing, too
-        if not start <= there <= end:
-            raise self._lost("GET", f"the registry has {there} bytes, expected {start} to {end}")
-        self._where, self._done = _place(answer, self._where), there
+        there = int(told[1]) + 1 if int(told[1]) else 0  # 0-0 is told of nothing, too
+        if not self._first <= there <= self._given:
+            raise self._lost(
+                "GET", f"the registry has {there} bytes, expected {self._first} to {self._given}"
+            )
+        self._where = _place(answer, self._where)
+        return there
 
     def _asked(
-        self, method: str, url: str, body: Body, headers: Mapping[str, str] | None = None
+        self, method: str, url: str, body: Body | Iterator[bytes], headers: Mapping[str, str]
     ) -> Answer | None:
         """Send a part; None where there is no answer, so that nobody knows what has arrived."""
-        told = headers or {"Content-Type": BINARY}
-        expected = {ACCEPTED, NO_CONTENT, CREATED, MISSING, BAD, ELSEWHERE} | BUSY
         try:
             return self._client.ask(
                 method,
                 url,
                 self._repository,
                 rights=PUSH,
-                headers=told,
+                headers=headers,
                 body=body,
-                expected=expected,
+                expected={*TAKEN, UNAUTHORIZED, MISSING, BAD, ELSEWHERE, *BUSY},
                 repeat=False,
             )
         except RegistryError as error:
@@ -153,12 +191,14 @@ class Upload:
             return None
 
     def _refusal(self, method: str, answer: Answer) -> ToolkitError:
+        self._sending = None
         told = self._client.refusal(method, answer.url, answer.status, answer.body)
         if answer.status == MISSING:
             return self._lost(method, str(told.problem))
         return told
 
     def _lost(self, method: str, problem: str) -> Lost:
+        self._sending = None
         where = shown(urljoin(self._client.base, self._where))
         return Lost(f"{method} {where}", problem, "", method, where)
 
