@@ -13,7 +13,7 @@ from toolkit.errors import Mismatch, MissingMember, NotFound, Unsupported
 from toolkit.mediatype import MANIFESTS, OCI_MANIFEST
 from toolkit.model import Config, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.containers_storage.documents import RecordList
+from toolkit.stores.containers_storage.documents import Listed, RecordList
 
 KEYS = ("id", "names", "layer", "big-data-names", "big-data-digests")
 MANIFEST = "manifest"  # the key of the manifest that an image was pulled or built as
@@ -52,18 +52,22 @@ class ImageList:
     def __init__(self, files: FolderFiles, driver: str) -> None:
         self._files, self._folder = files, f"{driver}-images"
         self._list = RecordList(files, f"{self._folder}/images.json", KEYS)
+        self._named: tuple[Listed | None, list[tuple[str, str]]] = None, []
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image as the list has it, behind `sha256:`."""
         yield from (f"sha256:{id_}" for id_ in self._list.read().by_id)
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """Yield each name with such an ID."""
-        for id_, nodes in self._list.read().by_id.items():
-            for names in (node.value.get("names") for node in nodes):
-                for name in names if isinstance(names, list) else []:
-                    if isinstance(name, str):
-                        yield name, f"sha256:{id_}"
+    def has(self, image_id: str) -> bool:
+        """Tell whether the list has an image of this ID, behind `sha256:`."""
+        hex_ = image_id.removeprefix("sha256:")
+        return hex_ != image_id and hex_ in self._list.read().by_id
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return each name with such an ID; it is the same list until the file is changed."""
+        if (listed := self._list.read()) is not self._named[0]:
+            self._named = listed, list(_names(listed))
+        return self._named[1]
 
     def record(self, image_id: Digest) -> ImageRecord:
         """Return what is recorded of an image; raises NotFound, or UnsafeArchive where it is there twice."""
@@ -119,6 +123,14 @@ class ImageList:
             if digest and (actual := Digest.of(raw)) and digest != str(actual):
                 raise Mismatch(f"{self._files.folder / name}", "digest", "it was changed", actual, digest)
         return raw
+
+
+def _names(listed: Listed) -> Iterator[tuple[str, str]]:
+    for id_, nodes in listed.by_id.items():
+        for names in (node.value.get("names") for node in nodes):
+            for name in names if isinstance(names, list) else []:
+                if isinstance(name, str):
+                    yield name, f"sha256:{id_}"
 
 
 def _file_name(key: str) -> str:

@@ -39,11 +39,15 @@ class DriverRecords:
 
     def names(self) -> list[tuple[str, str]]:
         """Return each name with its image's ID."""
-        return list(self._images.names().items())
+        return self._images.names()
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
         yield from map(str, self._images.ids())
+
+    def has(self, image_id: str) -> bool:
+        """Tell whether there is an image of this ID."""
+        return self._images.has(image_id)
 
     def intermediate(self) -> set[str]:
         """Return the IDs of parents."""
@@ -71,7 +75,7 @@ class DriverRecords:
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:
         """Say it of all images at once, and of one that was pulled, by which digest."""
-        called = [name for name, known in self._images.names().items() if known == str(image_id)]
+        called = [name for name, known in self._images.names() if known == str(image_id)]
         pulled = self._distribution.findings(image_id, called, config.diff_ids)
         return [*pulled, Finding(self._place, NO_MANIFESTS, "note")]
 

@@ -11,8 +11,9 @@ from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.plumbing.files import storing
+from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.nameindex import NameIndex
 
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
@@ -25,6 +26,7 @@ class GraphRoot:
 
     def __init__(self, path: Path) -> None:
         self.path, self.files = path, FolderFiles(path)
+        self._read: dict[str, tuple[Stamp, NameIndex]] = {}  # driver → its names as they were
         with storing(path):
             is_root = (path / "graph").is_dir()
         if not is_root:
@@ -36,11 +38,19 @@ class GraphRoot:
             found = (REPOSITORIES.fullmatch(name) for name in sorted(os.listdir(self.path)))
         return [match[1] for match in found if match]
 
-    def names(self, driver: str) -> dict[str, str]:
-        """Map each name (`ubuntu:14.04`, `ubuntu@sha256:…`) to the layer ID it stands for.
+    def names(self, driver: str) -> NameIndex:
+        """Return each name (`ubuntu:14.04`, `ubuntu@sha256:…`) with the layer ID it stands for.
 
-        Names are kept as the store has them; an ID is text until somebody follows it.
+        Names are kept as the store has them; an ID is text until somebody follows it. The file is read
+        again when it was changed.
         """
+        if (stamp := self.files.stamp(f"repositories-{driver}")) is None:
+            return NameIndex(())
+        if driver not in self._read or self._read[driver][0] != stamp:
+            self._read[driver] = stamp, NameIndex(list(self._read_names(driver).items()))
+        return self._read[driver][1]
+
+    def _read_names(self, driver: str) -> dict[str, str]:
         raw = self.files.read(f"repositories-{driver}", NAMES_LIMIT)
         if raw is None:
             return {}
