@@ -21,6 +21,7 @@ from toolkit.reference import near
 from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named, holds
 from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
+from toolkit.stores.graph.totals import Totals
 
 
 class GraphStore:
@@ -38,9 +39,11 @@ class GraphStore:
         for driver in self._drivers:
             for name, layer_id in self.root.names(driver.name).names:
                 names.setdefault((driver.name, layer_id), []).append(name)
-        named = [self._listing(tuple(found), *key) for key, found in names.items()]
-        known = {layer_id for _, layer_id in names}
-        return sorted(named, key=lambda line: line.names) + self._nameless(known)
+        totals = {driver.name: Totals(self.root, driver.name) for driver in self._drivers}
+        named = [self._listing(tuple(found), id_, totals[driver]) for (driver, id_), found in names.items()]
+        tops = self._nameless({layer_id for _, layer_id in names})
+        nameless = [self._listing((), layer_id, totals[self._holder(layer_id).name]) for layer_id in tops]
+        return sorted(named, key=lambda line: line.names) + nameless
 
     def identify(self, name: str) -> str:
         """Return the ID of the top layer."""
@@ -151,14 +154,17 @@ class GraphStore:
         if platform and own.architecture and not own.matches(platform):
             raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
 
-    def _listing(self, names: tuple[str, ...], driver: str, layer_id: str) -> Listing:
+    def _listing(self, names: tuple[str, ...], layer_id: str, totals: Totals) -> Listing:
         try:
-            outline = legacy_outline(names, self._sized(DRIVERS[driver], layer_id))
+            top = self.root.layer(layer_id)
+            outline = legacy_outline(names, [top.as_docker_reads() if self.docker_compatible else top])
+            size = totals.size(top)
         except ToolkitError as error:
             return Listing(names, layer_id, problem=str(error))
-        return Listing(names, layer_id, outline.created, outline.platform, outline.size)
+        return Listing(names, layer_id, outline.created, outline.platform, size)
 
-    def _nameless(self, known: set[str]) -> list[Listing]:
+    def _nameless(self, known: set[str]) -> list[str]:
+        """Return the top layers that are nobody's parent and have no name."""
         ids = set(self.root.layer_ids())
         parents: set[str] = set()
         for layer_id in ids:
@@ -166,5 +172,4 @@ class GraphStore:
                 parents.add(self.root.layer(layer_id).parent)
             except ToolkitError:
                 continue
-        tops = sorted(ids - parents - known)
-        return [self._listing((), self._holder(layer_id).name, layer_id) for layer_id in tops]
+        return sorted(ids - parents - known)
