@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive
@@ -100,15 +100,20 @@ class Allowance:
     """What may be parsed of one archive: documents that are bounded each may be endless together."""
 
     subject: str
-    left_bytes: int = ALL_BYTES
-    left_values: int = ALL_VALUES
+    all_bytes: int = ALL_BYTES
+    all_values: int = ALL_VALUES
+    left_bytes: int = field(init=False)
+    left_values: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left_bytes, self.left_values = self.all_bytes, self.all_values
 
     def take(self, raw: bytes) -> None:
         """Count a document, again each time that something names it; raises UnsafeArchive."""
         self.left_bytes -= len(raw)
         self.left_values -= values_in(raw)
         if self.left_bytes < 0 or self.left_values < 0:
-            limits = f"{ALL_BYTES} bytes or {ALL_VALUES} values"
+            limits = f"{self.all_bytes} bytes or {self.all_values} values"
             raise UnsafeArchive(self.subject, f"names documents of more than {limits} together")
 
 

@@ -33,6 +33,7 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 FEW = 5  # names to offer for an unknown one
 MANY = 10_000  # names to look through for them
+EFFORT = 2_000_000  # pairs of characters to compare for them, about half a second
 
 DEFAULT_FORMAT = "universal"
 LONGEST_FILE_NAME = 190  # bytes; leaves room for `.sha256` beside it and for temporary names
@@ -116,8 +117,8 @@ def near(name: str, candidates: Iterable[str]) -> list[str]:
             pool.setdefault(_familiar(candidate), candidate)
     wanted = _familiar(name[:LONGEST])
     siblings = [text for text in pool if _bare(text) == _bare(wanted)]
-    tags = difflib.get_close_matches(wanted, siblings, FEW, cutoff=0.0)
-    similar = difflib.get_close_matches(wanted, pool, FEW)
+    tags = difflib.get_close_matches(wanted, _affordable(wanted, siblings), FEW, cutoff=0.0)
+    similar = difflib.get_close_matches(wanted, _affordable(wanted, pool), FEW)
     return [pool[text] for text in dict.fromkeys((*tags, *similar))][:FEW]
 
 
@@ -192,6 +193,17 @@ def _parsed(text: str) -> Reference | None:
 def _familiar(text: str) -> str:
     reference = _parsed(text)
     return reference.familiar if reference else text
+
+
+def _affordable(wanted: str, texts: Iterable[str]) -> list[str]:
+    """Return the first texts that it does not take minutes to compare: names are as long as we are told."""
+    found, left = [], EFFORT
+    for text in texts:
+        left -= len(wanted) * len(text)
+        if left < 0:
+            break
+        found.append(text)
+    return found
 
 
 def _bare(familiar: str) -> str:

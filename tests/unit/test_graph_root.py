@@ -89,10 +89,10 @@ def test_names_are_kept_as_they_stand(tmp_path: Path, root: GraphRoot) -> None:
     digest = f"sha256:{C}"
     table = {"ubuntu": {"14.04": A, digest: B}, "host:5000/a/b": {"latest": "not even an ID"}}
     (tmp_path / "repositories-aufs").write_bytes(encode({"Repositories": table}))
-    assert root.names("aufs") == {
+    assert dict(root.names("aufs").names) == {
         "host:5000/a/b:latest": "not even an ID", "ubuntu:14.04": A, f"ubuntu@{digest}": B,
     }  # fmt: skip
-    assert root.names("vfs") == {}
+    assert list(root.names("vfs").names) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_names_are_kept_as_they_stand(tmp_path: Path, root: GraphRoot) -> None:
 )
 def test_a_table_may_be_empty(tmp_path: Path, root: GraphRoot, raw: bytes) -> None:
     (tmp_path / "repositories-aufs").write_bytes(raw)
-    assert root.names("aufs") == {}
+    assert list(root.names("aufs").names) == []
 
 
 @pytest.mark.parametrize(

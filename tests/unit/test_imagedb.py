@@ -55,14 +55,14 @@ def test_a_config_that_is_gone_is_told(images: ImageDb) -> None:
 
 
 def test_names_are_whole_references(folder: Path, images: ImageDb) -> None:
-    assert images.names() == {}
+    assert images.names() == []
     digest = f"example.org:5000/team/app@{ID}"
     table = {
         "ubuntu": {"ubuntu:14.04": str(ID)},
         "example.org:5000/team/app": {"example.org:5000/team/app:1": str(ID), digest: str(ID)},
     }
     named(folder, {"Repositories": table})
-    assert set(images.names()) == {"ubuntu:14.04", "example.org:5000/team/app:1", digest}
+    assert set(dict(images.names())) == {"ubuntu:14.04", "example.org:5000/team/app:1", digest}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_names_are_whole_references(folder: Path, images: ImageDb) -> None:
 )
 def test_an_empty_table_names_nothing(folder: Path, images: ImageDb, value: object) -> None:
     named(folder, value)
-    assert images.names() == {}
+    assert images.names() == []
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ class Literal:
     def ids(self) -> list[str]:
         return list(self.configs)
 
+    def has(self, image_id: str) -> bool:
+        return image_id in self.configs
+
     def intermediate(self) -> set[str]:
         return self.built_on
 

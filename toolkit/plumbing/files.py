@@ -47,6 +47,11 @@ class Stamp:
             return None
         if not stat.S_ISREG(facts.st_mode):
             return None
+        return cls.of_facts(facts)
+
+    @classmethod
+    def of_facts(cls, facts: os.stat_result) -> Self:
+        """Stamp what was looked at."""
         return cls(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
 
     def is_same_content(self, other: Stamp | None) -> bool:

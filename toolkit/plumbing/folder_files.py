@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UnsafeArchive
-from toolkit.plumbing.files import read_handle, storing
+from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tree import Tree
+
+NAMES_LIMIT = 64 << 20  # bytes that the names of one folder take in memory: some 600,000 digests
 
 
 class FolderFiles:
@@ -45,10 +48,15 @@ class FolderFiles:
 
     def size(self, name: str) -> int | None:
         """Return a file's size, None where there is none; raises UnsafeArchive for no regular file."""
+        stamp = self.stamp(name)
+        return stamp.size if stamp else None
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Return what changes when a file does, None where there is none; raises as `size`."""
         facts = self._facts(name)
         if facts is not None and not stat.S_ISREG(facts.st_mode):
             raise self._odd(name, facts, "regular file")
-        return facts.st_size if facts else None
+        return Stamp.of_facts(facts) if facts else None
 
     @contextmanager
     def open(self, name: str, size: int | None = None) -> Iterator[Extent]:
@@ -76,12 +84,12 @@ class FolderFiles:
     def names(self, name: str = "") -> list[str]:
         """Return the sorted names in a folder; none where there is no such folder.
 
-        Raises UnsafeArchive where it is a link or no folder.
+        Raises UnsafeArchive where it is a link or no folder, or where they are too many to hold.
         """
         if not self.has_folder(name):
             return []
-        with self._top() as top, storing(self._at(name)):
-            return sorted(os.listdir(top.folder(_parts(name))))
+        with self._top() as top, storing(self._at(name)), os.scandir(top.folder(_parts(name))) as entries:
+            return sorted(self._bounded(name, entries))
 
     def has_folder(self, name: str) -> bool:
         """Tell whether there is a folder; raises UnsafeArchive where something else has its name."""
@@ -96,6 +104,14 @@ class FolderFiles:
             raise MissingMember(self._at(name), "is not there")
         with self._top() as top:
             return Tree(top.folder(_parts(name)), self._at(name))
+
+    def _bounded(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[str]:
+        left = NAMES_LIMIT
+        for entry in entries:
+            left -= sys.getsizeof(entry.name)
+            if left < 0:
+                raise UnsafeArchive(self._at(folder), f"holds names of more than {NAMES_LIMIT} bytes")
+            yield entry.name
 
     def _facts(self, name: str) -> os.stat_result | None:
         """Return what has a name, None where nothing has; raises UnsafeArchive where a link leads there."""

@@ -14,7 +14,7 @@ from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, Un
 from toolkit.mediatype import MANIFESTS, OCI_MANIFEST
 from toolkit.model import Config, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.containers_storage.documents import RecordList
+from toolkit.stores.containers_storage.documents import Listed, RecordList
 
 KEYS = ("id", "names", "layer", "big-data-names", "big-data-digests")
 MANIFEST = "manifest"  # the key of the manifest that an image was pulled or built as
@@ -54,6 +54,7 @@ class ImageList:
         self._files, self._folder = files, f"{driver}-images"
         self._name = f"{self._folder}/images.json"
         self._list = RecordList(files, self._name, KEYS)
+        self._named: tuple[Listed | None, list[tuple[str, str]]] = None, []
 
     def lost(self) -> CorruptContent | None:
         """Return why the list cannot be read although there are images; None where nothing is wrong."""
@@ -69,14 +70,20 @@ class ImageList:
         found = self._folders() if self.lost() else iter(self._list.read().by_id)
         yield from (f"sha256:{id_}" for id_ in found)
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """Yield each name with such an ID."""
-        records = {} if self.lost() else self._list.read().by_id
-        for id_, nodes in records.items():
-            for names in (node.value.get("names") for node in nodes):
-                for name in names if isinstance(names, list) else []:
-                    if isinstance(name, str):
-                        yield name, f"sha256:{id_}"
+    def has(self, image_id: str) -> bool:
+        """Tell whether the list has an image of this ID, behind `sha256:`."""
+        if self.lost():
+            return image_id in self.ids()
+        hex_ = image_id.removeprefix("sha256:")
+        return hex_ != image_id and hex_ in self._list.read().by_id
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return each name with such an ID; it is the same list until the file is changed."""
+        if self.lost():
+            return []
+        if (listed := self._list.read()) is not self._named[0]:
+            self._named = listed, list(_names(listed))
+        return self._named[1]
 
     def record(self, image_id: Digest) -> ImageRecord:
         """Return what is recorded of an image; raises NotFound, or UnsafeArchive where it is there twice."""
@@ -144,6 +151,14 @@ class ImageList:
             if digest and (actual := Digest.of(raw)) and digest != str(actual):
                 raise Mismatch(f"{self._files.folder / name}", "digest", "it was changed", actual, digest)
         return raw
+
+
+def _names(listed: Listed) -> Iterator[tuple[str, str]]:
+    for id_, nodes in listed.by_id.items():
+        for names in (node.value.get("names") for node in nodes):
+            for name in names if isinstance(names, list) else []:
+                if isinstance(name, str):
+                    yield name, f"sha256:{id_}"
 
 
 def _key(name: str) -> str:

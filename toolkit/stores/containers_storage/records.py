@@ -26,8 +26,8 @@ class StorageRecords:
     def __init__(self, files: FolderFiles, driver: Driver) -> None:
         self._images, self._layers = ImageList(files, driver.name), LayerList(files, driver)
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """Yield each name with its image's ID."""
+    def names(self) -> list[tuple[str, str]]:
+        """Return each name with its image's ID."""
         return self._images.names()
 
     def lost(self) -> CorruptContent | None:
@@ -37,6 +37,10 @@ class StorageRecords:
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
         return self._images.ids()
+
+    def has(self, image_id: str) -> bool:
+        """Tell whether there is an image of this ID."""
+        return self._images.has(image_id)
 
     def intermediate(self) -> set[str]:
         """Return the images without a name that another one was built on, as podman finds them.

@@ -8,6 +8,8 @@ against each other, which shows whether they belong to this image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 
 from toolkit.digest import Digest
 from toolkit.document import Node, load_any
@@ -15,7 +17,8 @@ from toolkit.errors import ToolkitError
 from toolkit.image import Finding
 from toolkit.plumbing.folder_files import FolderFiles
 
-RECORDS_LIMIT = 1 << 20  # bytes of v2metadata-by-diffid: at most 50 entries are kept
+RECORDS = 50  # kept of a layer
+RECORDS_LIMIT = 1 << 20  # bytes of v2metadata-by-diffid, which has them
 TEXT_LIMIT = 4 << 10  # bytes of diffid-by-digest
 
 
@@ -28,23 +31,24 @@ class Distribution:
     def findings(self, image_id: Digest, names: Sequence[str], diff_ids: Sequence[Digest]) -> list[Finding]:
         """Return a note for each digest that the image is said to have been pulled by."""
         found = []
-        for name in (name for name in names if "@" in name):
-            agreed = bool(diff_ids) and all(self._came_from(name, diff_id) for diff_id in diff_ids)
+        pulled = [name for name in names if "@" in name]
+        kept = {diff_id: self._repositories(diff_id) for diff_id in diff_ids} if pulled else {}
+        for name in pulled:
+            repository = name.partition("@")[0]
+            agreed = bool(kept) and all(repository in repositories for repositories in kept.values())
             told = "the records of its layers agree" if agreed else "the records of its layers do not tell"
             problem = f"was pulled as {name}, and {told}; the manifest itself is not kept"
             found.append(Finding(f"image {image_id}", problem, "note"))
         return found
 
-    def _came_from(self, name: str, diff_id: Digest) -> bool:
-        """Tell whether a blob of the name's repository is recorded for the layer, in both directions."""
-        repository = name.partition("@")[0]
-        try:
-            return any(
-                _repository(entry) == repository and self._diff_id(entry.get("Digest", str)) == str(diff_id)
-                for entry in self._entries(diff_id)
-            )
-        except ToolkitError:
-            return False
+    def _repositories(self, diff_id: Digest) -> set[str]:
+        """Return the repositories of which a blob is recorded for the layer, in both directions."""
+        found: set[str] = set()
+        with suppress(ToolkitError):
+            for entry in islice(self._entries(diff_id), RECORDS):
+                if self._diff_id(entry.get("Digest", str)) == str(diff_id):
+                    found.add(_repository(entry))
+        return found
 
     def _entries(self, diff_id: Digest) -> list[Node]:
         name = f"{self._folder}/v2metadata-by-diffid/{diff_id.algorithm}/{diff_id.hex}"

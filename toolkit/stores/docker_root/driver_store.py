@@ -40,22 +40,25 @@ class DriverRecords:
     def names(self) -> list[tuple[str, str]]:
         """Return each name with its image's ID."""
         try:
-            return list(self._images.names().items())
+            return self._images.names()
         except CorruptContent:
             return []
 
     def lost(self) -> CorruptContent | None:
         """Return why the names cannot be read; None where they can, or where there are no images."""
         try:
-            if self._images.names() or next(self._images.ids(), None) is None:
-                return None
+            missing = None if self._images.names() else self._images.unnamed()
         except CorruptContent as error:
             return error
-        return self._images.unnamed()
+        return missing if missing and next(self._images.ids(), None) else None
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image."""
         yield from map(str, self._images.ids())
+
+    def has(self, image_id: str) -> bool:
+        """Tell whether there is an image of this ID."""
+        return self._images.has(image_id)
 
     def intermediate(self) -> set[str]:
         """Return the IDs of parents; where names are lost, one of them may have had one."""

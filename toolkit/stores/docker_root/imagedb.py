@@ -6,14 +6,23 @@ from collections.abc import Iterator
 
 from toolkit.digest import Digest, is_v1_id
 from toolkit.document import LIMIT, load
-from toolkit.errors import CorruptContent, InvalidDigest, InvalidDocument, Mismatch, MissingMember
+from toolkit.errors import (
+    CorruptContent,
+    InvalidDigest,
+    InvalidDocument,
+    Mismatch,
+    MissingMember,
+    UnsafeArchive,
+)
 from toolkit.model import Config
+from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.reference import same
 
 NAMES_LIMIT = 16 << 20  # bytes of repositories.json
 NAMES_VALUES = 500_000  # in it
 TEXT_LIMIT = 4 << 10  # bytes of parent
+IMAGES = 100_000  # of one driver
 
 
 class ImageDb:
@@ -21,11 +30,17 @@ class ImageDb:
 
     def __init__(self, files: FolderFiles, driver: str) -> None:
         self._files, self._folder = files, f"image/{driver}"
+        self._last: tuple[Stamp | None, list[tuple[str, str]]] = None, []
 
     def ids(self) -> Iterator[Digest]:
-        """Yield the ID of every image, named or not."""
-        names = self._files.names(f"{self._folder}/imagedb/content/sha256")
-        yield from (Digest("sha256", name) for name in names if is_v1_id(name))
+        """Yield the ID of every image, named or not; raises UnsafeArchive where they are too many."""
+        yield from (Digest("sha256", name) for name in self._listed("imagedb/content/sha256"))
+
+    def has(self, image_id: str) -> bool:
+        """Tell whether there is an image of this ID, `sha256:…`."""
+        hex_ = image_id.removeprefix("sha256:")
+        is_id = is_v1_id(hex_) and hex_ != image_id
+        return is_id and self._files.size(f"{self._folder}/imagedb/content/sha256/{hex_}") is not None
 
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises MissingMember, or Mismatch where its bytes were changed."""
@@ -40,10 +55,10 @@ class ImageDb:
 
     def parents(self) -> set[Digest]:
         """Return the images that another one was built on, which docker images does not list either."""
-        folder = f"{self._folder}/imagedb/metadata/sha256"
+        folder = "imagedb/metadata/sha256"
         found = set()
-        for name in filter(is_v1_id, self._files.names(folder)):
-            raw = self._files.read(f"{folder}/{name}/parent", TEXT_LIMIT) or b""
+        for name in self._listed(folder):
+            raw = self._files.read(f"{self._folder}/{folder}/{name}/parent", TEXT_LIMIT) or b""
             try:
                 found.add(Digest.parse(raw.decode("ascii", "replace")))
             except InvalidDigest:
@@ -57,11 +72,25 @@ class ImageDb:
             return None
         return MissingMember(f"{self._files.folder}/{where}", "is not there")
 
-    def names(self) -> dict[str, str]:
-        """Map each name, `ubuntu:14.04` or `ubuntu@sha256:…`, to the image ID it stands for, as text.
+    def names(self) -> list[tuple[str, str]]:
+        """Return each name, `ubuntu:14.04` or `ubuntu@sha256:…`, with the image ID it stands for, as text.
 
-        Raises InvalidDocument, or UnsafeArchive where a name stands under another's repository.
+        It is the same list until the file is changed. Raises InvalidDocument, also where a name stands
+        under another's repository.
         """
+        stamp = self._files.stamp(f"{self._folder}/repositories.json")
+        if stamp is None or stamp != self._last[0]:
+            self._last = stamp, list(self._read_names().items())
+        return self._last[1]
+
+    def _listed(self, folder: str) -> list[str]:
+        names = [name for name in self._files.names(f"{self._folder}/{folder}") if is_v1_id(name)]
+        if len(names) > IMAGES:
+            where = f"{self._files.folder}/{self._folder}/{folder}"
+            raise UnsafeArchive(where, f"holds {len(names)} images, expected at most {IMAGES}")
+        return names
+
+    def _read_names(self) -> dict[str, str]:
         where = f"{self._folder}/repositories.json"
         raw = self._files.read(where, NAMES_LIMIT)
         if raw is None:

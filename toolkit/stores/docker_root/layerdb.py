@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.ancestry import Layersize
+from toolkit.ancestry import CHAIN_LIMIT, Layersize
 from toolkit.digest import Digest, chain_ids, is_v1_id
-from toolkit.errors import InvalidDigest, InvalidDocument, Mismatch, MissingMember, ToolkitError
+from toolkit.errors import (
+    InvalidDigest,
+    InvalidDocument,
+    Mismatch,
+    MissingMember,
+    ToolkitError,
+    UnsafeArchive,
+)
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.drivers import Driver
 from toolkit.stores.trees.stored import StoredLayer
@@ -24,6 +31,7 @@ class LayerDb:
 
     def stack(self, diff_ids: Sequence[Digest]) -> list[StoredLayer]:
         """Return the layers of an image, base first; raises where one is not there, or is another."""
+        _must_be_few(len(diff_ids), diff_ids[-1].hex if diff_ids else "")
         stored: list[StoredLayer] = []
         for chain_id, diff_id in zip(chain_ids(diff_ids), diff_ids, strict=True):
             stored.append(self._layer(chain_id, diff_id, stored[-1] if stored else None))
@@ -31,6 +39,7 @@ class LayerDb:
 
     def sizes(self, diff_ids: Sequence[Digest]) -> list[int | None]:
         """Return each layer's recorded size, in bytes, base first."""
+        _must_be_few(len(diff_ids), diff_ids[-1].hex if diff_ids else "")
         return [self._recorded(chain_id.hex).value for chain_id in chain_ids(diff_ids)]
 
     def chain_of(self, diff_id: Digest) -> list[Digest]:
@@ -54,6 +63,7 @@ class LayerDb:
             if hex_ in seen:
                 raise InvalidDocument(f"layer {hex_[:12]}", "is its own ancestor")
             seen.add(hex_)
+            _must_be_few(len(seen), hex_)
             chain.append(self._digest(hex_, "diff"))
         return chain[::-1]
 
@@ -100,3 +110,8 @@ class LayerDb:
 
     def _at(self, hex_: str) -> str:
         return f"{self._files.folder}/{self.folder}/{hex_}"
+
+
+def _must_be_few(layers: int, hex_: str) -> None:
+    if layers > CHAIN_LIMIT:
+        raise UnsafeArchive(f"layer {hex_[:12]}", f"stands in a chain of more than {CHAIN_LIMIT} layers")

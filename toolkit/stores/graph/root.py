@@ -9,14 +9,17 @@ from pathlib import Path
 
 from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
-from toolkit.document import load
+from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.plumbing.files import storing
+from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.nameindex import NameIndex
 
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
 NAMES_VALUES = 500_000  # in it
+CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
+LAYERS = 100_000  # of a root
 REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
 
 
@@ -25,6 +28,7 @@ class GraphRoot:
 
     def __init__(self, path: Path) -> None:
         self.path, self.files = path, FolderFiles(path)
+        self._read: dict[str, tuple[Stamp, NameIndex]] = {}  # driver → its names as they were
         with storing(path):
             is_root = (path / "graph").is_dir()
         if not is_root:
@@ -36,11 +40,19 @@ class GraphRoot:
             found = (REPOSITORIES.fullmatch(name) for name in sorted(os.listdir(self.path)))
         return [match[1] for match in found if match]
 
-    def names(self, driver: str) -> dict[str, str]:
-        """Map each name (`ubuntu:14.04`, `ubuntu@sha256:…`) to the layer ID it stands for.
+    def names(self, driver: str) -> NameIndex:
+        """Return each name (`ubuntu:14.04`, `ubuntu@sha256:…`) with the layer ID it stands for.
 
-        Names are kept as the store has them; an ID is text until somebody follows it.
+        Names are kept as the store has them; an ID is text until somebody follows it. The file is read
+        again when it was changed.
         """
+        if (stamp := self.files.stamp(f"repositories-{driver}")) is None:
+            return NameIndex(())
+        if driver not in self._read or self._read[driver][0] != stamp:
+            self._read[driver] = stamp, NameIndex(list(self._read_names(driver).items()))
+        return self._read[driver][1]
+
+    def _read_names(self, driver: str) -> dict[str, str]:
         raw = self.files.read(f"repositories-{driver}", NAMES_LIMIT)
         if raw is None:
             return {}
@@ -54,12 +66,19 @@ class GraphRoot:
         return names
 
     def layer_ids(self) -> Iterator[str]:
-        """Yield the ID of every layer; other names in `graph/` are not layers."""
-        with storing(self.path / "graph"):
-            yield from filter(is_v1_id, sorted(os.listdir(self.path / "graph")))
+        """Yield the ID of every layer, other names are none; raises UnsafeArchive where they are too many."""
+        names = [name for name in self.files.names("graph") if is_v1_id(name)]
+        if len(names) > LAYERS:
+            problem = f"holds {len(names)} layers, expected at most {LAYERS}"
+            raise UnsafeArchive(f"{self.path}/graph", problem)
+        yield from names
 
     def layer(self, layer_id: str) -> V1Layer:
-        """Read one layer's metadata; raises MissingMember, or InvalidDocument when it is damaged."""
+        """Read one layer's metadata; raises MissingMember, UnsafeArchive, or InvalidDocument if damaged."""
+        if not is_v1_id(layer_id):
+            raise UnsafeArchive(
+                f"layer {layer_id[:64]!r}", "is no layer ID, expected 64 lower-case hex digits"
+            )
         raw = self.files.read(f"graph/{layer_id}/json", JSON_LIMIT)
         if raw is None:
             missing = f"{self.path}/graph/{layer_id}/json is not there"
@@ -85,19 +104,17 @@ class GraphRoot:
         """Return the layers of an image, base first; raises where a parent is missing or a cycle."""
         chain: list[V1Layer] = []
         seen: set[str] = set()
-        layer_id = top
+        layer_id, allowance = top, Allowance(f"image {top[:12]}", CHAIN_BYTES, CHAIN_VALUES)
         while layer_id:
             if layer_id in seen:
                 raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor: the parents form a cycle")
             if len(chain) >= CHAIN_LIMIT:
                 raise UnsafeArchive(f"layer {top[:12]}", f"has more than {CHAIN_LIMIT} ancestors")
-            if not is_v1_id(layer_id):
-                raise UnsafeArchive(
-                    f"layer {layer_id[:64]!r}", "is no layer ID, expected 64 lower-case hex digits"
-                )
             seen.add(layer_id)
-            chain.append(self.layer(layer_id))
-            layer_id = chain[-1].parent
+            layer = self.layer(layer_id)
+            allowance.take(layer.raw)
+            chain.append(layer)
+            layer_id = layer.parent
         return chain[::-1]
 
     def tar_data(self, layer_id: str) -> int | None:

@@ -11,17 +11,18 @@ from pathlib import Path
 
 from toolkit.ancestry import JSON_LIMIT, V1Layer
 from toolkit.digest import is_v1_id
-from toolkit.errors import NotFound, ToolkitError
+from toolkit.errors import NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer
 from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
-from toolkit.reference import near, same
+from toolkit.reference import near
 from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named, holds
 from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
+from toolkit.stores.graph.totals import Totals
 
 
 class GraphStore:
@@ -38,11 +39,13 @@ class GraphStore:
         """List named images by name, then those that are nobody's parent and have no name."""
         names: dict[tuple[str, str], list[str]] = {}
         for driver in self._drivers:
-            for name, layer_id in self.root.names(driver.name).items():
+            for name, layer_id in self.root.names(driver.name).names:
                 names.setdefault((driver.name, layer_id), []).append(name)
-        named = [self._listing(tuple(found), *key) for key, found in names.items()]
-        known = {layer_id for _, layer_id in names}
-        return sorted(named, key=lambda line: line.names) + self._nameless(known)
+        totals = {driver.name: Totals(self.root, driver.name) for driver in self._drivers}
+        named = [self._listing(tuple(found), id_, totals[driver]) for (driver, id_), found in names.items()]
+        tops = self._nameless({layer_id for _, layer_id in names})
+        nameless = [self._listing((), layer_id, totals[self._holder(layer_id).name]) for layer_id in tops]
+        return sorted(named, key=lambda line: line.names) + nameless
 
     def identify(self, name: str) -> str:
         """Return the ID of the top layer."""
@@ -115,18 +118,34 @@ class GraphStore:
         return next(here, self._drivers[0])
 
     def _find(self, name: str) -> tuple[str, Driver, str]:
-        """Return the name as stored, its driver and its layer ID; raises NotFound with near names."""
+        """Return the name as stored, its driver and its layer ID.
+
+        Raises NotFound with near names, UnsafeArchive where the name means two images.
+        """
         tables = [(driver, self.root.names(driver.name)) for driver in self._drivers]
-        for driver, names in tables:
-            for stored in names:
-                if same(stored, name):
-                    return stored, driver, names[stored]
+        found = [(stored, driver, id_) for driver, names in tables for stored, id_ in names.called(name)]
+        if len({layer_id for _, _, layer_id in found}) > 1:
+            raise self._ambiguous(name, [driver for _, driver, _ in found])
+        if found:
+            return found[0]
         if is_v1_id(name) and self.root.files.read(f"graph/{name}/json", JSON_LIMIT) is not None:
             return "", self._holder(name), name
-        every = [stored for _, names in tables for stored in names]
+        every = [stored for _, names in tables for stored, _ in names.names]
         close = ", ".join(near(name, every))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _ambiguous(self, name: str, drivers: list[Driver]) -> UnsafeArchive:
+        """Return the sentence for a name that stands for one image here and for another there."""
+        names = list(dict.fromkeys(driver.name for driver in drivers))
+        if len(names) == 1:
+            return UnsafeArchive(
+                self.place, f"has {name} twice, as different images", "ask for one by its ID"
+            )
+        advice = f"name the driver: graph+{names[0]}:PATH"
+        return UnsafeArchive(
+            self.place, f"has {name} twice, as different images of {' and '.join(names)}", advice
+        )
 
     def _sized(self, driver: Driver, layer_id: str) -> list[V1Layer]:
         chain = self.root.chain(layer_id)
@@ -139,14 +158,17 @@ class GraphStore:
         if platform and own.architecture and not own.matches(platform):
             raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
 
-    def _listing(self, names: tuple[str, ...], driver: str, layer_id: str) -> Listing:
+    def _listing(self, names: tuple[str, ...], layer_id: str, totals: Totals) -> Listing:
         try:
-            outline = legacy_outline(names, self._sized(DRIVERS[driver], layer_id))
+            top = self.root.layer(layer_id)
+            outline = legacy_outline(names, [top.as_docker_reads() if self.docker_compatible else top])
+            size = totals.size(top)
         except ToolkitError as error:
             return Listing(names, layer_id, problem=str(error))
-        return Listing(names, layer_id, outline.created, outline.platform, outline.size)
+        return Listing(names, layer_id, outline.created, outline.platform, size)
 
-    def _nameless(self, known: set[str]) -> list[Listing]:
+    def _nameless(self, known: set[str]) -> list[str]:
+        """Return the top layers that are nobody's parent and have no name."""
         ids = set(self.root.layer_ids())
         parents: set[str] = set()
         for layer_id in ids:
@@ -154,5 +176,4 @@ class GraphStore:
                 parents.add(self.root.layer(layer_id).parent)
             except ToolkitError:
                 continue
-        tops = sorted(ids - parents - known)
-        return [self._listing((), self._holder(layer_id).name, layer_id) for layer_id in tops]
+        return sorted(ids - parents - known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from toolkit.configured import ConfiguredImage
@@ -16,14 +16,20 @@ from toolkit.stores.trees.stored import StoredLayer
 class Records(Protocol):
     """The records of one graph driver. Read-only; an ID is text until it is used, for it may be anything."""
 
-    def names(self) -> Iterable[tuple[str, str]]:
-        """Yield each name and the ID of the image it stands for, `sha256:…`; a name may come twice."""
+    def names(self) -> Sequence[tuple[str, str]]:
+        """Return each name and the ID of the image it stands for, `sha256:…`; a name may come twice.
+
+        It is the same sequence until the store is changed, so that an index of it can be kept.
+        """
 
     def lost(self) -> CorruptContent | None:
         """Return why there are no names although there are images; None where nothing is wrong."""
 
     def ids(self) -> Iterable[str]:
         """Yield the ID of every image, named or not."""
+
+    def has(self, image_id: str) -> bool:
+        """Tell whether there is an image of this ID, `sha256:…`, without a look at all of them."""
 
     def intermediate(self) -> set[str]:
         """Return the IDs of images that are not listed unless they have a name: others are built on them."""

@@ -16,11 +16,13 @@ from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
 from toolkit.reference import near, same
+from toolkit.stores.nameindex import NameIndex
 from toolkit.stores.trees.rebuiltimage import RebuiltImage
 from toolkit.stores.trees.records import Records
 from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
 BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
+IMAGES = 100_000  # to list; each costs a kilobyte, and a look at its config and layers
 LOCAL = "localhost/"  # podman's registry of what came from none
 
 
@@ -31,6 +33,7 @@ class TreeSource:
         self.place, self.driver_name = place, driver
         self._records, self._trees = records, trees
         self._stored: dict[str, StoredLayer] = {}  # key of a layer → where it lies
+        self._index = NameIndex(())
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
@@ -38,9 +41,14 @@ class TreeSource:
         for name, image_id in self._records.names():
             names.setdefault(image_id, []).append(name)
         named = (self._listing(tuple(sorted(set(found))), image_id) for image_id, found in names.items())
+        if len(names) > IMAGES:
+            raise UnsafeArchive(self.place, f"names {len(names)} images, expected at most {IMAGES}")
         known = names.keys() | self._records.intermediate()
-        nameless = [self._listing((), image_id) for image_id in self._records.ids() if image_id not in known]
-        return [*sorted(named, key=lambda line: line.names), *nameless]
+        nameless = [image_id for image_id in self._records.ids() if image_id not in known]
+        if len(nameless) > IMAGES:
+            raise UnsafeArchive(self.place, f"has {len(nameless)} images, expected at most {IMAGES}")
+        lines = sorted(named, key=lambda line: line.names)
+        return [*lines, *(self._listing((), image_id) for image_id in nameless)]
 
     def identify(self, name: str) -> str:
         """Return the image ID."""
@@ -129,12 +137,15 @@ class TreeSource:
 
     def _find(self, name: str) -> tuple[tuple[str, ...], Digest]:
         """Return the name as stored, and its image ID; raises NotFound, or UnsafeArchive for two."""
-        found = {image_id: stored for stored, image_id in self._records.names() if same(stored, name)}
+        names = self._records.names()
+        if names is not self._index.names:
+            self._index = NameIndex(names)
+        found = {image_id: stored for stored, image_id in self._index.called(name)}
         if len(found) > 1:
             raise UnsafeArchive(f"image {name}", f"is {' and '.join(sorted(found))}, expected one image")
         for image_id, stored in found.items():
             return (stored,), _parsed(image_id, stored)
-        if name in self._records.ids():
+        if self._records.has(name):
             return (), _parsed(name, name)
         if lost := self._records.lost():
             raise replace(lost, advice=BY_ID)

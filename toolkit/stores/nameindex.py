@@ -1,0 +1,29 @@
+"""Names of a store, found by what they mean: a store may have a hundred thousand, and each is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from toolkit.reference import meaning, same
+
+
+class NameIndex:
+    """Names in the store's order, each with what it stands for; a name may come twice."""
+
+    def __init__(self, names: Sequence[tuple[str, str]]) -> None:
+        self.names = names
+        self._first: dict[int, int] = {}  # hash of a meaning → where the first name that has it stands
+        self._others: dict[int, list[int]] = {}  # and those after it, which are few where nobody is hostile
+        for number, (name, _) in enumerate(names):
+            key = hash(meaning(name))
+            if self._first.setdefault(key, number) != number:
+                self._others.setdefault(key, []).append(number)
+
+    def called(self, name: str) -> Iterator[tuple[str, str]]:
+        """Yield the names that mean the same, with what they stand for."""
+        key = hash(meaning(name))
+        if (first := self._first.get(key)) is None:
+            return
+        for number in (first, *self._others.get(key, ())):
+            if same(self.names[number][0], name):
+                yield self.names[number]
