@@ -10,6 +10,7 @@ from tests.archives import ONE, TWO, A, image, sha256
 from tests.storages import Storage
 from toolkit.bundles.modern import blob_name
 from toolkit.digest import Digest
+from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.layerlist import DRIVERS
 from toolkit.stores.containers_storage.records import Regenerated, StorageRecords
@@ -66,3 +67,22 @@ def test_the_blobs_of_an_image_are_documents_and_sizes() -> None:
     assert (blobs.size(document), blobs.size(layer), blobs.size(none)) == (2, 5, None)
     assert blobs.read(blob_name(document), 10) == b"{}"
     assert blobs.read(blob_name(layer), 10) is None
+
+
+def test_the_histories_of_thousands_on_one_layer_are_read_twice_each(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [storage.add(image(ONE, history=HISTORY[:1] * 2, author=str(number))) for number in range(20)]
+    longer = storage.add(image(ONE, history=HISTORY[:1] * 3))
+    found = records(storage)
+    asked: list[Digest] = []
+    config = StorageRecords.config
+
+    def counted(self: StorageRecords, image_id: Digest) -> Config:
+        asked.append(image_id)
+        return config(self, image_id)
+
+    monkeypatch.setattr(StorageRecords, "config", counted)
+    assert found.intermediate() == set(ids)
+    assert longer not in ids
+    assert len(asked) == 2 * 21

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.neighbours import made, neighbour
-from toolkit.plumbing.processes import Process, inode
+from toolkit.plumbing.processes import LOOKS, Process, inode
 
 
 def test_a_process_is_found_by_as_much_of_its_name_as_the_kernel_keeps() -> None:
@@ -106,3 +106,12 @@ def test_paths_of_another_mount_namespace_are_looked_up_there(tmp_path: Path) ->
         assert not seen.below(one)
         assert seen.below(other) == str(ours / "file")
         process.communicate(b"\n")
+
+
+def test_files_in_a_million_folders_are_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Process, "sees", lambda _, path: asked.append(path))
+    process = Process(1, "dockerd")
+    process.__dict__["paths"] = [f"/{number}/file" for number in range(100_000)]
+    assert process.below((1, 2)) == ""
+    assert len(asked) == LOOKS

@@ -192,3 +192,17 @@ def test_a_legacy_root_is_not_opened_while_its_engine_runs(root: Path) -> None:
             open_source(f"graph:{root}", Settings())
         assert open_source(f"graph:{root}", Settings(), Reading(live=True)).identify("app:latest") == A
     assert open_source(f"graph:{root}", Settings()).identify("app:latest") == A
+
+
+def test_a_root_that_is_full_of_databases_is_not_looked_through(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        made(root / f"buildkit/{number}.db")
+        (root / f"io.containerd.snapshotter.v1.{number}").mkdir()
+        (root / f"{number}-layers").mkdir()
+    asked: list[int] = []
+    for holder in ("flock_holder", "write_lock_holder"):
+        monkeypatch.setattr(running, holder, asked.append)
+    refuse_running(root, live=False)
+    assert len(asked) == running.FEW

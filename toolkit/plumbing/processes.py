@@ -16,6 +16,7 @@ from functools import cached_property
 PROC = "/proc"
 NAME_LENGTH = 15  # bytes of a name that the kernel keeps (TASK_COMM_LEN, without its NUL)
 WORDS_LIMIT = 64 << 10  # bytes of a command line that are read
+LOOKS = 10_000  # folders that are looked at for one process; an engine has some hundreds
 
 Inode = tuple[int, int]  # device and inode number: what a folder is, whatever leads there
 
@@ -78,11 +79,16 @@ class Process:
         return sorted({path for path in map(_target, links) if path.startswith("/")})
 
     def below(self, folder: Inode) -> str:
-        """Return a path that it has open in `folder` or below; empty where it has none, or none is seen."""
+        """Return a path that it has open in `folder` or below; empty where it has none, or none is seen.
+
+        Anybody can call a process dockerd, and have it hold files in a million deep folders: LOOKS is all.
+        """
         elsewhere: set[str] = set()
         for path in self.paths or ():
             above = path
             while above not in elsewhere:
+                if len(elsewhere) == LOOKS:
+                    return ""
                 if self.sees(above) == folder:
                     return path
                 elsewhere.add(above)

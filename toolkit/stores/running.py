@@ -30,6 +30,7 @@ PASSED_ON = "--exit-command-arg"  # conmon: before each word of the podman that 
 PID_FILES = ("docker.pid", "containerd.pid", "../run/docker.pid", "../run/containerd.pid")
 DEFAULT_PID_FILES = {"/var/lib/docker": "/var/run/docker.pid"}
 PID_LIMIT = 64  # bytes
+FEW = 64  # files of one kind that are looked at: no engine has so many
 
 # Files that an engine locks, and how: bbolt's with flock for as long as it runs, those of
 # containers/storage with fcntl while a command changes something.
@@ -120,14 +121,14 @@ def _by_lock(root: Path, files: dict[str, str], holder: Callable[[int], int | No
 
 
 def _matching(files: FolderFiles, pattern: str) -> list[str]:
-    """Return the files that a pattern of at most one `*` names, whether they are there or not."""
+    """Return the first files that a pattern of at most one `*` names, whether they are there or not."""
     parts = pattern.split("/")
     star = next((number for number, part in enumerate(parts) if "*" in part), None)
     if star is None:
         return [pattern]
     folder, rest = "/".join(parts[:star]), parts[star + 1 :]
     with suppress(ToolkitError):
-        names = [name for name in files.names(folder) if fnmatchcase(name, parts[star])]
+        names = [name for name in files.names(folder) if fnmatchcase(name, parts[star])][:FEW]
         return ["/".join(filter(None, (folder, name, *rest))) for name in names]
     return []
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
@@ -11,7 +12,7 @@ from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDigest, ToolkitError
 from toolkit.image import Finding
-from toolkit.model import Config, HistoryItem, Manifest
+from toolkit.model import Config, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.imagelist import ImageList
 from toolkit.stores.containers_storage.layerlist import Driver, LayerList
@@ -54,12 +55,11 @@ class StorageRecords:
                 peers.setdefault(top, []).append(image_id)
         named = {image_id for _, image_id in self._images.names()}
         below = _below(peers, self._parents())
-        return {
-            image_id
-            for top, images in peers.items()
-            for image_id in images
-            if image_id not in named and (top in below or self._goes_on(image_id, images))
-        }
+        found: set[str] = set()
+        for top, images in peers.items():
+            nameless = [image_id for image_id in images if image_id not in named]
+            found.update(nameless if top in below else self._gone_on_from(nameless, images))
+        return found
 
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises NotFound, CorruptContent or Unsupported."""
@@ -124,21 +124,30 @@ class StorageRecords:
         except ToolkitError:  # of which every image tells
             return {}
 
-    def _goes_on(self, image_id: str, images: Iterable[str]) -> bool:
-        """Tell whether another of these images has all of an image's history, and more."""
-        peers = [each for each in images if each != image_id]
-        history = self._history(image_id) if peers else None
-        return history is not None and any(
-            len(longer) > len(history) and longer[: len(history)] == history
-            for longer in map(self._history, peers)
-            if longer is not None
-        )
+    def _gone_on_from(self, nameless: Sequence[str], images: Sequence[str]) -> set[str]:
+        """Return those of which another of these images has all of the history, and more.
 
-    def _history(self, image_id: str) -> tuple[HistoryItem, ...] | None:
+        There may be thousands, so each history is read twice, and none is kept or held against another.
+        """
+        if not nameless or len(images) == 1:
+            return set()
+        whole: dict[int, list[str]] = {}
+        for image_id in nameless:
+            if beginnings := self._beginnings(image_id):
+                whole.setdefault(beginnings[-1], []).append(image_id)
+        longer = (beginnings[:-1] for beginnings in map(self._beginnings, images))
+        return {image_id for hashes in longer for each in hashes for image_id in whole.get(each, ())}
+
+    def _beginnings(self, image_id: str) -> list[int]:
+        """Return a hash of each beginning of an image's history, from that of nothing to that of all.
+
+        There is none where the config cannot be read. The hashes are Python's keyed ones, as of NameSet.
+        """
         try:
-            return self.config(Digest.parse(image_id)).history
+            history = self.config(Digest.parse(image_id)).history
         except ToolkitError:
-            return None
+            return []
+        return list(accumulate(history, lambda before, item: hash((before, item)), initial=0))
 
     def _of_an_image(self, fits: Callable[[StoredLayer], bool]) -> StoredLayer | None:
         """Return the first layer of an image that fits: the diffIDs of some stand in its config alone."""
