@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -101,9 +102,21 @@ def test_an_engine_starts_while_we_ask_for_it(monkeypatch: pytest.MonkeyPatch) -
 
 def test_looking_leaves_nothing_behind() -> None:
     with made("containerd") as engine:
-        before = state(engine.home / "root")
-        assert running_engine(engine.home / "root")
-        assert state(engine.home / "root") == before
+        root = engine.home / "root"
+        before = settled(root)
+        assert running_engine(root)
+        assert state(root) == before
+
+
+def settled(root: Path) -> list[tuple[str, int, int, int]]:
+    """Return the state once the engine itself writes nothing any more: it begins before it is ready."""
+    before = state(root)
+    for _ in range(100):
+        time.sleep(0.2)
+        if (now := state(root)) == before:
+            return now
+        before = now
+    raise AssertionError("the engine does not come to rest")
 
 
 def state(root: Path) -> list[tuple[str, int, int, int]]:
