@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from tests.archives import ONE, TWO, blob, image
 from tests.conformance import content, proven, snapshot
 from tests.conftest import Told
-from tests.containerds import CONTENT, META, containerd_root
+from tests.containerds import CONTENT, META, containerd_root, extracted
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.errors import ToolkitError
 from toolkit.operations.copy import copy
@@ -133,8 +131,7 @@ def test_every_layer_that_docker_29_keeps_is_what_docker_1_9_made(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root: layers have owners")
-    with lzma.open(DOCKER_29) as raw, tarfile.open(fileobj=raw) as archive:
-        archive.extractall(tmp_path)  # ours, and no Python before 3.11.4 knows filter
+    extracted(DOCKER_29, tmp_path)
     legacy = GraphStore(engine_stores / "docker-1.9.1-overlay")
     blobs = tmp_path / "containerd/daemon" / CONTENT / "blobs/sha256"
     for layer, diff_id in zip(legacy.image("ubuntu:14.04").layers, DIFF_IDS, strict=True):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from tests.archives import ONE, TWO, blob, image, index, sha256
 from tests.bolts import Tree, database, varint
 from tests.conformance import snapshot
-from tests.containerds import CONTENT, META, containerd_root, record, tree
+from tests.containerds import CONTENT, META, containerd_root, extracted, record, tree
 from toolkit.errors import CorruptContent, MissingMember, NotFound, UnsafeArchive, Unsupported
 from toolkit.image import SourceImage
 from toolkit.places import open_sink, open_source
@@ -26,12 +25,6 @@ UBUNTU, OTHER = "docker.io/library/ubuntu:14.04", "registry.example:5000/team/ot
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return containerd_root(tmp_path / "root", {"moby": {UBUNTU: APP, OTHER: ARM}})
-
-
-def unpacked(name: str, folder: Path) -> Path:
-    with tarfile.open(DATA / name) as archive:
-        archive.extractall(folder)  # ours, and no Python before 3.11.4 knows filter
-    return folder
 
 
 def problems(image_: SourceImage) -> list[str]:
@@ -179,7 +172,7 @@ def test_the_place_is_opened_by_its_uri_and_not_written(tmp_path: Path, root: Pa
 
 
 def test_what_containerd_1_6_wrote_is_read(tmp_path: Path) -> None:
-    root = unpacked("containerd-1.6.20.tar.xz", tmp_path)
+    root = extracted(DATA / "containerd-1.6.20.tar.xz", tmp_path)
     before = snapshot(root)
     app = "352da1815b592458ed3362686bb4ba9ffb38a5d43e5f92bc1216fdd69343e1dd"
     store = open_containerd(root)
@@ -196,7 +189,7 @@ def test_what_containerd_1_6_wrote_is_read(tmp_path: Path) -> None:
 
 
 def test_the_names_that_docker_29_wrote_are_read(tmp_path: Path) -> None:
-    store = open_containerd(unpacked("docker-29.tar.xz", tmp_path))
+    store = open_containerd(extracted(DATA / "docker-29.tar.xz", tmp_path))
     top = "sha256:dc073b01ec239d8bdb0cc365b276385bee48f21a80b057444e0af88a9e304468"
     (entry,) = store.entries()
     assert (entry.names, str(entry.top.digest)) == (("ubuntu:14.04", "ubuntu:trusty"), top)
