@@ -424,7 +424,7 @@ def test_damage_is_one_sentence_and_other_images_are_still_listed(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (b"[" * 2000, "images.json: is nested deeper"),
+        (b"[" * 2000 + b"]" * 2000, "images.json: is nested deeper"),
         (b"[" + b"{}," * 600_000 + b"{}]", "images.json: holds about"),
         (b" " * (17 << 20), "images.json: is 17825792 bytes"),
     ],

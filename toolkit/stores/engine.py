@@ -22,6 +22,7 @@ from urllib.parse import quote
 from toolkit.digest import Digest
 from toolkit.document import Node, load, load_any
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError
+from toolkit.plumbing.certificates import as_engines_trust
 from toolkit.ports import Block, Content
 from toolkit.stores.engine_host import Host
 
@@ -196,16 +197,21 @@ def _client(host: Host) -> Any:  # noqa: ANN401 - the package has no types
     from docker import APIClient
     from docker.errors import DockerException
     from docker.tls import TLSConfig
+    from urllib3.util.ssl_ import create_urllib3_context
 
     try:
         tls = None
         if host.tls:
             pair = (host.tls.cert, host.tls.key) if host.tls.cert else None
             tls = TLSConfig(client_cert=pair, ca_cert=host.tls.ca or None, verify=host.tls.verify)
-        return APIClient(base_url=host.url, version=API, tls=tls or False)
+        client = APIClient(base_url=host.url, version=API, tls=tls or False)
     except (DockerException, ValueError) as error:
         said = str(error).replace(host.url, str(host))[:SAID_LIMIT]
         raise StoreError(f"the Docker engine at {host}", f"cannot be reached: {said}") from error
+    if tls:
+        context = as_engines_trust(create_urllib3_context())
+        client.get_adapter(client.base_url).init_poolmanager(1, 1, ssl_context=context)
+    return client
 
 
 def _bounded(response: Any, subject: str) -> bytes:  # noqa: ANN401
