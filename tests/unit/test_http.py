@@ -11,7 +11,7 @@ import pytest
 
 from tests.webs import DROP, Asked, Reply, Web, in_turn, ranged
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.http import Transport, origin, shown
+from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
 
 Serve = Callable[..., Web]
@@ -249,12 +249,3 @@ def test_a_connection_is_used_again(transport: Transport) -> None:
         transport.close()
     assert len(ports) == 8
     assert len(set(ports)) == 1
-
-
-def test_a_url_is_shown_without_what_may_be_secret() -> None:
-    assert shown("https://me:pass@h:1/p/q?token=x#y") == "https://h:1/p/q"
-
-
-def test_an_origin_is_scheme_host_and_port() -> None:
-    assert origin("https://H.example/x") == origin("https://h.example:443/y") == ("https", "h.example", 443)
-    assert origin("http://h:443") != origin("https://h:443")
