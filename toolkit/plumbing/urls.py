@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+LONGEST = 400  # characters of an address that are told
 PORTS = {"http": 80, "https": 443}
 
 
@@ -19,4 +20,4 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(an address that is none)"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:LONGEST]
