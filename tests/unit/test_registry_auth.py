@@ -209,9 +209,12 @@ def test_no_login_goes_to_a_token_server_in_plain_http(
         doorman.admit([f'Bearer realm="{realm}"'], SCOPES, None)
 
 
-@pytest.mark.parametrize(
-    "realm", ["", "token", "file:///etc/passwd", "https://", "https://a:b@c/", "https://["]
-)
+def test_a_realm_that_is_missing_is_told(tmp_path: Path, transport: Transport) -> None:
+    with pytest.raises(RegistryError, match="asks for a token, and does not say of whom"):
+        Doorman(HOST, transport, {"HOME": str(tmp_path)}).admit(["Bearer"], SCOPES, None)
+
+
+@pytest.mark.parametrize("realm", ["token", "file:///etc/passwd", "https://", "https://a:b@c/", "https://["])
 def test_a_realm_that_is_no_url_is_refused(realm: str, tmp_path: Path, transport: Transport) -> None:
     with pytest.raises(RegistryError, match="which is no URL"):
         Doorman(HOST, transport, {"HOME": str(tmp_path)}).admit([f'Bearer realm="{realm}"'], SCOPES, None)

@@ -17,6 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,9 @@ class Doorman:
 
     def advice(self) -> str:
         """Say which login was used, and what to do."""
-        login = self._login
+        login = None
+        with suppress(InvalidSetting):  # that we are refused is what there is to say
+            login = self.login()
         if login is None:
             return f"no login is known; run: docker login {self._host}, or set REGISTRY_AUTH_FILE"
         told = f"the login is that of {login.where}"
@@ -173,6 +176,8 @@ class Doorman:
         return self._transport.ask("POST", realm, headers, urlencode(form).encode(), limit=TOKEN_LIMIT)
 
     def _check_realm(self, realm: str, login: Login | None) -> None:
+        if not realm:
+            raise RegistryError(self._host, "asks for a token, and does not say of whom")
         try:
             parts = urlsplit(realm)
             host = parts.hostname or ""

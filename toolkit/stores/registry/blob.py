@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, RegistryError
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, RegistryError
 from toolkit.plumbing.http import Flow
 from toolkit.ports import Block
 from toolkit.stores.registry.client import OK, Client
@@ -30,7 +30,7 @@ class Blob:
     def blocks(self) -> Iterator[Block]:
         """Yield the bytes, across as many connections as it takes.
 
-        Raises Mismatch where they are more or fewer than promised, NotFound where there are none, and
+        Raises Mismatch where they are more or fewer than promised, MissingMember where there are none, and
         RegistryError where several connections in turn bring nearly nothing.
         """
         done = 0
@@ -70,16 +70,23 @@ class Blob:
 
     def _skipped(self, flow: Flow, done: int) -> int:
         """Return how many bytes of an answer have been here before; raises for one of no use."""
-        if flow.status == PARTIAL and done:
+        if flow.status == PARTIAL:
             told = CONTENT_RANGE.match(flow.headers.get("Content-Range", ""))
             if told is None or int(told[1]) > done:
                 raise RegistryError(self.subject, "is sent from another place than asked", status=PARTIAL)
             return done - int(told[1])
         if flow.status == OK:
             length = flow.headers.get("Content-Length", "")
-            if length.isascii() and length.isdigit() and int(length[:18]) != self.size:
-                raise Mismatch(self.subject, "size", "the registry says so", int(length[:18]), self.size)
+            counts = length.isascii() and length.isdigit() and "Transfer-Encoding" not in flow.headers
+            if counts and int(length[:18]) != self.size:
+                packed = flow.headers.get("Content-Encoding", "identity").lower() != "identity"
+                advice = "it was compressed on the way" if packed else "the registry says so"
+                raise Mismatch(self.subject, "size", advice, int(length[:18]), self.size)
             return done
         if flow.status == BEYOND and done:
             raise Mismatch(self.subject, "size", "the registry says so", done, self.size)
-        raise self._client.refused(flow)
+        refusal = self._client.refused(flow)
+        if isinstance(refusal, NotFound):
+            problem = "is not there, though a manifest names it"
+            raise MissingMember(self.subject, problem, str(refusal)) from refusal
+        raise refusal

@@ -59,7 +59,7 @@ class Client:
         Raises NotFound for 404 and RegistryError for any other status that is not expected. `also` is a
         repository of which something is pulled in passing.
         """
-        url = urljoin(self.base, path)
+        url = joined(self.base, path)
         scopes = _scopes(repository, rights, also)
         sent = self._doorman.header(scopes) if self._is_ours(url) else None
         for _ in range(2):
@@ -103,7 +103,9 @@ class Client:
         if status == TOO_MANY:
             problem += (f", {self.allowance}" if self.allowance else "") + not_before(headers)
             advice = self._doorman.counted()
-        if status == BAD and not code and where.startswith("http:"):  # as Go's server answers plain HTTP
+        if not self._is_ours(url):
+            advice = f"{self.address.host} sent us there"
+        if status == BAD and b"HTTPS" in body:  # as Go's server and nginx answer plain HTTP
             advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
         return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
 
@@ -154,6 +156,16 @@ class Client:
             raise RegistryError(
                 f"{method} {where}", about + error.problem, error.advice, method, where, error.status
             ) from error
+
+
+def joined(base: str, place: str) -> str:
+    """Return where a registry sends us; raises RegistryError where that is no address."""
+    try:
+        url = urljoin(base, place)
+        origin(url)
+    except ValueError:
+        raise RegistryError(shown(base), "sends us on to what is no address", url=shown(base)) from None
+    return url
 
 
 def quoted_query(path: str, key: str, value: str) -> str:

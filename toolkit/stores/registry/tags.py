@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin
 
 from toolkit.document import load
 from toolkit.errors import RegistryError, UnsafeArchive
 from toolkit.plumbing.http import Answer
 from toolkit.plumbing.urls import origin, shown
 from toolkit.reference import TAG
-from toolkit.stores.registry.client import Client
+from toolkit.stores.registry.client import Client, joined
 
 PAGE = 1000  # tags to ask for at once; a registry may give fewer
 PAGES, MANY = 1_000, 100_000  # pages, and tags, of one repository
@@ -24,6 +23,7 @@ def tags(client: Client, repository: str) -> list[str]:
     """
     found: dict[str, None] = {}
     url = f"{client.base}/v2/{repository}/tags/list?n={PAGE}"
+    asked = {url}
     for _ in range(PAGES):
         answer = client.ask("GET", url, repository)
         listed = load(answer.body, f"tags of {repository}").texts("tags")
@@ -34,11 +34,13 @@ def tags(client: Client, repository: str) -> list[str]:
             return list(found)
         if origin(after) != origin(client.base):
             raise RegistryError(f"GET {shown(url)}", f"has its next page on another host, {shown(after)}")
-        url = after
+        if after in asked:
+            raise UnsafeArchive(f"tags of {repository}", "lead from page to page in a circle")
+        asked.add(url := after)
     raise UnsafeArchive(f"tags of {repository}", f"are more than {MANY}, or on more than {PAGES} pages")
 
 
 def _after(answer: Answer) -> str | None:
     """Return where the next page is; None on the last."""
     link = NEXT.search(answer.headers.get("Link", ""))
-    return urljoin(answer.url, link[1]) if link else None
+    return joined(answer.url, link[1]) if link else None
