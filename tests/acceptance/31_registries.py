@@ -66,7 +66,9 @@ class Ends:
 
     def holds(self, name: str, digest: str) -> None:
         """Let skopeo read what a tag leads to: the manifest's bytes, and the image behind them."""
-        expect("the manifest", sha256(self.skopeo.skopeo("inspect", PLAIN, "--raw", f"docker://{name}")), digest)
+        expect(
+            "the manifest", sha256(self.skopeo.skopeo("inspect", PLAIN, "--raw", f"docker://{name}")), digest
+        )
         expect("layers by skopeo", bool(self.inspected(name)["Layers"]), True)
 
     def inspected(self, name: str) -> dict[str, object]:
