@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxies import ProxyServer, SecureWeb, certified
+from tests.proxies import ProxyServer, certified, secured
 from tests.webs import Asked, Reply, Web
 from toolkit.errors import RegistryError
 from toolkit.plumbing.failures import NOBODY
@@ -40,7 +40,7 @@ def a_certificate(tmp_path: Path) -> ssl.SSLContext:
 
 @pytest.fixture(name="web")
 def a_secure_web(stack: ExitStack, context: ssl.SSLContext) -> Web:
-    return stack.enter_context(SecureWeb(said, context))
+    return stack.enter_context(secured(Web(said), context))
 
 
 @pytest.fixture(name="plain")
@@ -146,16 +146,10 @@ def test_hosts_of_no_proxy_and_this_machine_are_reached_directly(
 def test_a_redirect_takes_the_way_of_where_it_leads(
     stack: ExitStack, context: ssl.SSLContext, through: Through
 ) -> None:
-    web = stack.enter_context(
-        SecureWeb(
-            lambda asked: (
-                Reply(302, headers={"Location": "https://far.example/x?signed=1"})
-                if asked.headers["host"] == HOST
-                else said(asked)
-            ),
-            context,
-        )
-    )
+    def leading(_: Asked) -> Reply:
+        return Reply(302, headers={"Location": "https://far.example/x?signed=1"})
+
+    web = stack.enter_context(secured(Web(leading), context))
     proxy = stack.enter_context(ProxyServer({f"{HOST}:443": web.host}))
     with pytest.raises(RegistryError, match=r"far.example/x: the proxy .* refuses the way there \(502\)"):
         through(HTTPS_PROXY=proxy.url).ask("GET", f"https://{HOST}/", LOGIN)
@@ -195,19 +189,17 @@ def test_a_proxy_that_forbids_a_host_is_asked_once(stack: ExitStack, through: Th
 
 
 def test_a_proxy_that_finds_nobody_is_asked_again_only_if_somebody_was_there(
-    stack: ExitStack, web: Web, through: Through
+    stack: ExitStack, context: ssl.SSLContext, through: Through
 ) -> None:
+    web = stack.enter_context(secured(Web(lambda _: Reply(headers={"Connection": "close"})), context))
     proxy = stack.enter_context(ProxyServer({f"{HOST}:443": web.host}))
     transport = through(HTTPS_PROXY=proxy.url)
     with pytest.raises(RegistryError) as caught:
         transport.ask("GET", "https://absent.example/")
     assert caught.value.code == NOBODY
     assert len(proxy.asked) == 1
-    assert transport.ask("GET", f"https://{HOST}/", {"Connection": "close"}).status == 200
-    transport.close()
+    assert transport.ask("GET", f"https://{HOST}/").status == 200
     proxy.status = 503
-    transport = through(HTTPS_PROXY=proxy.url)
-    transport._answered.add(HOST)
     with pytest.raises(RegistryError, match=r"\(503\)$"):
         transport.ask("GET", f"https://{HOST}/")
     assert len(proxy.asked) == 2 + 6
