@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.proxies import ProxyServer, certified, secured
-from tests.webs import Asked, Reply, Web
+from tests.webs import DROP, Asked, Reply, Web
 from toolkit.errors import RegistryError
 from toolkit.plumbing.failures import NOBODY
 from toolkit.plumbing.http import Transport
@@ -52,12 +52,12 @@ def a_plain_web(stack: ExitStack) -> Web:
 def a_way_through(stack: ExitStack, tmp_path: Path) -> Callable[..., Transport]:
     """Make a transport of the environment that is given."""
 
-    def made(**environ: str) -> Transport:
+    def made(reading: float = 5.0, **environ: str) -> Transport:
         transport = Transport(
             insecure=(PLAIN,),
             patience=Patience(sleep=lambda _: None),
             folders=[tmp_path / "certs.d"],
-            timeouts=(5.0, 5.0),
+            timeouts=(5.0, reading),
             proxies=Proxies(environ),
         )
         stack.callback(transport.close)
@@ -203,6 +203,15 @@ def test_a_proxy_that_finds_nobody_is_asked_again_only_if_somebody_was_there(
     with pytest.raises(RegistryError, match=r"\(503\)$"):
         transport.ask("GET", f"https://{HOST}/")
     assert len(proxy.asked) == 2 + 6
+
+
+def test_a_proxy_that_says_nothing_is_named(through: Through) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RegistryError, match=rf"in time on the way through the proxy {url}$"):
+            through(0.2, HTTP_PROXY=url).ask("GET", f"http://{PLAIN}/", repeat=False)
+    with Web(lambda _: DROP) as web, pytest.raises(RegistryError, match=f"the proxy {web.url}"):
+        through(HTTPS_PROXY=web.url).ask("GET", f"https://{HOST}/", repeat=False)
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_login(through: Through) -> None:
