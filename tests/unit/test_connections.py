@@ -12,6 +12,7 @@ import pytest
 from tests.proxies import ProxyServer, certified, secured
 from tests.webs import DROP, Asked, Reply, Web
 from toolkit.errors import RegistryError
+from toolkit.plumbing.connections import Connections
 from toolkit.plumbing.failures import NOBODY
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
@@ -230,8 +231,9 @@ def test_a_proxy_that_is_not_there_is_named_without_its_login(through: Through) 
         through(https_proxy="proxy.invalid").ask("GET", f"https://{HOST}/")
 
 
-def test_who_may_have_answered_plain_http_is_known(through: Through) -> None:
-    transport = through(HTTP_PROXY="http://me:hush@proxy.example", HTTPS_PROXY="proxy.example")
-    assert str(transport.between(f"http://{PLAIN}/x")) == "http://proxy.example:80"
-    assert transport.between(f"https://{HOST}/x") is None
-    assert transport.between("http://127.0.0.1:5000/x") is None
+def test_who_may_have_answered_plain_http_is_known() -> None:
+    proxies = Proxies({"HTTP_PROXY": "http://me:hush@proxy.example", "HTTPS_PROXY": "proxy.example"})
+    connections = Connections([], (1.0, 1.0), proxies)
+    assert str(connections.between(f"http://{PLAIN}/x")) == "http://proxy.example:80"
+    assert connections.between(f"https://{HOST}/x") is None
+    assert connections.between("http://127.0.0.1:5000/x") is None
