@@ -1,4 +1,4 @@
-"""An HTTP proxy of the tests' own, which knows hosts that nobody else does, and a server that speaks TLS."""
+"""An HTTP proxy of the tests' own, which knows hosts that nobody else does, and servers that speak TLS."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import socketserver
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
-from tests.webs import Asked, Reply, Web
+from tests.webs import Asked, Web
 
+AnyWeb = TypeVar("AnyWeb", bound=Web)
 HEAD = 64 << 10  # bytes of a request's head
 
 
@@ -88,7 +89,7 @@ class ProxyServer:
             if asked.method == "CONNECT":
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
-                server.sendall(_forwarded(asked))
+                server.sendall(_forwarded(head))
             server.sendall(rest)
             _joined(client, server)
 
@@ -116,13 +117,13 @@ def _parsed(head: bytes) -> Asked:
     return Asked(method, target, headers)
 
 
-def _forwarded(asked: Asked) -> bytes:
+def _forwarded(head: bytes) -> bytes:
     """The head of a request as it goes on: what was for the proxy stays here (RFC 9110 7.6.1)."""
-    parts = urlsplit(asked.target)
-    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    kept = {name: text for name, text in asked.headers.items() if not name.startswith("proxy-")}
-    lines = [f"{name}: {text}" for name, text in {**kept, "connection": "close"}.items()]
-    return "\r\n".join([f"{asked.method} {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+    first, *lines = head.split(b"\r\n")
+    method, url, version = first.split(b" ")
+    target = b"/" + url.split(b"/", 3)[3]
+    kept = [line for line in lines if not line.lower().startswith((b"proxy-", b"connection:"))]
+    return b"\r\n".join([b" ".join((method, target, version)), *kept, b"Connection: close", b"", b""])
 
 
 def _joined(one: socket.socket, other: socket.socket) -> None:
@@ -136,12 +137,10 @@ def _joined(one: socket.socket, other: socket.socket) -> None:
             ways[side].sendall(block)
 
 
-class SecureWeb(Web):
-    """A server that speaks TLS."""
-
-    def __init__(self, answer: Callable[[Asked], Reply], context: ssl.SSLContext) -> None:
-        super().__init__(answer)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+def secured(web: AnyWeb, context: ssl.SSLContext) -> AnyWeb:
+    """Have a server speak TLS; before it is begun."""
+    web.server.socket = context.wrap_socket(web.server.socket, server_side=True)
+    return web
 
 
 def certified(folder: Path, name: str) -> ssl.SSLContext:

@@ -17,7 +17,7 @@ ROWS = (
 FILE = Path(__file__).with_name("TABLE.md")
 HEAD = """# What a registry does wrong, and what Lading makes of it
 
-Each row is played against a registry of the tests' own: `python tests/acceptance/31_misbehaving_registries.py`
+Each row is played against a registry of the tests' own: `python tests/acceptance/32_misbehaving_registries.py`
 prints the same lines, with `--write` into this file. Exit code 0: the image arrives whole, every byte proven.
 After any other nothing is left that looks like an image. No login goes to another host, and none is told.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxies import ProxyServer, SecureWeb, certified
-from tests.webs import Asked, Reply, Web
+from tests.proxies import ProxyServer, certified, secured
+from tests.webs import DROP, Asked, Reply, Web
 from toolkit.errors import RegistryError
+from toolkit.plumbing.connections import Connections
 from toolkit.plumbing.failures import NOBODY
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
@@ -40,7 +41,7 @@ def a_certificate(tmp_path: Path) -> ssl.SSLContext:
 
 @pytest.fixture(name="web")
 def a_secure_web(stack: ExitStack, context: ssl.SSLContext) -> Web:
-    return stack.enter_context(SecureWeb(said, context))
+    return stack.enter_context(secured(Web(said), context))
 
 
 @pytest.fixture(name="plain")
@@ -52,12 +53,12 @@ def a_plain_web(stack: ExitStack) -> Web:
 def a_way_through(stack: ExitStack, tmp_path: Path) -> Callable[..., Transport]:
     """Make a transport of the environment that is given."""
 
-    def made(**environ: str) -> Transport:
+    def made(reading: float = 5.0, **environ: str) -> Transport:
         transport = Transport(
             insecure=(PLAIN,),
             patience=Patience(sleep=lambda _: None),
             folders=[tmp_path / "certs.d"],
-            timeouts=(5.0, 5.0),
+            timeouts=(5.0, reading),
             proxies=Proxies(environ),
         )
         stack.callback(transport.close)
@@ -146,16 +147,10 @@ def test_hosts_of_no_proxy_and_this_machine_are_reached_directly(
 def test_a_redirect_takes_the_way_of_where_it_leads(
     stack: ExitStack, context: ssl.SSLContext, through: Through
 ) -> None:
-    web = stack.enter_context(
-        SecureWeb(
-            lambda asked: (
-                Reply(302, headers={"Location": "https://far.example/x?signed=1"})
-                if asked.headers["host"] == HOST
-                else said(asked)
-            ),
-            context,
-        )
-    )
+    def leading(_: Asked) -> Reply:
+        return Reply(302, headers={"Location": "https://far.example/x?signed=1"})
+
+    web = stack.enter_context(secured(Web(leading), context))
     proxy = stack.enter_context(ProxyServer({f"{HOST}:443": web.host}))
     with pytest.raises(RegistryError, match=r"far.example/x: the proxy .* refuses the way there \(502\)"):
         through(HTTPS_PROXY=proxy.url).ask("GET", f"https://{HOST}/", LOGIN)
@@ -195,22 +190,29 @@ def test_a_proxy_that_forbids_a_host_is_asked_once(stack: ExitStack, through: Th
 
 
 def test_a_proxy_that_finds_nobody_is_asked_again_only_if_somebody_was_there(
-    stack: ExitStack, web: Web, through: Through
+    stack: ExitStack, context: ssl.SSLContext, through: Through
 ) -> None:
+    web = stack.enter_context(secured(Web(lambda _: Reply(headers={"Connection": "close"})), context))
     proxy = stack.enter_context(ProxyServer({f"{HOST}:443": web.host}))
     transport = through(HTTPS_PROXY=proxy.url)
     with pytest.raises(RegistryError) as caught:
         transport.ask("GET", "https://absent.example/")
     assert caught.value.code == NOBODY
     assert len(proxy.asked) == 1
-    assert transport.ask("GET", f"https://{HOST}/", {"Connection": "close"}).status == 200
-    transport.close()
+    assert transport.ask("GET", f"https://{HOST}/").status == 200
     proxy.status = 503
-    transport = through(HTTPS_PROXY=proxy.url)
-    transport._answered.add(HOST)
     with pytest.raises(RegistryError, match=r"\(503\)$"):
         transport.ask("GET", f"https://{HOST}/")
     assert len(proxy.asked) == 2 + 6
+
+
+def test_a_proxy_that_says_nothing_is_named(through: Through) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RegistryError, match=rf"in time on the way through the proxy {url}$"):
+            through(0.2, HTTP_PROXY=url).ask("GET", f"http://{PLAIN}/", repeat=False)
+    with Web(lambda _: DROP) as web, pytest.raises(RegistryError, match=f"the proxy {web.url}"):
+        through(HTTPS_PROXY=web.url).ask("GET", f"https://{HOST}/", repeat=False)
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_login(through: Through) -> None:
@@ -229,8 +231,9 @@ def test_a_proxy_that_is_not_there_is_named_without_its_login(through: Through) 
         through(https_proxy="proxy.invalid").ask("GET", f"https://{HOST}/")
 
 
-def test_who_may_have_answered_plain_http_is_known(through: Through) -> None:
-    transport = through(HTTP_PROXY="http://me:hush@proxy.example", HTTPS_PROXY="proxy.example")
-    assert str(transport.between(f"http://{PLAIN}/x")) == "http://proxy.example:80"
-    assert transport.between(f"https://{HOST}/x") is None
-    assert transport.between("http://127.0.0.1:5000/x") is None
+def test_who_may_have_answered_plain_http_is_known() -> None:
+    proxies = Proxies({"HTTP_PROXY": "http://me:hush@proxy.example", "HTTPS_PROXY": "proxy.example"})
+    connections = Connections([], (1.0, 1.0), proxies)
+    assert str(connections.between(f"http://{PLAIN}/x")) == "http://proxy.example:80"
+    assert connections.between(f"https://{HOST}/x") is None
+    assert connections.between("http://127.0.0.1:5000/x") is None

@@ -28,6 +28,7 @@ def test_bytes_take_the_time_that_they_are_given() -> None:
         pace.wait(250)
     assert clock.now == pytest.approx(110)
     assert clock.slept == pytest.approx([0.25] * 40)
+    assert pace.passed == 10_000
 
 
 def test_a_pause_is_made_up_for_only_a_little() -> None:

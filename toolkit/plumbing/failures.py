@@ -49,6 +49,7 @@ def told(method: str, url: str, proxy: Proxy | None = None, *, began: bool = Tru
     """Turn what urllib3 raises into a RegistryError; `began` says that there was an answer already."""
     from urllib3 import exceptions
 
+    by = f" on the way through the proxy {proxy}" if proxy else ""
     try:
         yield
     except exceptions.ProxyError as error:
@@ -59,14 +60,14 @@ def told(method: str, url: str, proxy: Proxy | None = None, *, began: bool = Tru
         raise failure(method, url, _absence(error), "", NOBODY) from None
     except exceptions.TimeoutError:
         problem = "no more bytes came in time" if began else "no answer came in time"
-        raise failure(method, url, problem, "", BROKEN) from None
+        raise failure(method, url, problem + by, "", BROKEN) from None
     except (exceptions.HTTPError, HTTPException, OSError) as error:
         if not began and _is_no_http(error):
-            raise failure(method, url, "the answer is no HTTP", NO_HTTP) from None
-        raise failure(method, url, "the connection broke off", "", BROKEN) from None
+            raise failure(method, url, f"the answer is no HTTP{by}", NO_HTTP) from None
+        raise failure(method, url, f"the connection broke off{by}", "", BROKEN) from None
     except ValueError:
         if began:  # http.client's, of a chunk that says no size
-            raise failure(method, url, "the connection broke off", "", BROKEN) from None
+            raise failure(method, url, f"the connection broke off{by}", "", BROKEN) from None
         raise failure(method, url, "cannot be asked: its address or headers are no HTTP") from None
 
 

@@ -23,6 +23,7 @@ class Pace:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.piece = min(LARGEST, max(1, int(rate * DEPTH)))  # bytes to carry at once, so that none wait long
+        self.passed = 0  # bytes so far
         self._rate, self._clock, self._sleep = rate, clock, sleep
         self._free = clock()  # when all that was let pass has had its time
         self._lock = threading.Lock()
@@ -30,6 +31,7 @@ class Pace:
     def wait(self, count: int) -> None:
         """Wait until `count` bytes have had their time."""
         with self._lock:
+            self.passed += count
             now = self._clock()
             self._free = max(self._free, now - DEPTH) + count / self._rate
             left = self._free - now

@@ -77,4 +77,6 @@ def not_before(headers: Mapping[str, str], now: Callable[[], float] = time.time)
     wait = retry_after(headers.get("Retry-After"), now)
     if wait is None or wait > LONGEST_WAIT:
         return ""
-    return ", and none is taken before " + time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now() + wait))
+    return ", and none is taken before " + time.strftime(
+        "%Y-%m-%d %H:%M:%S UTC", time.gmtime(round(now() + wait))
+    )

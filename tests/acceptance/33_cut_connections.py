@@ -1,6 +1,6 @@
 """Transfers through a proxy that cuts every connection: all arrive, and few bytes travel twice.
 
-    python tests/acceptance/32_cut_connections.py [--transfers N] [--megabytes M]
+    python tests/acceptance/33_cut_connections.py [--transfers N] [--megabytes M]
 
 An image of two layers is pulled N times from a real registry, every connection cut after so many bytes,
 another number each time; pushed N times, one connection of each push cut; and pulled N times more, one bit
