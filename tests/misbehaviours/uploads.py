@@ -80,6 +80,13 @@ def cut(scene: Scene, asked: Asked) -> Reply:
     return DROP
 
 
+def sipped(scene: Scene, asked: Asked) -> Reply:
+    """Take all but 4 MB of a stream, then one byte of each, and drop the connection."""
+    session = scene.web.uploads[asked.path.rpartition("/")[2]]
+    session += asked.body[: 1 if session else len(asked.body) - (4 << 20)]
+    return DROP
+
+
 def elsewhere(scene: Scene, asked: Asked) -> Reply:
     """Store what the registry has sent on."""
     return scene.honest(asked)
@@ -152,6 +159,7 @@ ROWS = (
     large("a stream is answered 200", when(PATCH, answered(200))),
     large("a stream is answered 204", when(PATCH, answered(204))),
     large("a stream is cut, once", when(PATCH, cut, times=1)),
+    large("a stream is taken byte by byte, and cut", when(PATCH, sipped)),
     large("a stream is forgotten, once", when(PATCH, forgotten, times=1)),
     large("a stream is forgotten, each time", when(PATCH, forgotten)),
     large("a stream is refused: 405, only whole blobs are taken", when(PATCH, Reply(405))),

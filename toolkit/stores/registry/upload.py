@@ -23,6 +23,7 @@ from toolkit.plumbing.failures import BROKEN, NOBODY
 from toolkit.plumbing.http import BUSY, Answer, Body
 from toolkit.plumbing.urls import shown
 from toolkit.ports import Block
+from toolkit.stores.registry.blob import PROGRESS
 from toolkit.stores.registry.client import (
     BAD,
     CREATED,
@@ -57,7 +58,7 @@ class Upload:
         self._held: deque[bytes] = deque()  # the last bytes that were given
         self._first = self._given = 0  # where they begin, and end
         self._sending: Sending | None = None
-        self._reached = 0  # what the registry had when it was asked last
+        self._reached = 0  # what the registry had when it had got on last
         self._why = ""  # the last request failed
         self._series = client.transport.patience.series()
 
@@ -145,9 +146,9 @@ class Upload:
                 raise self._given_up("PATCH", answer)
             self._why = f"answered {answer.status}" if answer else self._why
             there = self._looked()
-            if there > self._reached:
+            if there - self._reached >= PROGRESS:
                 self._series.went_on()
-            self._reached = there
+                self._reached = there
             if there == self._size:
                 self._sending = None
                 return
