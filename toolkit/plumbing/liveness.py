@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import time
-from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, parse_headers
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,8 @@ HEAD = 1 << 20  # bytes before a body begins, or after one
 
 def bound_waits(pool: HTTPConnectionPool, seconds: float) -> None:
     """Have the connections of a pool wait no longer than `seconds` for LEAST bytes."""
-    kept = {"seconds": seconds, "response_class": partial(BoundResponse, seconds)}
+    response = type("BoundResponse", (BoundResponse,), {"seconds": seconds})
+    kept = {"seconds": seconds, "response_class": response}
     pool.ConnectionCls = type("BoundConnection", (BoundConnection, pool.ConnectionCls), kept)
 
 
@@ -46,9 +46,11 @@ class BoundConnection(HTTPConnection):
 class BoundResponse(HTTPResponse):
     """An answer whose head is short, and whose body comes in time."""
 
-    def __init__(self, seconds: float, *words: Any, **more: Any) -> None:  # noqa: ANN401 - http.client's
+    seconds: float
+
+    def __init__(self, *words: Any, **more: Any) -> None:  # noqa: ANN401 - http.client's
         super().__init__(*words, **more)
-        self._reader = BoundReader(self.fp.detach(), seconds)
+        self._reader = BoundReader(self.fp.detach(), self.seconds)
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
