@@ -10,6 +10,7 @@ from pathlib import Path
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.openers import KINDS, first_that_has
+from toolkit.operations.shortids import full_name
 from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
@@ -66,7 +67,7 @@ def settled(text: str, name: str, settings: Settings) -> str:
     if place.scheme != AUTO:
         return canonical(text, settings)
     with closing(first_that_has(place, settings, settings.reading)) as source:
-        return canonical(source.holder(name).place, settings)
+        return canonical(source.holder(full_name(source, name)).place, settings)
 
 
 def is_bundle(text: str) -> bool:

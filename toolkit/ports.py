@@ -5,7 +5,7 @@ The docstrings are the contract; `tests/conformance.py` holds every implementati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -112,6 +112,14 @@ class HoldsV1(Protocol):
     """A source of v1 jsons, some of which Docker reads with losses (formats A.3.1)."""
 
     docker_compatible: bool  # lose the same, so that images get the IDs that Docker gives them
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """A source whose images may be asked for by more IDs than it lists: of parents, platforms, manifests."""
+
+    def ids(self) -> Iterable[str]:
+        """Yield every ID that an image can be asked for by, in full; one may come twice."""
 
 
 @runtime_checkable

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, A, image, layout, sha256, v1_folder, written
+from tests.archives import ONE, TWO, A, B, image, index, layout, sha256, unpacked, v1_folder, written
+from tests.graphs import legacy_layer
+from tests.registries import Registry
 from toolkit.bundles import open_bundle
 from toolkit.errors import UsageError
+from toolkit.operations.choosing import FirstThatHas
+from toolkit.operations.joining import Joined
 from toolkit.operations.shortids import full_name
 from toolkit.ports import Source
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.registry_root.store import RegistryRoot
 
 APP, OTHER = image(ONE), image(TWO)
 ID = sha256(APP.config)
@@ -50,3 +57,37 @@ def test_digits_of_several_images_are_refused_with_them(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"may be any of {twins[0]}, {twins[1]}; write more digits"):
         full_name(source, "a" * 12)
     assert full_name(source, twins[1][:14]) == twins[1]
+
+
+def test_a_parent_that_is_not_listed_has_a_short_id_too(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    legacy_layer(root, "vfs", A, {"one": b"1"})
+    legacy_layer(root, "vfs", B, {"two": b"2"}, parent=A)
+    bundle = open_bundle(written(tmp_path / "a.tar", {**v1_folder(A, "", ONE), **v1_folder(B, A, TWO)}))
+    for source in (GraphStore(root), bundle):
+        assert [line.id for line in source.listings()] == [B]
+        assert full_name(source, A[:12]) == A
+
+
+ARM = image(ONE, TWO, architecture="arm64")
+BOTH = index(APP, ARM)
+
+
+@pytest.mark.parametrize("digest", [ID, sha256(ARM.config), APP.digest, ARM.digest, BOTH.digest])
+def test_each_platform_of_an_index_has_a_short_id_and_each_manifest(tmp_path: Path, digest: str) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.push("team/app:1", BOTH)
+    layout_folder = unpacked(tmp_path / "layout", layout(("team/app:1", BOTH)))
+    for source in (RegistryRoot(registry.folder), LayoutStore(layout_folder)):
+        assert full_name(source, digest[7:19]) == digest
+        assert source.image(digest).layers
+
+
+def test_an_id_is_found_in_each_of_several_places(tmp_path: Path, source: Source) -> None:
+    def nowhere() -> Source:
+        return LayoutStore(tmp_path / "nowhere")
+
+    second = open_bundle(written(tmp_path / "b.tar", v1_folder(A, "", ONE)))
+    joined, chosen = Joined([source, second]), FirstThatHas("auto", [nowhere, lambda: second])
+    assert full_name(joined, ID[7:19]) == ID
+    assert full_name(joined, A[:12]) == full_name(chosen, A[:12]) == A

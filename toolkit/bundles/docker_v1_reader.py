@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from toolkit import mediatype
@@ -41,6 +41,10 @@ class V1Bundle(ArchiveSource):
     def identify(self, name: str) -> str:
         """Return the ID of the top layer."""
         return self._find(name)[1]
+
+    def ids(self) -> Iterable[str]:
+        """Return the ID of every layer: each is the top of an image."""
+        return self._checked()
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of jsons."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -66,6 +66,12 @@ class ListedImages(ABC):
         """Return the digest of the manifest or index that the name points at."""
         return str(self._find(name).top.digest)
 
+    def ids(self) -> Iterator[str]:
+        """Yield the digest of every manifest and index that an image is found by, and of its config."""
+        entries = self.entries()
+        yield from (str(entry.top.digest) for entry in entries)
+        yield from map(str, self._known(entries))
+
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""
         return outline(self.image(name, platform))
@@ -116,6 +122,10 @@ class ListedImages(ABC):
         for entry in entries:
             if entry.top.digest == wanted:
                 return entry.top
+        return self._known(entries).get(wanted)
+
+    def _known(self, entries: Entries) -> Mapping[Digest, Descriptor]:
+        """Return the manifests by their own and by their configs' digests, looked up once for a list."""
         if self._ids_of is not entries:
             self._ids, self._ids_of = {}, entries
             for digest, image in (pair for entry in entries for pair in self._pictures(entry)):
@@ -123,7 +133,7 @@ class ListedImages(ABC):
                 found = Descriptor(manifest.media_type, digest, len(manifest.raw))
                 self._ids.setdefault(digest, found)
                 self._ids.setdefault(manifest.config.digest, found)
-        return self._ids.get(wanted)
+        return self._ids
 
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from toolkit.errors import NotFound, StoreError, ToolkitError, Unsupported
 from toolkit.image import Layer, SourceImage
+from toolkit.operations.shortids import ids_of
 from toolkit.platform import Platform
 from toolkit.ports import Closes, Content, Gathers, Lands, Source
 
@@ -36,6 +37,12 @@ class FirstThatHas:
     def listings(self) -> list[Listing]:
         """List what the first place lists."""
         return self._source(0).listings()
+
+    def ids(self) -> Iterator[str]:
+        """Yield the IDs that images of each place can be asked for by."""
+        for number in range(len(self._ways)):
+            with suppress(*PASSED_OVER):
+                yield from ids_of(self._source(number))
 
     def identify(self, name: str) -> str:
         """Identify as the first place that has the image."""

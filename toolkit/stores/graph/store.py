@@ -51,6 +51,10 @@ class GraphStore:
         """Return the ID of the top layer."""
         return self._find(name)[2]
 
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every layer: each is the top of an image, for its parents are here too."""
+        return self.root.layer_ids()
+
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of json files."""
         found, driver, layer_id = self._find(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
 from toolkit.stores.registry_root.disk import LAYERS, Disk, blob_path
-from toolkit.stores.registry_root.finding import find, linking
+from toolkit.stores.registry_root.finding import find, known, linking
 from toolkit.stores.registry_root.listing import listings
 from toolkit.stores.registry_root.repository import Repository
 
@@ -39,6 +40,10 @@ class RegistryRoot:
     def identify(self, name: str) -> str:
         """Return the digest that the name points at; no document is read for a tag."""
         return str(find(self._disk, name).digest)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the digest of every manifest and index that a repository gives out, and of its config."""
+        return map(str, known(self._disk))
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from toolkit.errors import UnsafeArchive
@@ -29,6 +29,10 @@ class Drivers:
     def identify(self, name: str) -> str:
         """Return the image ID."""
         return self._holder(name).identify(name)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every image, also of those that are not listed."""
+        return (image_id for part in self.parts for image_id in part.ids())
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its config and the recorded sizes."""

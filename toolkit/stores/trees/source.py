@@ -54,6 +54,10 @@ class TreeSource:
         """Return the image ID."""
         return str(self._find(name)[1])
 
+    def ids(self) -> Iterable[str]:
+        """Return the ID of every image, also of those that are not listed."""
+        return self._records.ids()
+
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its config and the recorded sizes."""
         found, image_id, config = self._config(name, platform)
