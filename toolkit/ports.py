@@ -174,6 +174,13 @@ class Remarks(Protocol):
 
 
 @runtime_checkable
+class Namespaced(Protocol):
+    """A store whose images lie in namespaces, of which it shows one."""
+
+    namespace: str  # the one that was asked for; empty where none was
+
+
+@runtime_checkable
 class Distant(Protocol):
     """A place at the other end of a network, which is waited for more than worked with."""
 

@@ -51,13 +51,12 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
 
     settings = load_settings()
     found: list[Visit] = []
-    for each in places_at(place):
-        rescue = replace(reading, allow_rebuilt=True)
-        with (
-            options.opened(each, settings, reading) as source,
-            progress_for(output, "reading") as progress,
-        ):
-            checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
+    rescue = replace(reading.or_else(settings.reading), allow_rebuilt=True)
+    places = places_at(place)
+    with options.several(places, settings, reading) as sources:
+        for each, source in zip(places, sources, strict=True):
+            with progress_for(output, "reading") as progress:
+                checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
             if not checked and each.startswith(BESIDE) and found:
                 continue  # a Docker with a graph driver has one, for what its containers need
             found.append(Visit(source.place, _facts(source), options.remarks_of(source), checked))
