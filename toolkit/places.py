@@ -11,7 +11,7 @@ from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.openers import KINDS, first_that_has
 from toolkit.operations.shortids import full_name
-from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
+from toolkit.place import AT_REST, AUTO, BUNDLES, FOLDERS, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
 from toolkit.ports import Sink, Source
@@ -25,10 +25,11 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
     Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
     """
     place = Place.parse(text)
+    if place.scheme in FOLDERS:
+        _must_be(place)
     if place.scheme in AT_REST:
         from toolkit.stores.running import refuse_running
 
-        _must_be(place)
         refuse_running(Path(place.path), reading.live)
     return KINDS[place.scheme].source(place, settings, reading)
 
@@ -76,11 +77,11 @@ def is_bundle(text: str) -> bool:
 
 
 def _must_be(place: Place) -> None:
-    """Raise NotFound where a store at rest is not there, Unsupported where it is of another kind."""
+    """Raise NotFound where a store is not there, Unsupported where it is of another kind."""
     from toolkit.stores.kinds import kinds_at
 
     path = Path(place.path)
-    with storing(place.path):
+    with storing(str(place)):
         os.stat(path)
     if not os.path.isdir(path):
         raise Unsupported(str(place), "is no folder", "give the root of a store")

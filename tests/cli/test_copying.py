@@ -154,7 +154,7 @@ def test_what_a_format_drops_is_not_listed_as_written(lading: Lading, tmp_path: 
 
 def test_an_empty_folder_is_no_layout(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert lading("verify", "oci:empty").code == 4
+    assert lading("verify", "oci:empty").code == 3
     assert lading("ls", "oci:empty").code == 4
 
 

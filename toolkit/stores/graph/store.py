@@ -23,6 +23,7 @@ from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named, holds
 from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.totals import Totals
+from toolkit.stores.kinds import TOLD
 
 
 class GraphStore:
@@ -101,7 +102,7 @@ class GraphStore:
     def described(self) -> dict[str, str]:
         """Say which drivers the root was used with."""
         return {
-            "kind": "data root of Docker 0.7 to 1.9",
+            "kind": TOLD["graph"][0],
             "driver": ", ".join(driver.name for driver in self._drivers),
         }
 

@@ -15,6 +15,7 @@ from toolkit.image import Layer
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
+from toolkit.stores.kinds import TOLD
 from toolkit.stores.registry_root.disk import LAYERS, Disk, blob_path
 from toolkit.stores.registry_root.finding import find, known, linking
 from toolkit.stores.registry_root.listing import listings
@@ -35,7 +36,7 @@ class RegistryRoot:
 
     def described(self) -> dict[str, str]:
         """Say what it is."""
-        return {"kind": "storage of a v2 registry"}
+        return {"kind": TOLD["registry-root"][0]}
 
     def identify(self, name: str) -> str:
         """Return the digest that the name points at; no document is read for a tag."""
