@@ -115,6 +115,23 @@ class HoldsV1(Protocol):
 
 
 @runtime_checkable
+class Lacks(Protocol):
+    """An image of several platforms, of which some may not be here."""
+
+    @property
+    def lacking(self) -> Sequence[Finding]:
+        """Return what is told of each that is not; an error where it was here and is lost."""
+
+
+@runtime_checkable
+class SeveralDrivers(Protocol):
+    """A store that may have been used with several graph drivers, each with images of its own."""
+
+    def driver_names(self) -> Sequence[str]:
+        """Return those it has images of, which a place can name one of."""
+
+
+@runtime_checkable
 class KnowsIds(Protocol):
     """A source whose images may be asked for by more IDs than it lists: of parents, platforms, manifests."""
 

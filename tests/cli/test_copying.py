@@ -155,7 +155,7 @@ def test_what_a_format_drops_is_not_listed_as_written(lading: Lading, tmp_path: 
 def test_an_empty_folder_is_no_layout(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert lading("verify", "oci:empty").code == 3
-    assert lading("ls", "oci:empty").code == 4
+    assert lading("ls", "oci:empty").code == 3
 
 
 def test_inspecting_a_place_of_one_image_shows_all_its_names(lading: Lading) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
-from toolkit.bundles.modern import Blobs, ModernImage, gather
+from toolkit.bundles.modern import Blobs, Documents, ModernImage, gather, platforms_here
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
@@ -146,14 +146,13 @@ class ListedImages(ABC):
             yield by_raw[image.manifest.raw], image
 
     def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
-        from toolkit.outline import Listing
 
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
             return listing(self.gathered(entry.names, entry.top))
         except ToolkitError as error:
-            return Listing(entry.names, str(entry.top.digest), problem=str(error))
+            return broken_listing(entry.names, entry.top, self.blobs, error)
 
 
 def listing(image: ModernImage) -> Listing:
@@ -167,6 +166,14 @@ def listing(image: ModernImage) -> Listing:
     told = _outline(image, pictures)
     id_ = digest if image.top.media_type in mediatype.INDEXES else told.id
     return Listing(image.names, id_, told.created, ", ".join(told.platforms), told.size)
+
+
+def broken_listing(names: tuple[str, ...], top: Descriptor, blobs: Documents, error: ToolkitError) -> Listing:
+    """Return the line of an image that cannot be read, with the platforms that are left of an index."""
+    from toolkit.outline import Listing
+
+    left = platforms_here(blobs, top) if top.media_type in mediatype.INDEXES else []
+    return Listing(names, str(top.digest), platform=", ".join(map(str, left)), problem=str(error))
 
 
 def told_apart(lines: Sequence[Listing], tops: Sequence[Digest]) -> list[Listing]:
@@ -229,7 +236,15 @@ def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
         replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
         for line in told.layers
     ]
-    return replace(told, layers=tuple(layers), v1_ids=tuple(layer.id for layer in chain))
+    return replace(
+        told,
+        layers=tuple(layers),
+        v1_ids=tuple(layer.id for layer in chain),
+        manifest=next(
+            str(digest) for digest, each in image.documents.items() if each.raw == picture.manifest.raw
+        ),
+        index=str(image.top.digest) if image.top.media_type in mediatype.INDEXES else "",
+    )
 
 
 def check_layout(blobs: Blobs, place: str) -> None:

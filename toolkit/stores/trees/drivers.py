@@ -23,8 +23,9 @@ class Drivers:
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
-        lines = [line for part in self.parts for line in part.listings()]
-        return sorted(lines, key=lambda line: (not line.names, line.names))
+        # What two drivers have alike is one image: it is read of the first.
+        lines = {(line.names, line.id): line for part in reversed(self.parts) for line in part.listings()}
+        return sorted(lines.values(), key=lambda line: (not line.names, line.names))
 
     def identify(self, name: str) -> str:
         """Return the image ID."""
@@ -56,7 +57,11 @@ class Drivers:
 
     def described(self) -> dict[str, str]:
         """Say which drivers the store was used with."""
-        return {"kind": self.kind, "driver": ", ".join(part.driver_name for part in self.parts)}
+        return {"kind": self.kind, "driver": ", ".join(self.driver_names())}
+
+    def driver_names(self) -> list[str]:
+        """Name the drivers."""
+        return [part.driver_name for part in self.parts]
 
     def remarks(self) -> list[Finding]:
         """Return what the drivers have to say."""
