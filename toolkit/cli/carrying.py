@@ -18,7 +18,7 @@ from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.image import ProvenImage
+from toolkit.image import Finding, ProvenImage
 from toolkit.platform import Platform
 from toolkit.ports import Gathers, Lands, Sink, Source
 from toolkit.reading import Reading
@@ -162,10 +162,18 @@ def _failure(source: Source, listing: Listing) -> ToolkitError:
 
 
 def tell(
-    output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
+    output: Output,
+    source: Source,
+    target: Target,
+    images: Sequence[ProvenImage],
+    facts: dict[str, Any],
+    noticed: Sequence[Finding] = (),
 ) -> None:
-    """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
-    found = [*options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
+    """Print what was carried, where to, which engines read it there, and what was `noticed` before.
+
+    `facts` begin the document.
+    """
+    found = [*noticed, *options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms
