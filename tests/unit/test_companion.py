@@ -93,5 +93,5 @@ def test_who_only_reads_the_images_is_warned_and_refused_where_strict(bundle: Pa
     (warning,) = companion_warnings(bundle)
     assert (warning.severity, warning.subject) == ("warning", str(bundle))
     assert f", expected {HELLO}; it is not the file that app_1.tar.sha256" in warning.problem
-    with pytest.raises(CorruptContent, match="expected 5891.*; --strict makes warnings errors"):
+    with pytest.raises(CorruptContent, match=r"expected 5891.*; --strict makes warnings errors"):
         companion_warnings(bundle, strict=True)

@@ -167,6 +167,7 @@ def tell(
     target: Target,
     images: Sequence[ProvenImage],
     facts: dict[str, Any],
+    *,
     noticed: Sequence[Finding] = (),
 ) -> None:
     """Print what was carried, where to, which engines read it there, and what was `noticed` before.

@@ -69,7 +69,8 @@ def command(
         place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
         images = carry(source, target, references, wishes, progress)
-    tell(output, source, target, images, {"bundle": source.place, "store": target.place}, noticed)
+    facts = {"bundle": source.place, "store": target.place}
+    tell(output, source, target, images, facts, noticed=noticed)
 
 
 def _sums(file: str, wishes: Wishes) -> list[Finding]:

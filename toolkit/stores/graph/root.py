@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
@@ -19,7 +19,6 @@ from toolkit.stores.nameindex import NameIndex
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
 NAMES_VALUES = 500_000  # in it
-CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
 LAYERS = 100_000  # of a root
 REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
 
