@@ -19,7 +19,7 @@ from toolkit.errors import Unsupported
 from toolkit.image import Finding
 from toolkit.place import AUTO, STANDARD_STREAM, Place
 from toolkit.ports import Source
-from toolkit.settings import Settings, load_settings
+from toolkit.settings import Settings
 
 
 @click.command("import", cls=Command, short_help="Take images from a bundle into a store.")
@@ -55,7 +55,7 @@ def command(
 
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
-    settings = load_settings()
+    settings = wishes.settings()
     refuse_unsigned(settings)
     origin: AbstractContextManager[Source]
     if rootfs:
