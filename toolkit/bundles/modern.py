@@ -5,8 +5,6 @@ Source: OCI image-spec (image-layout.md, image-index.md, manifest.md); formats D
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -19,7 +17,6 @@ from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import (
     CorruptContent,
-    InvalidDocument,
     Mismatch,
     MissingMember,
     NotFound,
@@ -259,7 +256,7 @@ class _Gathering:
 
     def _is_there(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is here; raises Mismatch where it is of another size."""
-        _check_inline(descriptor)
+        descriptor.check_inline()
         size = self._blobs.size(descriptor.digest)
         if size not in {None, descriptor.size}:
             raise Mismatch(f"blob {descriptor.digest}", "size", "", size, descriptor.size)
@@ -297,15 +294,3 @@ def _runs(descriptor: Descriptor, manifest: Manifest) -> bool:
     """Tell an image from an attestation beside it, which borrows a config's media type (BuildKit)."""
     unknown = descriptor.platform is not None and descriptor.platform.os == UNKNOWN
     return not unknown and all(mediatype.is_layer(layer.media_type) for layer in manifest.layers)
-
-
-def _check_inline(descriptor: Descriptor) -> None:
-    """Refuse a descriptor whose own copy of the content, `data`, is other content (formats G.4)."""
-    if (inline := descriptor.extra.get("data")) is None:
-        return
-    subject = f"data of blob {descriptor.digest}"
-    try:
-        raw = base64.b64decode(inline, validate=True)
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise InvalidDocument(subject, f"is not base64 ({error})") from error
-    descriptor.check(raw, subject)
