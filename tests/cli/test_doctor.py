@@ -133,13 +133,18 @@ def test_a_folder_whose_name_is_no_utf_8_stops_nothing(lading: Lading, root: Pat
     assert lading("ls", f"docker-root:{root}").code == 0
 
 
+def together(root: Path, *origins: Path) -> None:
+    """Make one root of several; overlay2 has folders that its owner alone may copy, empty ones."""
+    for origin in origins:
+        subprocess.run(["cp", "-aT", str(origin), str(root)], check=os.geteuid() == 0, capture_output=True)
+
+
 def test_each_driver_of_a_root_is_looked_at_by_itself(
     lading: Lading, engine_stores: Path, tmp_path: Path
 ) -> None:
     """A root that was used with two has each image twice; one of them may be whole where the other is not."""
     root = tmp_path / "two"
-    for name in ("docker-20.10-overlay2", "docker-20.10-vfs"):
-        subprocess.run(["cp", "-aT", str(engine_stores / name), str(root)], check=True)
+    together(root, engine_stores / "docker-20.10-overlay2", engine_stores / "docker-20.10-vfs")
     shutil.rmtree(root / "image/vfs/layerdb/sha256" / BASE)
     assert len(lading("ls", f"docker-root:{root}").out.splitlines()) == 3  # a head, and one for each name
     told = lading("doctor", str(root), "--json")
@@ -158,8 +163,7 @@ def test_a_legacy_root_of_two_drivers_tells_of_each_only_its_own(
     lading: Lading, engine_stores: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "two"
-    for name in ("docker-1.9.1-aufs", "docker-1.9.1-vfs"):
-        subprocess.run(["cp", "-aT", str(engine_stores / name), str(root)], check=True)
+    together(root, engine_stores / "docker-1.9.1-aufs", engine_stores / "docker-1.9.1-vfs")
     (root / "repositories-vfs").unlink()
     shutil.rmtree(root / "vfs/dir")
     (root / "vfs/dir").mkdir()
