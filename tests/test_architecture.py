@@ -77,7 +77,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "requests": (),
     "subprocess": (),
     "pickle": (),
-    "docker": ("toolkit.stores.engine", "toolkit.stores.registry_auth"),
+    "docker": ("toolkit.stores.engine", "toolkit.stores.registry_logins"),
     "click": ("toolkit.cli",),
     "rich": ("toolkit.cli",),
 }
