@@ -28,6 +28,7 @@ FLOORS = {
     "toolkit.reference": 2,
     "toolkit.model": 2,
     "toolkit.luigi_files": 2,
+    "toolkit.registry_mirrors": 2,
     "toolkit.settings": 2,
     "toolkit.reading": 2,
     "toolkit.ancestry": 3,

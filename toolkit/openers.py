@@ -16,6 +16,8 @@ from toolkit.settings import Settings
 
 if TYPE_CHECKING:
     from toolkit.operations.choosing import FirstThatHas
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
 ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
 
 
@@ -99,13 +101,24 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
 
 
 def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
-    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.address import Address
-    from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.store import RegistryStore
 
     address = Address.parse(place.path)
-    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
+    return RegistryStore(address, _client(address, settings), str(place))
+
+
+def _client(address: Address, settings: Settings) -> Client:
+    """Return a registry to read from, behind its mirrors."""
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.mirrored import HASTE, TIMEOUTS, MirroredClient
+
+    transport = Transport(settings.insecure)
+    if not settings.mirrors:
+        return Client(address, transport)
+    hasty = Transport(settings.insecure, HASTE, timeouts=TIMEOUTS)
+    return MirroredClient(address, transport, settings.mirrors, lambda mirror: Client(mirror, hasty))
 
 
 def _registry_sink(place: Place, settings: Settings) -> Sink:

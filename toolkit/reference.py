@@ -19,6 +19,8 @@ from toolkit.platform import Platform
 
 DEFAULT_REGISTRY = "docker.io"
 LEGACY_REGISTRY = "index.docker.io"  # what Docker Hub was called; the same place
+HUB_API = "registry-1.docker.io"  # where it answers
+HUB = frozenset({DEFAULT_REGISTRY, LEGACY_REGISTRY, HUB_API})
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 

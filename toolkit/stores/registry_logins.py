@@ -23,11 +23,10 @@ from typing import Any
 from toolkit.document import load
 from toolkit.errors import InvalidSetting, ToolkitError
 from toolkit.plumbing.files import read_bounded
-from toolkit.reference import DEFAULT_REGISTRY, lineage
+from toolkit.reference import DEFAULT_REGISTRY, HUB, lineage
 
 FILE_LIMIT = 1 << 20  # bytes of a file of logins
 HUB_KEY = "https://index.docker.io/v1/"  # what docker login calls Docker Hub
-HUB = frozenset({DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io"})
 HELPERS = ("credsStore", "credHelpers")
 
 

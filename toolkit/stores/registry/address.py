@@ -9,7 +9,8 @@ from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest, InvalidPlace, ToolkitError
 from toolkit.reference import (
     DEFAULT_REGISTRY,
-    LEGACY_REGISTRY,
+    HUB,
+    HUB_API,
     LONGEST_REPOSITORY,
     OFFICIAL,
     REGISTRY,
@@ -17,8 +18,6 @@ from toolkit.reference import (
     TAG,
     Reference,
 )
-
-HUB_API = "registry-1.docker.io"  # where Docker Hub answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Address:
         host, _, rest = path.removeprefix("//").partition("/")
         if not path.startswith("//") or not REGISTRY.fullmatch(host):
             raise InvalidPlace(repr(text), "names no registry", "write docker://HOST[:PORT]/REPOSITORY[:TAG]")
-        host = DEFAULT_REGISTRY if host in {LEGACY_REGISTRY, HUB_API} else host
+        host = DEFAULT_REGISTRY if host in HUB else host
         named, at, digest_text = rest.partition("@")
         repository, colon, tag = named.partition(":")
         fits = REPOSITORY.fullmatch(repository) and len(repository) <= LONGEST_REPOSITORY
@@ -112,3 +111,8 @@ class Target:
     def digest(self) -> Digest | None:
         """Return the digest it is asked by; None where it is a tag, which holds no colon."""
         return Digest.parse(self.tag_or_digest) if ":" in self.tag_or_digest else None
+
+    @property
+    def path(self) -> str:
+        """Return where the API has the manifest."""
+        return f"/v2/{self.repository}/manifests/{self.tag_or_digest}"

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
+from toolkit.image import Finding
 from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport, origin, shown
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry_auth import Doorman
@@ -102,6 +103,18 @@ class Client:
             if len(body) >= ERROR_LIMIT:
                 break
         return self.refusal("GET", flow.url, flow.status, bytes(body))
+
+    def served_by(self, path: str) -> str:  # noqa: ARG002 - MirroredClient's
+        """Return the mirror that the manifest of this path came from, empty for none."""
+        return ""
+
+    def missed(self, repository: str) -> str:  # noqa: ARG002
+        """Tell what others said who were asked for a repository, as the end of a sentence."""
+        return ""
+
+    def remarks(self) -> list[Finding]:
+        """Return what a person should know of the registry."""
+        return []
 
     def close(self) -> None:
         """Close the connections."""

@@ -22,12 +22,14 @@ from toolkit.errors import (
     Unsupported,
 )
 from toolkit.historic import HistoricImage, historic_outline
-from toolkit.image import Layer
+from toolkit.image import Finding, Layer
+from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
 from toolkit.reference import near
+from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address, Target
 from toolkit.stores.registry.blob import Blob
 from toolkit.stores.registry.client import AT_ONCE, FORBIDDEN, UNAUTHORIZED, Client
@@ -52,6 +54,10 @@ class RegistryStore:
     def described(self) -> dict[str, str]:
         """Say what it is."""
         return {"kind": "registry", "host": self._address.host}
+
+    def remarks(self) -> list[Finding]:
+        """Return what a person should know of the registry."""
+        return self._client.remarks()
 
     def close(self) -> None:
         """Close the connections."""
@@ -150,7 +156,8 @@ class RegistryStore:
                 wanted = self._address.name(repository, "" if ":" in tag_or_digest else tag_or_digest)
                 close.update(dict.fromkeys(near(wanted, names)))
         advice = f"near it: {', '.join(close)}" if close else ""
-        return NotFound(f"image {name}", f"is not in {self.place}", advice)
+        missed = "".join(dict.fromkeys(map(self._client.missed, meant)))
+        return NotFound(f"image {name}", f"is not in {self.place}{missed}", advice)
 
     def _tags(self) -> list[str]:
         if self._address.tag:
@@ -160,18 +167,30 @@ class RegistryStore:
     def _identified(self, target: Target) -> Digest:
         key = (target.repository, target.tag_or_digest)
         if known := self._proven.get(key):
-            path = f"/v2/{target.repository}/manifests/{target.tag_or_digest}"
-            if digest_told(self._client.ask("HEAD", path, target.repository, headers=ACCEPT)) == known:
+            told = self._client.ask("HEAD", target.path, target.repository, headers=ACCEPT)
+            if digest_told(told) == known:
                 return known
-        digest = Documents(self._client, target.repository).top(target.tag_or_digest).digest
+        digest = self._top(Documents(self._client, target.repository), target).digest
         self._proven[key] = digest
         return digest
 
+    def _top(self, documents: Documents, target: Target) -> Descriptor:
+        """Read what a target leads to; of what is wrong with it, tell which mirror has it so."""
+        try:
+            return documents.top(target.tag_or_digest)
+        except CorruptContent as error:
+            if mirror := self._client.served_by(target.path):
+                raise replace(error, advice=f"it comes from the mirror {mirror}") from error
+            raise
+
     def _read(self, target: Target, platform: Platform | None = None) -> ModernImage | HistoricImage:
         documents = Documents(self._client, target.repository)
-        top = documents.top(target.tag_or_digest)
+        top = self._top(documents, target)
         image = documents.image((target.name,), top, platform)
         self._proven[target.repository, target.tag_or_digest] = top.digest
+        if mirror := self._client.served_by(target.path):
+            noted = Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE)
+            image = image.noting((*self._client.remarks(), noted))
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
         return image
