@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from toolkit.reading import Reading
 from toolkit.settings import Settings
 
 if TYPE_CHECKING:
-    from toolkit.operations.choosing import FirstThatHas
+    from toolkit.operations.choosing import FirstThatHas, Way
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
 ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
@@ -141,10 +142,26 @@ def _embedded(settings: Settings) -> Source:
 
 def first_that_has(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
     """Return what `auto` means; a further place is a further way to open one."""
-    from toolkit.operations.choosing import FirstThatHas
+    from toolkit.operations.choosing import FirstThatHas, one_place
 
-    ways = (lambda: _embedded(settings), lambda: _daemon(Place("docker-daemon", ""), settings, reading))
+    engine = Place("docker-daemon", "")
+    ways = (
+        one_place(lambda: _embedded(settings)),
+        one_place(lambda: _daemon(engine, settings, reading)),
+        _repository(settings, reading),
+    )
     return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
+
+
+def _repository(settings: Settings, reading: Reading) -> Way:
+    """Return the way to the repository that a name says."""
+    from toolkit.stores.registry.address import Address
+
+    @cache
+    def opened(place: str) -> Source:
+        return _registry(Place.parse(place), settings, reading)
+
+    return lambda name: opened(Address.of(name).place)
 
 
 def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001

@@ -278,7 +278,7 @@ def _told(method: str, url: str, *, began: bool = True) -> Iterator[None]:
         reason = getattr(error.args[0] if error.args else None, "verify_message", "") or "TLS failed"
         advice = "its certificate authority belongs into certs.d/HOST[:PORT]/ca.crt"
         raise _error(method, url, f"cannot be trusted: {reason}", advice) from None
-    except (exceptions.NameResolutionError, exceptions.NewConnectionError) as error:
+    except (exceptions.NewConnectionError, exceptions.ConnectTimeoutError) as error:
         unknown = isinstance(error, exceptions.NameResolutionError)
         reason = "no such host" if unknown else "no connection can be made"
         raise _error(method, url, reason, "", NOBODY) from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.digest import Digest
-from toolkit.errors import InvalidDigest, InvalidPlace, ToolkitError
+from toolkit.errors import InvalidDigest, InvalidPlace, InvalidReference, NotFound, ToolkitError
 from toolkit.reference import (
     DEFAULT_REGISTRY,
     HUB,
@@ -18,6 +20,8 @@ from toolkit.reference import (
     TAG,
     Reference,
 )
+
+IDENTITY = re.compile(r"(?:sha256:)?[0-9a-f]{12,}")  # or part of one, which as a name would be a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,22 @@ class Address:
         if host == DEFAULT_REGISTRY and repository and "/" not in repository:
             repository = OFFICIAL + repository
         return cls(host, repository, tag, digest)
+
+    @classmethod
+    def of(cls, name: str) -> Address:
+        """Return the repository that a name says; raises NotFound for what is no name but an ID."""
+        reference = None
+        if not IDENTITY.fullmatch(name):
+            with suppress(InvalidReference):
+                reference = Reference.parse(name)
+        if reference is None:
+            raise NotFound(f"image {name}", "is no name, and a registry is asked for nothing else")
+        return cls(reference.registry, reference.repository)
+
+    @property
+    def place(self) -> str:
+        """Return the URI of the repository."""
+        return f"docker://{self.host}/{self.repository}"
 
     @property
     def api(self) -> str:

@@ -69,7 +69,7 @@ class MirroredClient(Client):
         self._broke: dict[str, tuple[Mirror, str]] = {}  # by path: who broke off, and at which range
         self._broken: set[tuple[Mirror, str]] = set()  # who did so twice, and the path
         self._served: dict[str, Mirror] = {}  # by path, of manifests
-        self._lacking: set[Mirror] = set()  # who has no manifest, and is asked for no blob
+        self._lacking: set[Mirror] = set()  # who gave no manifest, and is asked for no blob
         self._remarks: dict[Finding, str] = {}  # and the repository, where it is about one
 
     def ask(self, method: str, path: str, repository: str, **words: Any) -> Answer:  # noqa: ANN401 - as Client's
@@ -177,17 +177,17 @@ class MirroredClient(Client):
         self._broke[path] = mirror, asked
 
     def _pass_over(self, mirror: Mirror, path: str, error: ToolkitError) -> None:
-        host = mirror.address.host
+        host, about = mirror.address.host, mirror.stands_for
         if isinstance(error, RegistryError) and not error.status:
             self._down.add(host)
-            self._remark(f"mirror {host}", f"is passed over: {error.problem}", "")
+            problem, about = f"is passed over: {error.problem}", ""
         elif isinstance(error, NotFound):
-            if MANIFESTS in path and mirror not in self._served.values():
-                self._lacking.add(mirror)
-            self._remark(f"mirror {host}", f"does not have {_told(mirror, path)}", mirror.stands_for)
+            problem = f"does not have {_told(mirror, path)}"
         else:
             problem = f"does not give {_told(mirror, path)}: {error.problem}"
-            self._remark(f"mirror {host}", problem, mirror.stands_for)
+        if MANIFESTS in path and mirror not in self._served.values():
+            self._lacking.add(mirror)
+        self._remark(f"mirror {host}", problem, about)
 
     def _remark(self, subject: str, problem: str, repository: str) -> None:
         self._remarks.setdefault(Finding(subject, problem, NOTE), repository)

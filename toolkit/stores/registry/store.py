@@ -46,7 +46,9 @@ class RegistryStore:
 
     def __init__(self, address: Address, client: Client, place: str) -> None:
         self.place, self._address, self._client = place, address, client
-        self._proven: dict[tuple[str, str], Digest] = {}  # what a tag pointed at when it was last read
+        # What a tag pointed at when it was last read, and whether that is to hold.
+        self._proven: dict[tuple[str, str], Digest] = {}
+        self._holds = False
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
@@ -54,6 +56,17 @@ class RegistryStore:
     def described(self) -> dict[str, str]:
         """Say what it is."""
         return {"kind": "registry", "host": self._address.host}
+
+    def hold(self, held: dict[tuple[str, str], Digest]) -> None:
+        """Take each tag for what it is held to be, or is found to be first, however often it is asked for."""
+        self._proven, self._holds = held, True
+
+    def narrowed(self, name: str) -> str:
+        """Return the repository that has an image; raises as `identify`."""
+        if self._address.repository:
+            return self.place
+        repository = self._found(name, lambda target: (self._identified(target), target.repository)[1])
+        return Address(self._address.host, repository).place
 
     def remarks(self) -> list[Finding]:
         """Return what a person should know of the registry."""
@@ -167,6 +180,8 @@ class RegistryStore:
     def _identified(self, target: Target) -> Digest:
         key = (target.repository, target.tag_or_digest)
         if known := self._proven.get(key):
+            if self._holds:
+                return known
             told = self._client.ask("HEAD", target.path, target.repository, headers=ACCEPT)
             if digest_told(told) == known:
                 return known
@@ -185,15 +200,21 @@ class RegistryStore:
 
     def _read(self, target: Target, platform: Platform | None = None) -> ModernImage | HistoricImage:
         documents = Documents(self._client, target.repository)
+        key = target.repository, target.tag_or_digest
+        if self._holds and key in self._proven:
+            target = replace(target, tag_or_digest=str(self._proven[key]))
         top = self._top(documents, target)
         image = documents.image((target.name,), top, platform)
-        self._proven[target.repository, target.tag_or_digest] = top.digest
-        if mirror := self._client.served_by(target.path):
-            noted = Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE)
-            image = image.noting((*self._client.remarks(), noted))
+        self._proven[key] = top.digest
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
-        return image
+        return image.noting(self._noted(target))
+
+    def _noted(self, target: Target) -> list[Finding]:
+        """Return what a person should know of where an image comes from."""
+        mirror = self._client.served_by(target.path)
+        served = Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE)
+        return [*self._client.remarks(), *([served] if mirror else [])]
 
     def _listed(self, targets: Sequence[Target]) -> list[Listing]:
         lines = in_parallel(self._line, targets, size=lambda _: 0, jobs=AT_ONCE)
