@@ -49,14 +49,14 @@ def opened(web: MemoryRegistry, tmp_path: Path) -> Iterator[Opened]:
     """Open a registry behind mirrors, as somebody with the logins of a file."""
     with ExitStack() as stack:
 
-        def made(*mirrors: str, host: str = web.host, rows: Rows = ()) -> RegistryStore:
+        def made(*mirrors: str, host: str = web.host, rows: Rows = (), path: str = "") -> RegistryStore:
             environ = {"HOME": str(tmp_path)}
 
             def client(there: Address) -> Client:
                 transport = Transport(patience=Patience(2, sleep=lambda _: None), timeouts=(5.0, 5.0))
                 return Client(there, transport, Doorman(there.host, transport, environ))
 
-            address, transport = Address.parse(f"//{host}"), at_once()
+            address, transport = Address.parse(f"//{host}{path}"), at_once()
             doorman = Doorman(host, transport, environ)
             table = rows or ((host, mirrors),)
             store = RegistryStore(
@@ -267,8 +267,7 @@ def test_tags_are_listed_by_the_registry_alone(
     opened: Opened, web: MemoryRegistry, near: MemoryRegistry
 ) -> None:
     near.push("team/app:more", APP)
-    store = opened(rows=((web.host, (near.host,)),))
-    store._address = Address.parse(f"//{web.host}/team/app")
+    store = opened(near.host, path="/team/app")
     assert {name for line in store.listings() for name in line.names} == {
         f"{web.host}/team/app:1",
         f"{web.host}/team/app:both",
