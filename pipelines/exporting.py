@@ -153,7 +153,8 @@ class AssembleBundle(ImageTask):
             strict=self.settings.strict,
             progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
         )
-        facts = Report.of(str(self.path), proven).to_json()
+        remarks = source.remarks() if isinstance(source, Remarks) else ()
+        facts = Report.of(str(self.path), proven, remarks).to_json()
         self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
 
 

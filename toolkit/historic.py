@@ -6,7 +6,7 @@ entry, a diffID for every layer that was not thrown away (formats B.6, D.12). So
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from toolkit import mediatype
@@ -40,9 +40,9 @@ class HistoricImage:
         """Say that its digest will be another."""
         return (made_note(self.schema1), *self.noted)
 
-    def noting(self, findings: Sequence[Finding]) -> HistoricImage:
-        """Return the image with more that a person should know."""
-        return replace(self, noted=(*self.noted, *findings))
+    def noting(self, finding: Finding) -> HistoricImage:
+        """Return the image with one more thing that a person should know."""
+        return replace(self, noted=(*self.noted, finding))
 
     @property
     def layers(self) -> tuple[Layer, ...]:

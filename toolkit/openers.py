@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import NotFound, Unsupported
 from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
@@ -17,6 +17,7 @@ from toolkit.settings import Settings
 
 if TYPE_CHECKING:
     from toolkit.operations.choosing import FirstThatHas, Way
+    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
 ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
@@ -101,6 +102,13 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
     return RegistryRoot(Path(place.path))
 
 
+def _transport(settings: Settings, **more: Any) -> Transport:  # noqa: ANN401 - what Transport takes
+    from toolkit.plumbing.http import Transport
+    from toolkit.plumbing.pace import shared_pace
+
+    return Transport(settings.insecure, pace=shared_pace(settings.limit_rate), **more)
+
+
 def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.store import RegistryStore
@@ -111,25 +119,23 @@ def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # 
 
 def _client(address: Address, settings: Settings) -> Client:
     """Return a registry to read from, behind its mirrors."""
-    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.mirrored import HASTE, TIMEOUTS, MirroredClient
 
-    transport = Transport(settings.insecure)
+    transport = _transport(settings)
     if not settings.mirrors:
         return Client(address, transport)
-    hasty = Transport(settings.insecure, HASTE, timeouts=TIMEOUTS)
+    hasty = _transport(settings, patience=HASTE, timeouts=TIMEOUTS)
     return MirroredClient(address, transport, settings.mirrors, lambda mirror: Client(mirror, hasty))
 
 
 def _registry_sink(place: Place, settings: Settings) -> Sink:
-    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.sink import RegistrySink
 
     address = Address.parse(place.path)
-    return RegistrySink(address, Client(address, Transport(settings.insecure)), str(place))
+    return RegistrySink(address, Client(address, _transport(settings)), str(place))
 
 
 def _embedded(settings: Settings) -> Source:

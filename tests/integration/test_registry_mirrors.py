@@ -76,8 +76,8 @@ def test_a_mirror_that_caches_serves_and_goes_on_when_the_registry_is_gone(
     pushed(files, "app", f"docker://{registry.host}/{REPOSITORY}:1", settings)
     name = f"{registry.host}/{REPOSITORY}:1"
     told = [
-        f"mirror {DOWN} is passed over: no connection can be made",
         f"image {name} comes from the mirror {cache.host}/{REPOSITORY}",
+        f"mirror {DOWN} is passed over: no connection can be made",
     ]
     assert pulled(registry, ":1", settings, tmp_path / "a") == (APP.digest, told)
     assert settled("auto", name, settings) == f"docker://{registry.host}/{REPOSITORY}"

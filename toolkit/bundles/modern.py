@@ -62,9 +62,9 @@ class ModernImage:
     findings: tuple[Finding, ...] = ()
     told_types: bool = True  # a layer of another compression than its type is a warning
 
-    def noting(self, findings: Sequence[Finding]) -> ModernImage:
-        """Return the image with more that a person should know."""
-        return replace(self, findings=(*self.findings, *findings))
+    def noting(self, finding: Finding) -> ModernImage:
+        """Return the image with one more thing that a person should know."""
+        return replace(self, findings=(*self.findings, finding))
 
     @property
     def offered(self) -> ProvenImage:

@@ -116,8 +116,9 @@ class MirroredClient(Client):
         return "".join(f", and {each.subject} {each.problem}" for each in said[-FEW:])
 
     def remarks(self) -> list[Finding]:
-        """Return which mirrors were passed over, and why."""
-        return [*super().remarks(), *self._remarks]
+        """Say what each has to say, and which mirrors were passed over, and why."""
+        of_mirrors = [remark for client in self._clients.values() for remark in client.remarks()]
+        return [*super().remarks(), *of_mirrors, *self._remarks]
 
     def close(self) -> None:
         """Close the connections, those to the mirrors too."""

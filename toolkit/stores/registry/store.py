@@ -69,7 +69,7 @@ class RegistryStore:
         return Address(self._address.host, repository).place
 
     def remarks(self) -> list[Finding]:
-        """Return what a person should know of the registry."""
+        """Say what is left of the registry's limit, where that is little, and which mirrors fail."""
         return self._client.remarks()
 
     def close(self) -> None:
@@ -208,13 +208,9 @@ class RegistryStore:
         self._proven[key] = top.digest
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
-        return image.noting(self._noted(target))
-
-    def _noted(self, target: Target) -> list[Finding]:
-        """Return what a person should know of where an image comes from."""
-        mirror = self._client.served_by(target.path)
-        served = Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE)
-        return [*self._client.remarks(), *([served] if mirror else [])]
+        if mirror := self._client.served_by(target.path):
+            return image.noting(Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE))
+        return image
 
     def _listed(self, targets: Sequence[Target]) -> list[Listing]:
         lines = in_parallel(self._line, targets, size=lambda _: 0, jobs=AT_ONCE)
