@@ -10,8 +10,8 @@ from tests.archives import ONE, TWO, A, B, image, index, layout, sha256, unpacke
 from tests.graphs import legacy_layer
 from tests.registries import Registry
 from toolkit.bundles import open_bundle
-from toolkit.errors import UsageError
-from toolkit.operations.choosing import FirstThatHas
+from toolkit.errors import StoreError, UsageError
+from toolkit.operations.choosing import FirstThatHas, one_place
 from toolkit.operations.joining import Joined
 from toolkit.operations.shortids import full_name
 from toolkit.ports import Source
@@ -84,10 +84,27 @@ def test_each_platform_of_an_index_has_a_short_id_and_each_manifest(tmp_path: Pa
 
 
 def test_an_id_is_found_in_each_of_several_places(tmp_path: Path, source: Source) -> None:
-    def nowhere() -> Source:
-        return LayoutStore(tmp_path / "nowhere")
-
     second = open_bundle(written(tmp_path / "b.tar", v1_folder(A, "", ONE)))
-    joined, chosen = Joined([source, second]), FirstThatHas("auto", [nowhere, lambda: second])
+    joined = Joined([source, second])
     assert full_name(joined, ID[7:19]) == ID
-    assert full_name(joined, A[:12]) == full_name(chosen, A[:12]) == A
+    assert full_name(joined, A[:12]) == A
+
+
+def test_an_id_of_a_place_that_is_here_comes_before_the_name_of_one_that_is_not(
+    tmp_path: Path, source: Source
+) -> None:
+    def nowhere(name: str) -> Source:
+        return LayoutStore(tmp_path / "nowhere" / name)
+
+    def registry(name: str) -> Source:
+        raise StoreError("a registry", f"was asked for {name}, and is not there")
+
+    chosen = FirstThatHas("auto", [nowhere, one_place(lambda: source), registry])
+    assert full_name(chosen, ID[7:19]) == ID
+    assert chosen.narrowed(ID) == source.place
+    assert full_name(chosen, "0" * 12) == "0" * 12  # which is for the error that all of them give together
+    twins = [v1_folder(f"{'a' * 13}{digit}{'0' * 50}", "", ONE) for digit in "12"]
+    ambiguous = open_bundle(written(tmp_path / "b.tar", {**twins[0], **twins[1]}))
+    chosen = FirstThatHas("auto", [one_place(lambda: ambiguous), registry])
+    with pytest.raises(UsageError, match="write more digits"):
+        full_name(chosen, "a" * 12)

@@ -71,6 +71,10 @@ class ModernImage:
         Finding, ...
     ] = ()  # the platforms of the index that are not here whole; an error: was lost
 
+    def noting(self, finding: Finding) -> ModernImage:
+        """Return the image with one more thing that a person should know."""
+        return replace(self, findings=(*self.findings, finding))
+
     @property
     def offered(self) -> ProvenImage:
         """Return the image as it will be once its layers are proven: nothing of it is made up."""

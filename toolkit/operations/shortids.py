@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toolkit.errors import NotFound, UsageError
-from toolkit.ports import KnowsIds, Source
+from toolkit.ports import KnowsIds, Resolves, Source
 from toolkit.reference import ID
 
 FEW = 3  # IDs to show
@@ -19,8 +19,11 @@ def full_name(source: Source, name: str) -> str:
 
     Raises UsageError where several images have such an ID.
     """
-    short = ID.fullmatch(name)
-    if short is None or _is_known(source, name):
+    if (short := ID.fullmatch(name)) is None:
+        return name
+    if isinstance(source, Resolves):
+        return source.full_name(name)
+    if is_known(source, name):
         return name
     ids = sorted({id_ for id_ in ids_of(source) if _digits(id_).startswith(short[1])})
     if len(ids) > 1:
@@ -34,7 +37,8 @@ def ids_of(source: Source) -> Iterable[str]:
     return source.ids() if isinstance(source, KnowsIds) else (line.id for line in source.listings())
 
 
-def _is_known(source: Source, name: str) -> bool:
+def is_known(source: Source, name: str) -> bool:
+    """Tell whether a source knows a name, or ID, as it stands."""
     try:
         source.identify(name)
     except NotFound:
