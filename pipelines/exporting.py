@@ -53,7 +53,7 @@ class ExportLayer(LadingTask):
         """Read, prove, write."""
         source = _source(self)
         layer = source.layer(self.layer)
-        self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+        self.output().staging.stage(source, layer, Meter(self, "reading"))
 
 
 class ImageTask(LadingTask):
@@ -143,7 +143,8 @@ class AssembleBundle(ImageTask):
             [self.tag],
             platform=self.wanted,
             strict=self.settings.strict,
-            progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
+            progress=Meter(self, "writing"),
+            jobs=self.settings.jobs,
         )
         facts = Report.of(str(self.path), proven).to_json()
         self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
