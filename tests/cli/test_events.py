@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.archives import ONE, TWO, A, encode, image, layout, sha256, v1_folder, written
+from tests.archives import ONE, TWO, A, Picture, encode, image, layout, sha256, tar, v1_folder, written
+from tests.daemons import Answer, fake_engine
 from tests.webregistry import MemoryRegistry, forgetful
 from tests.webs import Reply, ranged
+from toolkit.bundles.landing import LARGE
 from toolkit.event import Event
 from toolkit.stores.registry.upload import WINDOW
 
@@ -36,6 +39,14 @@ def web() -> Iterator[MemoryRegistry]:
 def kinds(of: type[Event]) -> Iterator[type[Event]]:
     for kind in of.__subclasses__():
         yield from kinds(kind) if kind.__subclasses__() else (kind,)
+
+
+def docker_20(picture: Picture) -> dict[str, bytes]:
+    """What Docker 20.10 saves: nothing says that a layer is called by its digest."""
+    config = f"{sha256(picture.config).removeprefix('sha256:')}.json"
+    layers = {f"{digest[7:]}/layer.tar": picture.blobs[digest] for digest in picture.layers}
+    item = {"Config": config, "RepoTags": ["app:1"], "Layers": list(layers)}
+    return {config: picture.config, **layers, "manifest.json": encode([item])}
 
 
 def totals(events: list[dict[str, Any]]) -> tuple[int, int, int]:
@@ -125,6 +136,26 @@ def test_what_is_there_and_what_is_taken_over_are_told_apart(lading: Lading, web
         ran = lading("copy", f"docker://{web.host}/app:1", f"docker://{web.host}/other", "--json")
         assert [event["reason"] for event in ran.events if event["event"] == "blob.skipped"] == [reason] * 2
         assert totals(ran.events) == (0, len(ONE) + len(TWO), len(ONE) + len(TWO))
+
+
+@pytest.mark.parametrize("has_digests", [True, False])
+def test_a_layer_that_comes_before_its_image_is_followed(
+    lading: Lading, monkeypatch: pytest.MonkeyPatch, *, has_digests: bool
+) -> None:
+    large = tar({"noise": random.Random(1).randbytes(LARGE)})
+    picture = image(large, ONE)
+    saved = layout(("app:1", picture)) if has_digests else docker_20(picture)
+    with fake_engine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        told = {"Id": sha256(picture.config), "RepoTags": ["app:1"], "Os": "linux", "Architecture": "amd64"}
+        engine.has(told)
+        engine.answers["/images/get"] = Answer(tar(saved))
+        ran = lading("copy", "docker-daemon:", "app:1", "oci:store", "--json")
+    assert ran.code == 0
+    words = [event["event"] for event in ran.events if event.get("size") == len(large)]
+    assert (words[0], words[-2:]) == ("blob.begun", ["blob.done", "blob.skipped"])
+    twice = 0 if has_digests else len(large)
+    assert totals(ran.events) == (len(large) + len(ONE), twice, len(large) + len(ONE) + twice)
 
 
 def test_the_query_of_a_place_is_not_told(lading: Lading, web: MemoryRegistry, tmp_path: Path) -> None:
