@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.errors import StoreError, ToolkitError
+from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, SourceImage
-from toolkit.operations.copy import Progress, watched
 from toolkit.operations.verify import as_finding
 from toolkit.outline import Listing
 from toolkit.platform import Platform
+from toolkit.plumbing.followed import followed
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Lacks, Source
@@ -46,7 +47,7 @@ def check_up(
     rescue: Callable[[], Source],
     *,
     fast: bool = False,
-    progress: Progress | None = None,
+    progress: Tell = nobody,
 ) -> list[Checked]:
     """Look at every image of a place; unless `fast`, read every layer and compare it with its digest.
 
@@ -95,19 +96,22 @@ class _Visit:
     _failed: dict[str, Finding] = field(default_factory=dict)  # key of a layer → why it cannot be read
     _read: set[str] = field(default_factory=set)  # keys
 
-    def read(self, layers: Sequence[Layer], progress: Progress | None = None) -> None:
+    def read(self, layers: Sequence[Layer], progress: Tell = nobody) -> None:
         """Read layers, and note those that are not what they are recorded as."""
 
         def check(layer: Layer) -> None:
             try:
-                with self.source.open(layer) as content:
-                    transfer(watched(content, layer, progress), layer, nowhere)
+                with self.source.open(layer) as content, followed(content, layer, progress) as told:
+                    transfer(told, layer, nowhere)
             except ToolkitError as error:
                 self._failed[layer.key] = as_finding(error)
 
-        new = {layer.key: layer for layer in layers if layer.key not in self._read and not self.fast}
+        if self.fast:
+            return
+        new = {layer.key: layer for layer in layers if layer.key not in self._read}
         self._read.update(new)
-        in_parallel(check, list(new.values()), size=lambda layer: layer.size)
+        progress(BlobsExpected(tuple(new.values())))
+        in_parallel(check, tuple(new.values()), size=lambda layer: layer.size)
 
     def failures(self, image: SourceImage | Finding) -> tuple[Finding, ...]:
         """Return why layers of an image that were read are not to be had."""
