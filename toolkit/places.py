@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
-from toolkit.openers import KINDS, first_that_has
-from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
+from toolkit.openers import KINDS
+from toolkit.operations.shortids import full_name
+from toolkit.place import AT_REST, AUTO, BUNDLES, FOLDERS, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
-from toolkit.ports import Sink, Source
+from toolkit.ports import Closes, Narrows, Sink, Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
 
@@ -24,10 +25,11 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
     Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
     """
     place = Place.parse(text)
+    if place.scheme in FOLDERS:
+        _must_be(place)
     if place.scheme in AT_REST:
         from toolkit.stores.running import refuse_running
 
-        _must_be(place)
         refuse_running(Path(place.path), reading.live)
     return KINDS[place.scheme].source(place, settings, reading)
 
@@ -58,15 +60,21 @@ def canonical(text: str, settings: Settings) -> str:
 
 
 def settled(text: str, name: str, settings: Settings) -> str:
-    """Return the canonical place that an image comes from: where `auto` finds it, else the place itself.
+    """Return the canonical place that an image comes from: of several places in one, the one that has it.
 
-    Raises NotFound where it finds it nowhere.
+    Raises as `identify` where none has it.
     """
     place = Place.parse(text)
-    if place.scheme != AUTO:
+    if place.scheme not in {AUTO, "docker"}:
         return canonical(text, settings)
-    with closing(first_that_has(place, settings, settings.reading)) as source:
-        return canonical(source.holder(name).place, settings)
+    source = KINDS[place.scheme].source(place, settings, settings.reading)
+    try:
+        if isinstance(source, Narrows):
+            return canonical(source.narrowed(full_name(source, name)), settings)
+        return canonical(text, settings)
+    finally:
+        if isinstance(source, Closes):
+            source.close()
 
 
 def is_bundle(text: str) -> bool:
@@ -75,11 +83,11 @@ def is_bundle(text: str) -> bool:
 
 
 def _must_be(place: Place) -> None:
-    """Raise NotFound where a store at rest is not there, Unsupported where it is of another kind."""
+    """Raise NotFound where a store is not there, Unsupported where it is of another kind."""
     from toolkit.stores.kinds import kinds_at
 
     path = Path(place.path)
-    with storing(place.path):
+    with storing(str(place)):
         os.stat(path)
     if not os.path.isdir(path):
         raise Unsupported(str(place), "is no folder", "give the root of a store")

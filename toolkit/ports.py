@@ -5,11 +5,12 @@ The docstrings are the contract; `tests/conformance.py` holds every implementati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # every module imports this one, and few of them make an outline
+    from toolkit.digest import Digest
     from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
     from toolkit.outline import Listing, Outline
     from toolkit.platform import Platform
@@ -24,6 +25,13 @@ class Content(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Yield the bytes in order. A block is valid until the next one is asked for."""
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """Content that comes over a network, and goes on where it broke off."""
+
+    resumed: Callable[[int], object]  # called with how many bytes had come, each time that it goes on
 
 
 class Source(Protocol):
@@ -115,6 +123,39 @@ class HoldsV1(Protocol):
 
 
 @runtime_checkable
+class Lacks(Protocol):
+    """An image of several platforms, of which some may not be here."""
+
+    @property
+    def lacking(self) -> Sequence[Finding]:
+        """Return what is told of each that is not; an error where it was here and is lost."""
+
+
+@runtime_checkable
+class SeveralDrivers(Protocol):
+    """A store that may have been used with several graph drivers, each with images of its own."""
+
+    def driver_names(self) -> Sequence[str]:
+        """Return those it has images of, which a place can name one of."""
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """A source whose images may be asked for by more IDs than it lists: of parents, platforms, manifests."""
+
+    def ids(self) -> Iterable[str]:
+        """Yield every ID that an image can be asked for by, in full; one may come twice."""
+
+
+@runtime_checkable
+class Resolves(Protocol):
+    """A source that finds out by itself which image a short ID is of."""
+
+    def full_name(self, name: str) -> str:
+        """Return the name as it stands where it is one, else the ID that begins so, else the name."""
+
+
+@runtime_checkable
 class Proves(Protocol):
     """A source whose layers may have been proven before."""
 
@@ -150,6 +191,14 @@ class Lands(Protocol):
 
 
 @runtime_checkable
+class Mounts(Protocol):
+    """A sink that may take a blob over from another repository of its own."""
+
+    def is_mounted(self, layer: Layer) -> bool:
+        """Tell whether a blob that is present came so, in this delivery."""
+
+
+@runtime_checkable
 class Described(Protocol):
     """A store that can say what it is."""
 
@@ -166,10 +215,33 @@ class Remarks(Protocol):
 
 
 @runtime_checkable
+class Namespaced(Protocol):
+    """A store whose images lie in namespaces, of which it shows one."""
+
+    namespace: str  # the one that was asked for; empty where none was
+
+
+@runtime_checkable
 class Distant(Protocol):
     """A place at the other end of a network, which is waited for more than worked with."""
 
     at_once: int  # blobs to carry at once, at least; 0 is as many as there are processors
+
+
+@runtime_checkable
+class Narrows(Protocol):
+    """A place that is several places in one."""
+
+    def narrowed(self, name: str) -> str:
+        """Return the URI of the one that has an image; raises NotFound."""
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """A place where names move, as tags of a registry do."""
+
+    def hold(self, held: dict[tuple[str, str], Digest]) -> None:
+        """Let each name mean what is held of it, or what it is found to mean first, which is held then."""
 
 
 @runtime_checkable

@@ -11,13 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.reading import Reading
+
+if TYPE_CHECKING:
+    from toolkit.registry_mirrors import Rows
 
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
 SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)")
+MOST_JOBS = 64
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -29,7 +33,7 @@ class Settings:
     source: str = "auto"
     strict: bool = False  # warnings are errors
     require_signature: str = ""  # a public key: a bundle that it did not sign is refused
-    jobs: int = 0  # layers at once; 0 is as many as there are processors, at most eight
+    jobs: int = 0  # blobs at once, 1 to 64; 0 where nothing is said: as many as suits each place
     layer_limit: int = 256 << 30  # bytes that one layer may hold, decompressed
     member_limit: int = 2_000_000  # members that one archive may have
     namespace: str = ""  # of containerd stores
@@ -37,6 +41,7 @@ class Settings:
     live: bool = False  # a store is read although an engine is running on it
     limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
+    mirrors: Rows = ()  # of registries, from [lading.mirrors]: who is asked before them
 
     @property
     def reading(self) -> Reading:
@@ -58,12 +63,14 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
     from toolkit.luigi_files import LuigiParser
+    from toolkit.registry_mirrors import read_mirrors
 
     parser = LuigiParser(SECTION, READERS, environ)
     for path in files:
         parser.merge(path)
     parser.refuse_unknown()
-    return Settings(**{name: parser.value(name) for name in READERS if parser.spelling(name)})
+    found = {name: parser.value(name) for name in READERS if parser.spelling(name)}
+    return Settings(**found, mirrors=read_mirrors(parser))
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:
@@ -102,6 +109,13 @@ def _boolean(text: str) -> bool:
     return state
 
 
+def _jobs(text: str) -> int:
+    match = SIZE.fullmatch(text)
+    if not match or match[2] or not 1 <= int(match[1]) <= MOST_JOBS:
+        raise ValueError(f"a number from 1 to {MOST_JOBS}")
+    return int(match[1])
+
+
 def _count(text: str) -> int:
     match = SIZE.fullmatch(text)
     if not match:
@@ -126,7 +140,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "limit_rate": read_rate,
     "insecure": _hosts,
     "require_signature": str,
-    "jobs": _count,
+    "jobs": _jobs,
     "layer_limit": _count,
     "member_limit": _count,
 }
