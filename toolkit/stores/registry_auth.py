@@ -108,10 +108,10 @@ class Doorman:
 
     def advice(self) -> str:
         """Say which login was used, and what to do."""
-        login = None
-        with suppress(InvalidSetting):  # that we are refused is what there is to say
-            login = self.login()
-        if login is None:
+        if not self._logins:  # refused without being asked who we are
+            with suppress(ToolkitError):
+                self.login("")
+        if (login := self._login) is None:
             return f"no login is known; run: docker login {self._host}, or set REGISTRY_AUTH_FILE"
         told = f"the login is that of {login.where}"
         return f"{told}; it may be wrong, or lack the right: docker login {self._host}"
