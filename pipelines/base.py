@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.image import Layer
 from toolkit.places import open_source
 from toolkit.ports import Source
+from toolkit.reading import Reading
 from toolkit.settings import Settings, load_settings
 
 STARTED = time.time_ns()  # of this run; children inherit it
@@ -29,7 +31,12 @@ class LadingTask(luigi.Task):
 
     def opened(self, place: str) -> Source:
         """Open a place to read from, as the settings say."""
-        return open_source(place, self.settings, self.settings.reading)
+        return open_source(place, self.settings, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """Return how places are read, as the settings say."""
+        return replace(self.settings.reading, referrers=self.settings.referrers)
 
     def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
         """Tell the scheduler one sentence instead of a traceback."""

@@ -95,6 +95,7 @@ class ImageTask(LadingTask):
             "format": self.format,
             "platform": self.platform,
             "resolved": source.identify(self.tag),
+            **({"referrers": "yes"} if self.reading.referrers else {}),
         }
 
     def answered(self, facts: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.errors import NotFound, Unsupported
 from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
-from toolkit.ports import Sink, Source
+from toolkit.ports import HoldsReferrers, Sink, Source
 from toolkit.reading import Reading
 from toolkit.settings import Settings
 
@@ -126,11 +126,21 @@ def _embedded(settings: Settings) -> Source:
     return LayoutStore(settings.home / "store")
 
 
+def as_read(source: Source, reading: Reading) -> Source:
+    """Tell a source what is wanted of it besides the images."""
+    if reading.referrers and isinstance(source, HoldsReferrers):
+        source.referrers = True
+    return source
+
+
 def first_that_has(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
     """Return what `auto` means; a further place is a further way to open one."""
     from toolkit.operations.choosing import FirstThatHas
 
-    ways = (lambda: _embedded(settings), lambda: _daemon(Place("docker-daemon", ""), settings, reading))
+    ways = (
+        lambda: as_read(_embedded(settings), reading),
+        lambda: _daemon(Place("docker-daemon", ""), settings, reading),
+    )
     return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
 
 

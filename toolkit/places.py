@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
-from toolkit.openers import KINDS, first_that_has
+from toolkit.openers import KINDS, as_read, first_that_has
 from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
@@ -29,7 +29,7 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
 
         _must_be(place)
         refuse_running(Path(place.path), reading.live)
-    return KINDS[place.scheme].source(place, settings, reading)
+    return as_read(KINDS[place.scheme].source(place, settings, reading), reading)
 
 
 def open_rootfs(

@@ -150,6 +150,13 @@ class Lands(Protocol):
 
 
 @runtime_checkable
+class HoldsReferrers(Protocol):
+    """A source that can tell what refers to an image: signatures, SBOMs, attestations."""
+
+    referrers: bool  # they travel with their images, and are no images of their own; else nobody looks
+
+
+@runtime_checkable
 class Described(Protocol):
     """A store that can say what it is."""
 

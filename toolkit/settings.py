@@ -35,6 +35,7 @@ class Settings:
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+    referrers: bool = False  # signatures, SBOMs and attestations travel with their images
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
 
     @property
@@ -115,6 +116,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "namespace": str,
     "allow_rebuilt": _boolean,
     "live": _boolean,
+    "referrers": _boolean,
     "insecure": _hosts,
     "require_signature": str,
     "jobs": _count,

@@ -50,7 +50,7 @@ def test_another_link_leads_nowhere() -> None:
 
 
 def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.stores.registry.tags.PAGES", 20)
+    monkeypatch.setattr("toolkit.stores.registry.pages.PAGES", 20)
     with pytest.raises(UnsafeArchive, match="on more than 20 pages"):
         listed(page("a", link='</v2/app/tags/list?last=a>; rel="next"'))
     monkeypatch.setattr("toolkit.stores.registry.tags.MANY", 2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from toolkit.bundles.names import merged, tags
+from toolkit.bundles.names import merged
+from toolkit.bundles.refertags import listed, of_their_own
 from toolkit.image import ProvenImage
 from toolkit.mediatype import OCI_INDEX, OCI_MANIFEST
 
@@ -39,7 +40,7 @@ class Engines:
         if outer == TAR:
             return Engines(None)
         compressions = frozenset[str]().union(*(image.compressions for image in images))
-        pictures = [image.preferred() for image in images]
+        pictures = [image.preferred() for image in of_their_own(images)]
         first, last = self.docker or ((0, 0), (0, 0))
         others: Iterable[str] = self.others
         if "zstd" in compressions:
@@ -64,9 +65,10 @@ def _blind(images: Sequence[ProvenImage]) -> frozenset[str]:
 
     podman load asks by no name; skopeo asks by name, and passes over entries that are not of OCI's own types.
     """
-    if sum(len(tags(image.names)) or 1 for image in merged(images)) <= 1:
+    entries = listed(merged(images))
+    if sum(len(names) or 1 for _, names in entries) <= 1:
         return frozenset()
-    types = {image.top.media_type for image in images}
+    types = {top.media_type for top, _ in entries}
     return frozenset({PODMAN} if types <= {OCI_MANIFEST, OCI_INDEX} else {PODMAN, SKOPEO})
 
 

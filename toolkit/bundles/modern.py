@@ -18,7 +18,7 @@ from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive, Unsupported
-from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage
+from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage, Referrer
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -61,14 +61,20 @@ class ModernImage:
     layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
     findings: tuple[Finding, ...] = ()
     told_types: bool = True  # a layer of another compression than its type is a warning
+    referrers: tuple[Referrer, ...] = ()  # their blobs are among the layers
 
     @property
     def offered(self) -> ProvenImage:
         """Return the image as it will be once its layers are proven: nothing of it is made up."""
+        theirs = {blob.digest for referrer in self.referrers for blob in referrer.blobs}
         blobs = tuple(
-            Descriptor(layer.media_type, layer.digest, layer.size) for layer in self.layers if layer.digest
+            Descriptor(layer.media_type, layer.digest, layer.size)
+            for layer in self.layers
+            if layer.digest and layer.digest not in theirs
         )
-        return ProvenImage(self.names, self.top, self.documents, blobs, self.findings)
+        return ProvenImage(
+            self.names, self.top, self.documents, blobs, self.findings, referrers=self.referrers
+        )
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""

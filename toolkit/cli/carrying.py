@@ -46,6 +46,7 @@ OPTIONS = (
         help="Give an image another name on the way; of one image alone, NEW will do. May be repeated.",
     ),
     options.platform_option,
+    options.referrers_option,
     options.compression_option,
     options.level_option,
     options.strict_option,
@@ -69,7 +70,9 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
-        words["strict"] = words["strict"] or load_settings().strict
+        settings = load_settings()
+        words["strict"] = words["strict"] or settings.strict
+        words["reading"] = words["reading"].or_else(Reading(referrers=settings.referrers))
         wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
         return command(**words, wishes=wishes)
 
@@ -165,6 +168,7 @@ def tell(
     output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
 ) -> None:
     """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
+    images = target.kept(images)
     found = [*options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
@@ -178,14 +182,20 @@ def tell(
         return
     if images:
         output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
-        output.say(_sentence(source, target, serves))
+        output.say(_sentence(source, target, serves, _beside(images)))
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)
 
 
-def _sentence(source: Source, target: Target, serves: Sequence[str]) -> str:
+def _beside(images: Sequence[ProvenImage]) -> int:
+    """Count what went along because it refers to an image."""
+    return len({referrer.top.digest for image in images for referrer in image.referrers})
+
+
+def _sentence(source: Source, target: Target, serves: Sequence[str], referrers: int) -> str:
+    also = f" with {referrers} referrer{'s' if referrers > 1 else ''}" if referrers else ""
     if not target.format:
-        return f"imported from {source.place} into {target.place}"
-    size = f"{size_text(target.size)}, {target.format}"
+        return f"imported from {source.place} into {target.place}{also}"
+    size = f"{size_text(target.size)}, {target.format}{also}"
     return f"wrote {target.place} ({size}), for {', '.join(serves) or 'no engine'}"

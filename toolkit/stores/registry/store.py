@@ -11,6 +11,7 @@ from toolkit import mediatype
 from toolkit.bundles import ocilayout
 from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import in_order, listing, told_apart
+from toolkit.bundles.refertags import cosign_tags, list_tag
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
@@ -38,9 +39,10 @@ T = TypeVar("T")
 
 
 class RegistryStore:
-    """A registry; a Source."""
+    """A registry; a Source that HoldsReferrers."""
 
     at_once = AT_ONCE
+    referrers = False
 
     def __init__(self, address: Address, client: Client, place: str) -> None:
         self.place, self._address, self._client = place, address, client
@@ -48,6 +50,7 @@ class RegistryStore:
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
+        self._parts: set[Digest] = set()  # of images that were read where referrers are wanted
 
     def described(self) -> dict[str, str]:
         """Say what it is."""
@@ -82,7 +85,7 @@ class RegistryStore:
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage | HistoricImage:
         """Return an image, its documents proven; raises as `Documents`, NotFound with near names."""
-        return self._found(name, lambda target: self._read(target, platform))
+        return self._found(name, lambda target: self._whole(target, platform))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the blobs, base first."""
@@ -174,12 +177,29 @@ class RegistryStore:
         self._proven[target.repository, target.tag_or_digest] = top.digest
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
+        if self.referrers and isinstance(image, ModernImage):
+            self._parts.update(image.documents)
+        return image
+
+    def _whole(self, target: Target, platform: Platform | None) -> ModernImage | HistoricImage:
+        """Return an image, and what refers to it where that is wanted."""
+        image = self._read(target, platform)
+        if not self.referrers or isinstance(image, HistoricImage):
+            return image
+        from toolkit.bundles.referrers import accompanied
+        from toolkit.stores.registry.referrers import RepositoryReferrers
+
+        image = accompanied(image, RepositoryReferrers(self._client, target.repository))
+        self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         return image
 
     def _listed(self, targets: Sequence[Target]) -> list[Listing]:
         lines = in_parallel(self._line, targets, size=lambda _: 0, jobs=AT_ONCE)
+        along = {tag for digest in self._parts for tag in (list_tag(digest), *cosign_tags(digest))}
         names: dict[tuple[str, Listing], list[str]] = {}
         for target, (top, line) in zip(targets, lines, strict=True):
+            if target.tag_or_digest in along:
+                continue  # it goes with its image
             names.setdefault((top, replace(line, names=())), []).append(target.name)
             self._ids.setdefault(line.id, target)
         merged = [replace(line, names=tuple(sorted(called))) for (_, line), called in names.items()]
