@@ -157,10 +157,9 @@ def artifact(subject: Picture | None, content: bytes, type_: str = SBOM, **membe
 
 
 def signature(subject: Picture, content: bytes = b"signed") -> tuple[str, Picture]:
-    """Return a tag of cosign's and what it keeps there: a payload under the media type of a config."""
-    config = encode(
-        {"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
-    )
+    """Return a tag of cosign's and what it keeps there: a payload, and a config as an image has it."""
+    rootfs = {"type": "layers", "diff_ids": [sha256(content)]}
+    config = encode({"architecture": "", "os": "", "config": {}, "rootfs": rootfs})
     body = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.bundles.refertags import cosign_tags, list_tag, names_beside, repository_of, tag_of
+from tests.archives import ONE, TWO, artifact, image, index, signature
+from tests.pictures import modern
+from toolkit.bundles.refertags import (
+    cosign_tags,
+    list_tag,
+    names_beside,
+    of_their_own,
+    repository_of,
+    tag_of,
+)
 from toolkit.digest import Digest
 
 HEX = "ab" * 32
@@ -40,3 +49,16 @@ def test_a_tag_stands_beside_each_repository_of_an_image() -> None:
     assert names_beside(names, ["t.sig"]) == ["app:t.sig", "h:5000/x:t.sig", "y:t.sig"]
     assert names_beside([], ["t.sig"]) == ["t.sig"]
     assert names_beside(names, []) == []
+
+
+def test_what_refers_to_an_image_among_others_is_none_of_its_own() -> None:
+    app, other = modern(image(ONE), "app:1"), modern(image(TWO), "other:1")
+    tag, picture = signature(image(ONE))
+    sbom, signed = modern(artifact(image(ONE), b"sbom")), modern(picture, f"app:{tag}")
+    assert of_their_own([app, other, sbom, signed]) == [app, other]
+    assert of_their_own([other, sbom, signed]) == [other, sbom, signed]
+
+
+def test_an_index_whose_subject_is_nonsense_is_one_of_its_own() -> None:
+    odd = modern(index(artifact(None, b"x"), subject="nonsense"), "odd:1")
+    assert of_their_own([odd]) == [odd]

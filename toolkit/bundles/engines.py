@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from toolkit.bundles.names import merged
+from toolkit.bundles.names import merged, tags
 from toolkit.bundles.refertags import listed, of_their_own
-from toolkit.image import ProvenImage
-from toolkit.mediatype import OCI_INDEX, OCI_MANIFEST
+from toolkit.image import ProvenImage, Referrer
+from toolkit.mediatype import MANIFESTS, OCI_INDEX, OCI_MANIFEST
+from toolkit.model import Manifest
 
 PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
 FIRST_ZSTD = 23  # Docker reads zstd from here on
@@ -52,12 +53,26 @@ class Engines:
             first = max(first, (FIRST_ZSTD, 0))
         if outer:
             others = [name for name in others if name in {PODMAN, SKOPEO}]
+        if _names_artifacts(images):
+            others = [name for name in others if name != CONTAINERD]
         if self.layout_only:
             others = [name for name in others if name not in _blind(images)]
         if any(picture and not picture.layers for picture in pictures):
             first = max(first, FIRST_CONFIG)
         loads = self.docker and first <= last and all(pictures)
         return Engines((first, last) if loads else None, tuple(others))
+
+
+def _names_artifacts(images: Sequence[ProvenImage]) -> bool:
+    """Tell whether something with a name is no image, as cosign's signatures: ctr fails to unpack it."""
+    named = [
+        part
+        for image in images
+        for part in image.parts
+        if (part.tags if isinstance(part, Referrer) else tags(part.names) and not part.images())
+    ]
+    tops = [(part.top.media_type, part.documents[part.top.digest].raw) for part in named]
+    return any(kind in MANIFESTS and Manifest.from_bytes(raw, kind).layers for kind, raw in tops)
 
 
 def _blind(images: Sequence[ProvenImage]) -> frozenset[str]:

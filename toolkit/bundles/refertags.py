@@ -6,11 +6,13 @@ Source: OCI distribution-spec 1.1 (spec.md, Referrers Tag Schema); sigstore/cosi
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from toolkit.bundles.names import split_tag, tags
 from toolkit.digest import Digest
 from toolkit.document import Node, load
+from toolkit.errors import InvalidDocument
 from toolkit.image import ProvenImage
 from toolkit.model import Descriptor
 from toolkit.reference import TAG
@@ -77,5 +79,7 @@ def of_their_own(images: Sequence[ProvenImage]) -> list[ProvenImage]:
 
 def _refers(artifact: ProvenImage, known: Container[Digest], tags: Container[str]) -> bool:
     digest = artifact.top.digest
-    subject = subject_in(load(artifact.documents[digest].raw, f"manifest {digest}"))
-    return subject in known or any(tag_of(name)[1] in tags for name in artifact.names)
+    with suppress(InvalidDocument):  # of an index, nobody has looked at it yet
+        if subject_in(load(artifact.documents[digest].raw, f"manifest {digest}")) in known:
+            return True
+    return any(tag_of(name)[1] in tags for name in artifact.names)
