@@ -23,7 +23,7 @@ from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
 from toolkit.plumbing.turns import turn
-from toolkit.ports import Source
+from toolkit.ports import Remarks, Source
 from toolkit.reference import file_name
 from toolkit.report import Report
 
@@ -146,7 +146,8 @@ class AssembleBundle(ImageTask):
             strict=self.settings.strict,
             progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
         )
-        facts = Report.of(str(self.path), proven).to_json()
+        remarks = source.remarks() if isinstance(source, Remarks) else ()
+        facts = Report.of(str(self.path), proven, remarks).to_json()
         self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
 
 

@@ -16,6 +16,7 @@ from toolkit.settings import Settings
 
 if TYPE_CHECKING:
     from toolkit.operations.choosing import FirstThatHas
+    from toolkit.plumbing.http import Transport
 ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
 
 
@@ -98,24 +99,29 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
     return RegistryRoot(Path(place.path))
 
 
-def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+def _transport(settings: Settings) -> Transport:
     from toolkit.plumbing.http import Transport
+    from toolkit.plumbing.pace import shared_pace
+
+    return Transport(settings.insecure, pace=shared_pace(settings.limit_rate))
+
+
+def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.store import RegistryStore
 
     address = Address.parse(place.path)
-    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
+    return RegistryStore(address, Client(address, _transport(settings)), str(place))
 
 
 def _registry_sink(place: Place, settings: Settings) -> Sink:
-    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.sink import RegistrySink
 
     address = Address.parse(place.path)
-    return RegistrySink(address, Client(address, Transport(settings.insecure)), str(place))
+    return RegistrySink(address, Client(address, _transport(settings)), str(place))
 
 
 def _embedded(settings: Settings) -> Source:

@@ -36,6 +36,7 @@ class Settings:
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
     referrers: bool = False  # signatures, SBOMs and attestations travel with their images
+    limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
 
     @property
@@ -109,6 +110,13 @@ def _count(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def read_rate(text: str) -> int:
+    """Read bytes a second, as curl and wget write them: 500k, 10M, 1G; raises ValueError."""
+    if not SIZE.fullmatch(rate := text.upper()):
+        raise ValueError("bytes a second, as 500k, 10M or 1G; 0 is no limit")
+    return _count(rate)
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "home": _path,
     "source": _text,
@@ -117,6 +125,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "allow_rebuilt": _boolean,
     "live": _boolean,
     "referrers": _boolean,
+    "limit_rate": read_rate,
     "insecure": _hosts,
     "require_signature": str,
     "jobs": _count,

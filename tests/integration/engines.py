@@ -143,6 +143,7 @@ class Registry(Daemon):
     programs = ("docker-registry", "setpriv", "openssl")
     needs_root = False
     USERNAME, PASSWORD = "lading", "carried"
+    NAME = "registry.example"  # beside its address, for whom a proxy leads there
     HTPASSWD = "lading:$2b$04$9HfaRkS/ZF5UBNI21yOe5.w1hHGYklrCZUG1UfGA0h4.OY4RIklii\n"
     CONFIG = """version: 0.1
 storage: {{filesystem: {{rootdirectory: {root}}}}}
@@ -192,7 +193,7 @@ compatibility: {{schema1: {{enabled: true}}}}
             self.home,
         )
         run([*new, "-subj", "/CN=host", "-keyout", "host.key", "-out", "host.csr"], self.home)
-        (self.home / "names").write_text("subjectAltName=IP:127.0.0.1")
+        (self.home / "names").write_text(f"subjectAltName=IP:127.0.0.1,DNS:{self.NAME}")
         by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
         run(["openssl", "x509", "-req", "-in", "host.csr", "-out", "host.crt", *by], self.home)
 
@@ -264,8 +265,8 @@ class Skopeo(Workplace):
 
     programs = ("skopeo",)
 
-    def skopeo(self, *words: str | Path) -> str:
-        return run(["skopeo", "--insecure-policy", "--tmpdir", self.home, *words], self.home)
+    def skopeo(self, *words: str | Path, **environ: str) -> str:
+        return run(["skopeo", "--insecure-policy", "--tmpdir", self.home, *words], self.home, environ=environ)
 
     def inspect(self, image: str) -> dict[str, Any]:
         """Digest, layers and labels of an image; `EngineRefused` when it cannot be read."""

@@ -26,7 +26,9 @@ from toolkit.document import Node, load
 from toolkit.errors import InvalidSetting, RegistryError, ToolkitError, Unsupported
 from toolkit.plumbing.certificates import is_loopback
 from toolkit.plumbing.files import read_bounded
-from toolkit.plumbing.http import Answer, Transport, shown
+from toolkit.plumbing.http import Answer, Transport
+from toolkit.plumbing.patience import not_before
+from toolkit.plumbing.urls import shown
 
 FILE_LIMIT = 1 << 20  # bytes of a file of logins
 HEADER_LIMIT = 8 << 10  # characters of a challenge
@@ -132,6 +134,12 @@ class Doorman:
         told = f"the login is that of {login.where}"
         return f"{told}; it may be wrong, or lack the right: docker login {self._host}"
 
+    def counted(self) -> str:
+        """Say whom the registry counts requests of, as far as a login goes."""
+        if self._login is None:
+            return f"no login was used, and one may raise the limit: docker login {self._host}"
+        return f"they are counted for the login of {self._login.where}"
+
     def _refusal(self) -> RegistryError:
         return RegistryError(self._host, "refuses us", self.advice(), status=401)
 
@@ -181,7 +189,8 @@ class Doorman:
         if answer.status in {400, 401, 403}:
             raise RegistryError(subject, f"refuses us ({answer.status})", self.advice(), status=answer.status)
         if answer.status != 200:  # noqa: PLR2004 - HTTP's own
-            raise RegistryError(subject, f"answered {answer.status}", status=answer.status)
+            problem = f"answered {answer.status}{not_before(answer.headers)}"
+            raise RegistryError(subject, problem, status=answer.status)
         node = _loaded(answer.body, subject)
         token = node.value.get("token") or node.value.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin
 
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.http import Answer, origin, shown
+from toolkit.plumbing.http import Answer
+from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry.client import Client
 
 PAGES = 1_000

@@ -23,7 +23,7 @@ from toolkit.errors import (
     Unsupported,
 )
 from toolkit.historic import HistoricImage, historic_outline
-from toolkit.image import Layer
+from toolkit.image import Finding, Layer
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
@@ -55,6 +55,10 @@ class RegistryStore:
     def described(self) -> dict[str, str]:
         """Say what it is."""
         return {"kind": "registry", "host": self._address.host}
+
+    def remarks(self) -> list[Finding]:
+        """Say what is left of the registry's limit, where that is little."""
+        return self._client.remarks()
 
     def close(self) -> None:
         """Close the connections."""
