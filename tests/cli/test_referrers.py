@@ -11,7 +11,7 @@ import pytest
 from tests.archives import ONE, TWO, artifact, blob, image, index, sha256, signature
 from tests.webregistry import MemoryRegistry
 
-from .conftest import Lading
+from .conftest import IMAGE, SAMPLE, Lading
 
 APP = image(ONE)
 MULTI = index(APP, image(TWO, architecture="arm64"))
@@ -122,3 +122,11 @@ def test_a_missing_one_is_a_warning_and_under_strict_an_error(
     assert f"referrer {SBOM.digest}: of {APP.digest} stays behind: blob {sha256(b'sbom')}" in done.err
     assert "with 1 referrer)" in done.out
     assert lading(*words, "--referrers", "--strict").code == 5
+
+
+def test_a_place_that_does_not_tell_is_named(lading: Lading, tmp_path: Path) -> None:
+    done = lading("copy", SAMPLE, IMAGE, str(tmp_path / "a.tar"), "--referrers")
+    assert done.code == 0
+    assert "sample:: does not tell what refers to its images" in done.err
+    assert "does not tell" not in lading("copy", SAMPLE, IMAGE, str(tmp_path / "a.tar")).err
+    assert "does not tell" not in lading("import", str(tmp_path / "a.tar"), "--referrers").err

@@ -18,7 +18,8 @@ from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.image import ProvenImage
+from toolkit.image import Finding, ProvenImage
+from toolkit.place import Place
 from toolkit.platform import Platform
 from toolkit.ports import Gathers, Lands, Sink, Source
 from toolkit.reading import Reading
@@ -29,6 +30,7 @@ from toolkit.settings import Settings, load_settings
 if TYPE_CHECKING:
     from toolkit.outline import Listing
 
+TELL_REFERRERS = frozenset({"oci", "docker", "", "docker-archive", "oci-archive"})  # kinds of places
 SERVES = {row.name: row.serves for row in FORMATS}
 
 format_option = click.option(
@@ -123,9 +125,18 @@ def carry(
         source.gather(asked, _direct(target.sink, wishes))
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
         announced = Announced(packed, progress)
-        return copy(
+        images = copy(
             announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
         )
+    return _with_silence(images, source.place) if wishes.reading.referrers else images
+
+
+def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
+    """Say of a place that has no way to tell what refers to an image that it was asked in vain."""
+    if Place.parse(place).scheme in TELL_REFERRERS:
+        return images
+    silence = Finding(place, "does not tell what refers to its images", "note")
+    return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
 def _direct(sink: Sink, wishes: Wishes) -> Lands | None:

@@ -22,7 +22,7 @@ from toolkit.stores.registry.documents import ACCEPT, Documents, blob_size
 from toolkit.stores.registry.pages import pages
 
 INDEX_ONLY = {"Accept": mediatype.OCI_INDEX}
-ABSENT = frozenset({400, 403, 405, 406, 501})  # and 404: what registries answer to an API they do not know
+ABSENT = frozenset({400, 405, 406, 501})  # and 404: what registries answer to an API they do not know
 
 
 class RepositoryReferrers:
