@@ -54,6 +54,8 @@ class ExportLayer(LadingTask):
         source = _source(self)
         layer = source.layer(self.layer)
         self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+        for remark in source.remarks() if isinstance(source, Remarks) else ():
+            LOG.info("%s: %s", remark.subject, remark.problem)
 
 
 class ImageTask(LadingTask):
@@ -67,8 +69,14 @@ class ImageTask(LadingTask):
 
     @property
     def place(self) -> str:
-        """Return the URI of the source that has the image, with its path absolute; raises NotFound."""
-        return settled(self.source or self.settings.source, self.tag, self.settings)
+        """Return the URI of the source that has the image, with its path absolute; raises NotFound.
+
+        It is looked for once in a run: what the run itself brings to another place makes no difference.
+        """
+        key = self.source or self.settings.source, self.tag
+        if key not in PLACES:
+            PLACES[key] = settled(*key, self.settings)
+        return PLACES[key]
 
     @property
     def path(self) -> Path:
@@ -198,6 +206,7 @@ class ExportImage(ImageTask):
 
 LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
+PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
 
 

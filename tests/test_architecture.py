@@ -28,6 +28,7 @@ FLOORS = {
     "toolkit.reference": 2,
     "toolkit.model": 2,
     "toolkit.luigi_files": 2,
+    "toolkit.registry_mirrors": 2,
     "toolkit.settings": 2,
     "toolkit.reading": 2,
     "toolkit.ancestry": 3,
@@ -77,7 +78,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "requests": (),
     "subprocess": (),
     "pickle": (),
-    "docker": ("toolkit.stores.engine", "toolkit.stores.registry_auth"),
+    "docker": ("toolkit.stores.engine", "toolkit.stores.registry_logins"),
     "click": ("toolkit.cli",),
     "rich": ("toolkit.cli",),
 }

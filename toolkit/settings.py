@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.reading import Reading
+
+if TYPE_CHECKING:
+    from toolkit.registry_mirrors import Rows
 
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
@@ -38,6 +41,7 @@ class Settings:
     referrers: bool = False  # signatures, SBOMs and attestations travel with their images
     limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
+    mirrors: Rows = ()  # of registries, from [lading.mirrors]: who is asked before them
 
     @property
     def reading(self) -> Reading:
@@ -59,12 +63,14 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
     from toolkit.luigi_files import LuigiParser
+    from toolkit.registry_mirrors import read_mirrors
 
     parser = LuigiParser(SECTION, READERS, environ)
     for path in files:
         parser.merge(path)
     parser.refuse_unknown()
-    return Settings(**{name: parser.value(name) for name in READERS if parser.spelling(name)})
+    found = {name: parser.value(name) for name in READERS if parser.spelling(name)}
+    return Settings(**found, mirrors=read_mirrors(parser))
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:

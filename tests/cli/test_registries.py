@@ -83,6 +83,49 @@ def test_failures_are_one_sentence_with_their_exit_code(
     assert lading("ls", "docker:app").code == 2
 
 
+def test_a_name_alone_is_pulled_from_the_registry_that_it_says(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    name = f"{web.host}/team/app:1"
+    done = lading("export", name, "-o", str(tmp_path / "app.tar"))
+    assert done.code == 0
+    assert lading("ls", str(tmp_path / "app.tar"), "--json").json["images"][0]["names"] == [name]
+    absent = lading("export", f"{web.host}/team/app:9", "-o", str(tmp_path / "x.tar"))
+    assert absent.code == 3
+    assert f"it is not in docker://{web.host}/team/app; near it: " in absent.last
+
+
+def test_where_the_registry_cannot_be_asked_all_that_was_tried_is_told(lading: Lading, home: Path) -> None:
+    done = lading("export", "app:1", "-o", "x.tar")
+    assert done.code == 7
+    assert done.last == (
+        f"error: image app:1: the embedded store oci:{home}/store is not there yet, the Docker engine at "
+        "unix:///no/engine is not there: no such socket, and docker://docker.io/library/app cannot be asked: "
+        "no such host; name a source (--from graph:PATH, or [lading] source), or import a bundle first"
+    )
+    assert lading("export", "192ecff0be21", "-o", "x.tar").code == 3
+
+
+def test_the_mirror_that_served_is_told_and_the_one_that_did_not(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    web.push("cache/library/app:1", APP)
+    rows = f"[lading.mirrors]\ndocker.io = {web.host}/none, {web.host}/cache\n"
+    (tmp_path / "luigi.cfg").write_text(rows)
+    for source in ((), ("--from", "docker://docker.io")):
+        done = lading("export", "app:1", *source, "-o", str(tmp_path / "app.tar"))
+        assert done.code == 0
+        told = [
+            f"note: mirror {web.host}: does not have none/library/app:1",
+            f"note: image app:1: comes from the mirror {web.host}/cache/library/app",
+        ]
+        assert [line for line in done.err.splitlines() if "mirror" in line] == told
+    (tmp_path / "luigi.cfg").write_text("[lading.mirrors]\ndocker.io = https://mirror.example\n")
+    done = lading("export", "app:1", "-o", str(tmp_path / "app.tar"))
+    assert done.code == 2
+    assert done.last.startswith("error: luigi.cfg: [lading.mirrors] docker.io: has as its mirror number 1 ")
+
+
 class Limited(MemoryRegistry):
     """A registry that has few requests left for us."""
 

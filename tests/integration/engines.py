@@ -137,7 +137,7 @@ class Registry(Daemon):
     """A registry of docker/distribution on this machine alone, which takes manifests of schema 1 too.
 
     With `login`, one needs USERNAME and PASSWORD; with `tls`, it shows a certificate that is signed by an
-    authority of its own, `authority`.
+    authority of its own, `authority`. With `cache_of` it is a mirror of that host, which fetches what it lacks.
     """
 
     programs = ("docker-registry", "setpriv", "openssl")
@@ -152,9 +152,9 @@ compatibility: {{schema1: {{enabled: true}}}}
 {auth}
 """
 
-    def __init__(self, *, login: bool = False, tls: bool = False) -> None:
+    def __init__(self, *, login: bool = False, tls: bool = False, cache_of: str = "") -> None:
         super().__init__()
-        self.login, self.tls = login, tls
+        self.login, self.tls, self.cache_of = login, tls, cache_of
         self.root = self.home / "storage"
         self.authority = self.home / "ca.crt"
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
@@ -165,6 +165,8 @@ compatibility: {{schema1: {{enabled: true}}}}
         if self.login:
             (self.home / "htpasswd").write_text(self.HTPASSWD)
             auth = f"auth: {{htpasswd: {{realm: tests, path: {self.home}/htpasswd}}}}"
+        if self.cache_of:
+            auth += f"\nproxy: {{remoteurl: 'http://{self.cache_of}'}}"
         if self.tls:
             self._certify()
             tls = f", tls: {{certificate: {self.home}/host.crt, key: {self.home}/host.key}}"

@@ -114,6 +114,17 @@ def test_a_silent_server_is_not_waited_for(transport: Transport) -> None:
             transport.ask("GET", url, repeat=False)
 
 
+def test_a_host_that_takes_no_connection_is_not_tried_again(slept: list[float]) -> None:
+    hasty = Transport(patience=Patience(sleep=slept.append), timeouts=(0.2, 5.0))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(2):  # who come first are kept waiting, and nobody else is
+            stack.enter_context(waiting := socket.socket()).setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(RegistryError, match="no connection can be made"):
+            hasty.ask("GET", f"http://127.0.0.1:{full.getsockname()[1]}/")
+    assert slept == []
+
+
 def test_a_document_has_a_bound(serve: Serve, transport: Transport) -> None:
     web = serve(lambda _: Reply(200, b"x" * 4096, endless=True))
     with pytest.raises(UnsafeArchive, match="more than 10000 bytes"):

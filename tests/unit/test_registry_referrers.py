@@ -228,7 +228,7 @@ def test_a_tag_of_cosigns_that_leads_to_something_huge_is_told(web: MemoryRegist
     config = described(NOTHING, CONFIG)
     huge = {**described(b"x", "application/octet-stream"), "size": 17 << 30}
     raw = encode({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [huge]})
-    web.manifests["app", TAG] = (MANIFEST, raw)
+    web.manifests["app", TAG] = web.manifests["app", sha256(raw)] = (MANIFEST, raw)
     web.blobs["app", sha256(NOTHING)] = NOTHING
 
     def odd(asked: Asked) -> Reply | None:

@@ -55,7 +55,7 @@ def told(method: str, url: str, proxy: Proxy | None = None, *, began: bool = Tru
         raise _of_proxy(proxy, error, method, url) from None
     except exceptions.SSLError as error:
         raise failure(method, url, f"cannot be trusted: {_reason(error)}", AUTHORITY) from None
-    except (exceptions.NameResolutionError, exceptions.NewConnectionError) as error:
+    except (exceptions.NewConnectionError, exceptions.ConnectTimeoutError) as error:
         raise failure(method, url, _absence(error), "", NOBODY) from None
     except exceptions.TimeoutError:
         problem = "no more bytes came in time" if began else "no answer came in time"

@@ -122,6 +122,14 @@ class Client:
             return []
         return [Finding(self.address.host, f"{self.allowance}; {self._doorman.counted()}", NOTE)]
 
+    def served_by(self, path: str) -> str:  # noqa: ARG002 - MirroredClient's
+        """Return the mirror that the manifest of this path came from, empty for none."""
+        return ""
+
+    def missed(self, repository: str) -> str:  # noqa: ARG002
+        """Tell what others said who were asked for a repository, as the end of a sentence."""
+        return ""
+
     def close(self) -> None:
         """Close the connections."""
         self.transport.close()

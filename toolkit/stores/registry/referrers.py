@@ -1,5 +1,8 @@
 """What a repository says refers to a manifest: its referrers API, else the list under a tag; cosign's tags.
 
+All this is asked of the registry itself, not of its mirrors, as which tags there are is: a mirror may have
+only some of it. What it leads to is then asked for by its digest, wherever that comes from.
+
 Source: OCI distribution-spec 1.1 (spec.md, Listing Referrers, Unavailable Referrers API). Nothing is asked
 to be filtered, so that OCI-Filters-Applied says nothing.
 """
@@ -45,7 +48,8 @@ class RepositoryReferrers:
     def artifact(self, claim: Claim) -> ModernImage:
         """Return what a digest or tag leads to; raises MissingMember where not all of it is there."""
         documents = Documents(self._client, self._repository)
-        image = documents.image((), documents.top(claim.reference))
+        reference = str(Digest.of(self._tagged("GET", claim.tag).body)) if claim.tag else claim.reference
+        image = documents.image((), documents.top(reference))
         if not isinstance(image, ModernImage):
             raise Unsupported(f"manifest {claim.reference}", "is of schema 1")
         for layer in image.layers:
@@ -57,9 +61,7 @@ class RepositoryReferrers:
             return found
         self._has_api = False
         try:
-            answer = self._client.ask(
-                "GET", self._path(list_tag(subject)), self._repository, headers=INDEX_ONLY
-            )
+            answer = self._tagged("GET", list_tag(subject))
         except NotFound:
             return []
         return _index(answer, f"tag {list_tag(subject)}").manifests
@@ -85,10 +87,14 @@ class RepositoryReferrers:
 
     def _has(self, tag: str) -> bool:
         try:
-            self._client.ask("HEAD", self._path(tag), self._repository, headers=ACCEPT)
+            self._tagged("HEAD", tag)
         except NotFound:
             return False
         return True
+
+    def _tagged(self, method: str, tag: str) -> Answer:
+        url = f"{self._client.base}/v2/{self._repository}/manifests/{tag}"
+        return self._client.ask(method, url, self._repository, headers=ACCEPT)
 
     def _must_be_there(self, layer: Layer) -> None:
         if layer.digest is None or layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES:
@@ -101,9 +107,6 @@ class RepositoryReferrers:
         if size != layer.size:
             raise Mismatch(f"blob {layer.digest}", "size", "the registry says so", size, layer.size)
         self._there.add((layer.digest, layer.size))
-
-    def _path(self, reference: str) -> str:
-        return f"/v2/{self._repository}/manifests/{reference}"
 
 
 def _is_index(answer: Answer) -> bool:
