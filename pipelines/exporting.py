@@ -53,7 +53,7 @@ class ExportLayer(LadingTask):
         """Read, prove, write."""
         source = _source(self)
         layer = source.layer(self.layer)
-        self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+        self.output().staging.stage(source, layer, Meter(self, "reading"))
         for remark in source.remarks() if isinstance(source, Remarks) else ():
             LOG.info("%s: %s", remark.subject, remark.problem)
 
@@ -152,7 +152,8 @@ class AssembleBundle(ImageTask):
             [self.tag],
             platform=self.wanted,
             strict=self.settings.strict,
-            progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
+            progress=Meter(self, "writing"),
+            jobs=self.settings.jobs,
         )
         remarks = source.remarks() if isinstance(source, Remarks) else ()
         facts = Report.of(str(self.path), proven, remarks).to_json()

@@ -5,7 +5,7 @@ The docstrings are the contract; `tests/conformance.py` holds every implementati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -25,6 +25,13 @@ class Content(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Yield the bytes in order. A block is valid until the next one is asked for."""
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """Content that comes over a network, and goes on where it broke off."""
+
+    resumed: Callable[[int], object]  # called with how many bytes had come, each time that it goes on
 
 
 class Source(Protocol):
@@ -155,6 +162,14 @@ class HoldsReferrers(Protocol):
     """A source that can tell what refers to an image: signatures, SBOMs, attestations."""
 
     referrers: bool  # they travel with their images, and are no images of their own; else nobody looks
+
+
+@runtime_checkable
+class Mounts(Protocol):
+    """A sink that may take a blob over from another repository of its own."""
+
+    def is_mounted(self, layer: Layer) -> bool:
+        """Tell whether a blob that is present came so, in this delivery."""
 
 
 @runtime_checkable

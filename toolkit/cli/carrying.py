@@ -15,12 +15,13 @@ from toolkit.cli import options
 from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
-from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
+from toolkit.event import Tell
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
 from toolkit.platform import Platform
+from toolkit.plumbing.followed import FollowedLands
 from toolkit.ports import Gathers, Lands, Sink, Source
 from toolkit.reading import Reading
 from toolkit.reference import meaning
@@ -51,6 +52,7 @@ OPTIONS = (
     options.referrers_option,
     options.compression_option,
     options.level_option,
+    options.jobs_option,
     options.limit_rate_option,
     options.strict_option,
 )
@@ -64,6 +66,7 @@ class Wishes:
     platform: Platform | None
     compression: str | None
     level: int | None
+    jobs: int  # blobs at once; 0 is as many as suits the places
     limit_rate: int | None
     strict: bool
     reading: Reading
@@ -82,6 +85,7 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = load_settings()
         words["strict"] = words["strict"] or settings.strict
         words["reading"] = words["reading"].or_else(Reading(referrers=settings.referrers))
+        words["jobs"] = words["jobs"] or settings.jobs
         wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
         return command(**words, wishes=wishes)
 
@@ -107,7 +111,7 @@ def carry(
     target: Target,
     references: Sequence[str],
     wishes: Wishes,
-    progress: Progress,
+    progress: Tell,
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
 
@@ -122,11 +126,16 @@ def carry(
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
     if isinstance(source, Gathers):
-        source.gather(asked, _direct(target.sink, wishes))
+        source.gather(asked, _direct(target.sink, wishes, progress))
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
-        announced = Announced(packed, progress)
         images = copy(
-            announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
+            packed,
+            target.sink,
+            asked,
+            platform=wishes.platform,
+            strict=wishes.strict,
+            progress=progress,
+            jobs=wishes.jobs,
         )
     return _with_silence(images, source.place) if wishes.reading.referrers else images
 
@@ -139,10 +148,10 @@ def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
     return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
-def _direct(sink: Sink, wishes: Wishes) -> Lands | None:
+def _direct(sink: Sink, wishes: Wishes, progress: Tell) -> Lands | None:
     """Return the sink where layers may go into it as they come: nothing will look at them, or refuse them."""
     is_plain = wishes.compression is None and wishes.level is None and not wishes.strict
-    return sink if is_plain and isinstance(sink, Lands) else None
+    return FollowedLands(sink, progress) if is_plain and isinstance(sink, Lands) else None
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
@@ -153,12 +162,12 @@ def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Sourc
     return Renamed(source, Renaming.of(tags, asked))
 
 
-def _packed(source: Source, wishes: Wishes, progress: Progress) -> AbstractContextManager[Source]:
+def _packed(source: Source, wishes: Wishes, progress: Tell) -> AbstractContextManager[Source]:
     if wishes.compression is None and wishes.level is None:
         return nullcontext(source)
     from toolkit.operations.recompress import recompressed
 
-    return recompressed(source, wishes.compression, wishes.level, progress)
+    return recompressed(source, wishes.compression, wishes.level, progress, wishes.jobs)
 
 
 def everything(source: Source) -> list[str]:

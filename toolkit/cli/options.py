@@ -17,7 +17,7 @@ from toolkit.place import AUTO, SCHEMES, Place
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Remarks, Source
 from toolkit.reading import Reading
-from toolkit.settings import Settings, read_rate
+from toolkit.settings import MOST_JOBS, Settings, read_rate
 
 place_argument = click.argument("place", metavar="PLACE")
 reference_argument = click.argument("reference", metavar="REF")
@@ -50,6 +50,14 @@ referrers_option = click.option(
     "--referrers",
     is_flag=True,
     help="Take along what refers to an image: signatures, SBOMs, attestations, also by cosign's tags.",
+)
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, MOST_JOBS),
+    callback=lambda ctx, param, value: value or 0,  # noqa: ARG005
+    help="Work on N layers at once.  [default: as many as there are processors, at most 8; with a registry 6 "
+    "at least]",
 )
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.errors import StoreError, ToolkitError
+from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, SourceImage
-from toolkit.operations.copy import Progress, watched
 from toolkit.operations.verify import as_finding
 from toolkit.outline import Listing
+from toolkit.plumbing.followed import followed
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Source
@@ -51,7 +52,7 @@ def check_up(
     rescue: Callable[[], Source],
     *,
     fast: bool = False,
-    progress: Progress | None = None,
+    progress: Tell = nobody,
 ) -> list[Checked]:
     """Look at every image of a place; unless `fast`, read every layer and compare it with its digest.
 
@@ -103,18 +104,20 @@ def _rescued(source: Source, listing: Listing) -> Sequence[Layer] | None:
     if isinstance(image, Finding):
         return None
     seen = _Seen()
-    _read(source, image.layers, seen, None)
+    _read(source, image.layers, seen, nobody)
     return None if seen.failures else image.layers
 
 
-def _read(source: Source, layers: Sequence[Layer], seen: _Seen, progress: Progress | None) -> None:
+def _read(source: Source, layers: Sequence[Layer], seen: _Seen, progress: Tell) -> None:
     """Read layers, each once, and note those that are not what they are recorded as."""
+    once = tuple({layer.key: layer for layer in layers}.values())
+    progress(BlobsExpected(once))
 
     def check(layer: Layer) -> None:
         try:
-            with source.open(layer) as content:
-                transfer(watched(content, layer, progress), layer, nowhere)
+            with source.open(layer) as content, followed(content, layer, progress) as told:
+                transfer(told, layer, nowhere)
         except ToolkitError as error:
             seen.failures[layer.key] = as_finding(error)
 
-    in_parallel(check, list({layer.key: layer for layer in layers}.values()), size=lambda layer: layer.size)
+    in_parallel(check, once, size=lambda layer: layer.size)

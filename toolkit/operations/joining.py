@@ -10,7 +10,7 @@ from toolkit.errors import NotFound, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Content, Remarks, Source
+from toolkit.ports import Content, Distant, Remarks, Source
 from toolkit.reference import near
 
 ADVICE = "ask for one by its digest or ID, and name it with --tag"
@@ -25,6 +25,7 @@ class Joined:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self.place = " and ".join(source.place for source in sources)
+        self.at_once = max((each.at_once for each in sources if isinstance(each, Distant)), default=0)
 
     def listings(self) -> list[Listing]:
         """List all images, each once, named ones first."""

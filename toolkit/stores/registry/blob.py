@@ -7,7 +7,7 @@ are the right ones is proven where they arrive (toolkit.plumbing.streams.transfe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, RegistryError
@@ -25,6 +25,7 @@ class Blob:
 
     def __init__(self, client: Client, repository: str, path: str, digest: Digest, size: int) -> None:
         self.size, self.subject = size, f"blob {digest}"
+        self.resumed: Callable[[int], object] = lambda done: None  # noqa: ARG005 - nobody listens yet
         self._client, self._repository, self._path = client, repository, path
 
     def blocks(self) -> Iterator[Block]:
@@ -55,6 +56,7 @@ class Blob:
             if not series.again():
                 problem = f"ends after {done} bytes, expected {self.size}"
                 raise failure or CorruptContent(self.subject, problem, "the registry cut it short")
+            self.resumed(done)
 
     def _from(self, done: int) -> Iterator[bytes]:
         """Yield what follows the first `done` bytes, of one answer."""
