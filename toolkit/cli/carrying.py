@@ -192,11 +192,20 @@ def _failure(source: Source, listing: Listing) -> ToolkitError:
 
 
 def tell(
-    output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
+    output: Output,
+    source: Source,
+    target: Target,
+    images: Sequence[ProvenImage],
+    facts: dict[str, Any],
+    *,
+    noticed: Sequence[Finding] = (),
 ) -> None:
-    """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
+    """Print what was carried, where to, which engines read it there, and what was `noticed` before.
+
+    `facts` begin the document.
+    """
     images = target.kept(images)
-    found = [*options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
+    found = [*noticed, *options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms
