@@ -100,12 +100,13 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
 
 def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.plumbing.http import Transport
+    from toolkit.plumbing.partials import Partials
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.store import RegistryStore
 
-    address = Address.parse(place.path)
-    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place))
+    address, partials = Address.parse(place.path), Partials(settings.home / "partial")
+    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place), partials)
 
 
 def _registry_sink(place: Place, settings: Settings) -> Sink:

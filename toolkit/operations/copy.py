@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from toolkit.errors import CorruptContent
+from toolkit.errors import CorruptContent, Spoiled
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
@@ -14,6 +15,7 @@ from toolkit.ports import Block, Content, Loses, Names, Proves, Sink, Source
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
+T = TypeVar("T")
 Progress = Callable[[Layer, int], None]  # a layer, and how many more of its bytes have passed
 
 
@@ -42,8 +44,11 @@ def copy(
         def carry(layer: Layer) -> Proof:
             if proof := sink.present(layer):
                 return proof
-            with source.open(layer) as content:
+
+            def take(content: Content, progress: Progress | None) -> Proof:
                 return receiver.write(layer, watched(content, layer, progress))
+
+            return taken(source, layer, take, progress)
 
         proofs = in_parallel(carry, layers, size=lambda layer: layer.size, jobs=jobs_for(source, sink))
         by_key = dict(zip((layer.key for layer in layers), proofs, strict=True))
@@ -80,6 +85,33 @@ def _known(source: Source, layers: Sequence[Layer]) -> dict[str, Proof]:
             with source.open(layer) as content:
                 known[layer.key] = transfer(content, layer, nowhere)
     return known
+
+
+def taken(
+    source: Source,
+    layer: Layer,
+    take: Callable[[Content, Progress | None], T],
+    progress: Progress | None,
+) -> T:
+    """Return what `take` makes of a layer's content; once more where what was kept of it was wrong.
+
+    `take` tells the progress that it is given, which takes back what passed in vain.
+    """
+    passed = 0
+
+    def count(of: Layer, more: int) -> None:
+        nonlocal passed
+        passed += more
+        if progress:
+            progress(of, more)
+
+    try:
+        with source.open(layer) as content:
+            return take(content, progress and count)
+    except Spoiled:
+        count(layer, -passed)
+        with source.open(layer) as content:
+            return take(content, progress)
 
 
 def watched(content: Content, layer: Layer, progress: Progress | None) -> Content:

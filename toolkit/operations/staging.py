@@ -22,7 +22,7 @@ from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Layer, Proof
-from toolkit.operations.copy import Progress, watched
+from toolkit.operations.copy import Progress, taken, watched
 from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
@@ -156,8 +156,10 @@ def _held_claim(path: Path) -> int:
 
 
 def _staged(source: Source, layer: Layer, path: Path, progress: Progress | None) -> Proof:
-    with source.open(layer) as content:
-        proof = _shared(content, layer, path, progress) or _written(content, layer, path, progress)
+    def take(content: Content, progress: Progress | None) -> Proof:
+        return _shared(content, layer, path, progress) or _written(content, layer, path, progress)
+
+    proof = taken(source, layer, take, progress)
     if layer.v1 is not None:
         write_atomically(path.with_name("json"), layer.v1.raw)
     stamp = Stamp.of(path)

@@ -17,7 +17,7 @@ from toolkit.digest import Digest, Hash, new_hash
 from toolkit.errors import StoreError
 from toolkit.image import Layer, Proof
 from toolkit.model import Descriptor
-from toolkit.operations.copy import Progress, watched
+from toolkit.operations.copy import Progress, taken, watched
 from toolkit.plumbing.compressing import Compressor
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing
@@ -95,16 +95,22 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         return in_parallel(work, todo, lambda pair: pair[0].size, self._compressor.jobs, self._given_up.set)
 
     def _made(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
+        def take(content: Content, progress: Progress | None) -> Transcoded:
+            return self._packed(spool, watched(content, layer, progress), layer, compression)
+
+        return taken(self._source, layer, take, self._tell)
+
+    def _packed(self, spool: Spool, content: Content, layer: Layer, compression: str) -> Transcoded:
         algorithm = layer.digest.algorithm if layer.digest else "sha256"
         packed, plain, made = new_hash(algorithm), new_hash(), new_hash()
         added: list[Piece] = []
-        with self._source.open(layer) as content:
-            blocks = _hashed(watched(content, layer, self._tell).blocks(), packed)
-            unpacked = _hashed(decompressed(blocks, compression, f"layer {layer.key}"), plain)
-            with closing(self._compressor.compressed(unpacked)) as pieces:
-                for piece in pieces:
-                    added.append(self._add(spool, piece, layer))
-                    made.update(piece)
+        unpacked = _hashed(
+            decompressed(_hashed(content.blocks(), packed), compression, f"layer {layer.key}"), plain
+        )
+        with closing(self._compressor.compressed(unpacked)) as pieces:
+            for piece in pieces:
+                added.append(self._add(spool, piece, layer))
+                made.update(piece)
         digest = Digest("sha256", plain.hexdigest())
         proof = compared(
             layer, Proof(Digest(algorithm, packed.hexdigest()), content.size, digest, compression)

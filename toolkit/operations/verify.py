@@ -8,7 +8,7 @@ from dataclasses import replace
 from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
-from toolkit.operations.copy import Progress, watched
+from toolkit.operations.copy import Progress, taken, watched
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.parallel import in_parallel
@@ -43,12 +43,14 @@ def verify(
     proofs: dict[str, Proof] = {}
 
     def check(layer: Layer) -> list[Finding]:
-        meter = SizeMeter()
+        def take(content: Content, progress: Progress | None) -> list[Finding]:
+            meter = SizeMeter()
+            write = meter if layer.v1 else nowhere
+            proofs[layer.key] = transfer(watched(content, layer, progress), layer, write)
+            return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
+
         try:
-            with source.open(layer) as content:
-                write = meter if layer.v1 else nowhere
-                proofs[layer.key] = transfer(watched(content, layer, progress), layer, write)
-                return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
+            return taken(source, layer, take, progress)
         except ToolkitError as error:
             return [as_finding(error)]
 
