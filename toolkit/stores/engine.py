@@ -197,7 +197,6 @@ def _client(host: Host) -> Any:  # noqa: ANN401 - the package has no types
     from docker import APIClient
     from docker.errors import DockerException
     from docker.tls import TLSConfig
-    from urllib3.util.ssl_ import create_urllib3_context
 
     try:
         tls = None
@@ -208,8 +207,8 @@ def _client(host: Host) -> Any:  # noqa: ANN401 - the package has no types
     except (DockerException, ValueError) as error:
         said = str(error).replace(host.url, str(host))[:SAID_LIMIT]
         raise StoreError(f"the Docker engine at {host}", f"cannot be reached: {said}") from error
-    if tls:
-        context = as_engines_trust(create_urllib3_context())
+    if host.tls and host.tls.verify:
+        context = as_engines_trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         client.get_adapter(client.base_url).init_poolmanager(1, 1, ssl_context=context)
     return client
 
