@@ -82,7 +82,7 @@ def begun(folder: Path, words: Sequence[str], number: int = 0) -> subprocess.Pop
     environ = {
         **os.environ,
         "LADING_HOME": str(folder / "home"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     command = [sys.executable, "-c", RUN, str(number), *words]
     return subprocess.Popen(

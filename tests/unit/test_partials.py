@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.downloads import BROKE_OFF, CONTENT, DIGEST, MB, NAME, Clock, download, ended, laid
 from tests.neighbours import neighbour
+from toolkit.digest import Digest
 from toolkit.errors import RegistryError
 from toolkit.plumbing import kept as kept_module
 from toolkit.plumbing import partials
@@ -143,3 +145,19 @@ def test_without_a_folder_nothing_is_kept() -> None:
         clock.now += 1000
         kept.append(b"first", 0)
         assert kept.end == 0
+
+
+def test_many_at_once_get_in_nobodys_way_and_leave_nothing(folder: Path) -> None:
+    clock = Clock()
+    shared = Partials(folder, clock)
+
+    def often(number: int) -> None:
+        digest = Digest.of(bytes([number]))
+        for _ in range(25):
+            with shared.keeping(digest, len(CONTENT)) as kept:
+                clock.now += 1000
+                kept.append(b"first", 0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(often, range(8)))
+    assert not folder.parent.exists()

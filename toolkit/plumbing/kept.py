@@ -90,7 +90,8 @@ class Kept:
     def _begin(self, offset: int) -> None:
         self._since = NEVER  # nobody is asked again
         if (handle := self._opened(self._size - offset)) is not None:
-            os.ftruncate(handle, 0)
+            if os.fstat(handle).st_size:  # ext4 writes a file out at once that was truncated to nothing
+                os.ftruncate(handle, 0)
             write_at(handle, offset.to_bytes(HEAD), 0)
             self._handle, self.start, self.end, self._looked = handle, offset, offset, offset
 
