@@ -1,7 +1,8 @@
-"""Make a legacy store to measure with: Docker 1.9 on aufs, four layers of about the same size.
+"""Make a legacy store to measure with: Docker 1.9 on aufs, four or eight layers of about the same size.
 
     python benchmarks/make_input.py DIR --large     files of 100 KB and more on average
     python benchmarks/make_input.py DIR --small     more than 30,000 files of about 10 KB
+    python benchmarks/make_input.py DIR --eight     as large, in eight layers
 
 The same seed gives the same bytes. Beside the store, `expected.json` holds the reference, each
 layer's diffID and the size of all tars: they are computed here, while the headers are written,
@@ -26,7 +27,6 @@ from fastcrc import crc64
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LAYERS = 4
 FILES_PER_FOLDER = 200
 MTIME = 1_400_000_000
 POOL = 16 << 20
@@ -35,15 +35,17 @@ BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How big the files of a layer are (bytes, both ends included)."""
+    """How big the files of a layer are (bytes, both ends included), and how many layers there are."""
 
     name: str
     smallest: int
     largest: int
+    layers: int = 4
 
 
 LARGE = Shape("large", 64 << 10, 448 << 10)
 SMALL = Shape("small", 5 << 10, 15 << 10)
+EIGHT = Shape("eight", 64 << 10, 448 << 10, layers=8)
 
 
 def ustar(name: str, size: int, kind: bytes) -> bytes:
@@ -192,9 +194,9 @@ def make_image(root: Path, shape: Shape, size: int, seed: int) -> dict[str, obje
     """One layer after the other, base first, and its name; returns what `expected.json` holds."""
     ids: list[str] = []
     splits: list[TarSplit] = []
-    for layer in range(LAYERS):
+    for layer in range(shape.layers):
         id_ = hashlib.sha256(f"{seed} {shape.name} {layer}".encode()).hexdigest()
-        splits.append(make_layer(root, id_, contents(shape, seed, layer, size // LAYERS), layer))
+        splits.append(make_layer(root, id_, contents(shape, seed, layer, size // shape.layers), layer))
         json_ = v1_json(id_, ids[-1] if ids else None, layer)
         write_private(root / "graph" / id_ / "json", compact(json_))
         (root / "aufs/layers" / id_).write_text("".join(f"{ancestor}\n" for ancestor in reversed(ids)))
@@ -225,6 +227,7 @@ def main() -> None:
     shape = parser.add_mutually_exclusive_group(required=True)
     shape.add_argument("--large", dest="shape", action="store_const", const=LARGE)
     shape.add_argument("--small", dest="shape", action="store_const", const=SMALL)
+    shape.add_argument("--eight", dest="shape", action="store_const", const=EIGHT)
     parser.add_argument("--megabytes", type=int, default=1000, help="of content, over all layers")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()

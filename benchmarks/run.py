@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from make_input import LARGE, SMALL, Shape
+from make_input import EIGHT, LARGE, SMALL, Shape
 from timing import PEAK_ALLOWED, Command, Limit, Measured, Row, measure, timed
 
-from tests.integration.engines import Dockerd
+from tests.integration.engines import Dockerd, Registry
 from tests.integration.workplace import EngineMissing
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ class Bench:
         """An embedded store that holds the image of large files."""
         return self.folder / "layout"
 
-    @property
-    def packed(self) -> Path:
+    def packed(self, shape: Shape) -> Path:
         """A bundle of the same image, its layers compressed."""
-        return self.folder / "packed.tar"
+        return self.folder / f"packed-{shape.name}.tar"
 
     @property
     def one_layer(self) -> Path:
@@ -65,8 +64,8 @@ class Bench:
         return self.folder / "one.tar"
 
     def prepare(self, megabytes: int) -> None:
-        """Make what is not there yet: both legacy stores, a bundle of each, one embedded store."""
-        for shape in (LARGE, SMALL):
+        """Make what is not there yet: legacy stores, a bundle of each, one embedded store."""
+        for shape in (LARGE, SMALL, EIGHT):
             if not (self.store(shape) / "expected.json").exists():
                 shutil.rmtree(self.store(shape), ignore_errors=True)
                 make_input(self.store(shape), shape, megabytes)
@@ -74,8 +73,10 @@ class Bench:
                 timed(self.export(shape, self.bundle(shape)))
         if not self.layout.exists():
             timed(["lading", "import", str(self.bundle(LARGE)), "--into", f"oci:{self.layout}"])
-        if not self.packed.exists():
-            timed(["lading", "copy", str(self.bundle(LARGE)), str(self.packed), "--compression", "gzip"])
+        for shape in (LARGE, EIGHT):
+            if not self.packed(shape).exists():
+                packed = ["--format", "oci", "--compression", "gzip"]
+                timed(["lading", "copy", str(self.bundle(shape)), str(self.packed(shape)), *packed])
         if not self.one_layer.exists():
             tar = self.folder / "rootfs.tar"
             timed(["tar", "-C", str(self.store(LARGE) / "aufs"), "-cf", str(tar), "diff"])
@@ -185,9 +186,44 @@ class Bench:
         theirs = ["openssl", "dgst", "-sha256", str(bundle)]
         return Row(work, ["lading", "verify", str(bundle)], theirs, "openssl", limit)
 
+    def registry_rows(self, full: str, empty: str, root: Path) -> list[Row]:
+        """What is measured against a registry that has the images, and one that is empty, its disk `root`."""
+        rows = []
+        for shape, factor in ((LARGE, 1.0), (EIGHT, 1.5)):
+            # What Docker loads; and what no other tool looks into, where we prove the diffIDs as well.
+            rows.append(self.pulled(shape, full, "universal", "docker-archive", factor))
+            rows.append(self.pulled(shape, full, "oci", "oci-archive", 1.0))
+            rows.append(self.pushed(shape, empty, root, factor))
+        return rows
+
+    def pulled(self, shape: Shape, host: str, format_: str, transport: str, factor: float) -> Row:
+        """Registry to bundle."""
+        ours, theirs = self.folder / "pulled-ours.tar", self.folder / "pulled-theirs.tar"
+        there = f"docker://{host}/{name(shape)}"
+        return Row(
+            f"registry -> {transport}, {shape.layers} layers",
+            ["lading", "copy", there, name(shape), str(ours), "--format", format_],
+            [*skopeo_copy(there, f"{transport}:{theirs}:{name(shape)}"), "--src-tls-verify=false"],
+            "skopeo",
+            Limit("at least", factor),
+            (ours, theirs),
+        )
+
+    def pushed(self, shape: Shape, host: str, root: Path, factor: float) -> Row:
+        """Bundle to registry, which has nothing of it."""
+        bundle, there = str(self.packed(shape)), f"docker://{host}/{name(shape)}"
+        return Row(
+            f"oci-archive -> registry, {shape.layers} layers",
+            ["lading", "copy", bundle, name(shape), there],
+            [*skopeo_copy(f"oci-archive:{bundle}:{name(shape)}", there), "--dest-tls-verify=false"],
+            "skopeo",
+            Limit("at least", factor),
+            (root / "docker",),
+        )
+
     def verify_packed(self) -> Row:
         """Against one process that decompresses each layer and hashes it twice."""
-        peer, bundle = Path(__file__).with_name("peer_gzip.py"), str(self.packed)
+        peer, bundle = Path(__file__).with_name("peer_gzip.py"), str(self.packed(LARGE))
         theirs = [sys.executable, str(peer), bundle]
         limit = Limit("at most", 1.2)
         return Row("verify, gzip layers", ["lading", "verify", bundle], theirs, "zlib, hashlib", limit)
@@ -259,6 +295,8 @@ def report(bench: Bench, runs: int, wanted: Callable[[str], bool]) -> bool:
     kept = report_rows([row for row in bench.rows() if wanted(row.work)], runs)
     if wanted("docker"):
         kept &= report_engine(bench, runs)
+    if wanted("registry"):
+        kept &= report_registry(bench, runs)
     if wanted("inspect"):
         text, good = measure_inspect(bench.inspect(), runs)
         print(text, flush=True)
@@ -285,6 +323,19 @@ def report_engine(bench: Bench, runs: int) -> bool:
             return report_rows(bench.engine_rows(docker, engine.root), runs)
     except EngineMissing as missing:
         print(f"left out, against docker: {missing}", file=sys.stderr)
+        return True
+
+
+def report_registry(bench: Bench, runs: int) -> bool:
+    """Start two registries, one with the images, and measure against them where that can be done."""
+    try:
+        with Registry() as full, Registry() as empty:
+            for shape in (LARGE, EIGHT):
+                place = f"docker://{full.host}/{name(shape)}"
+                timed(["lading", "copy", str(bench.packed(shape)), name(shape), place])
+            return report_rows(bench.registry_rows(full.host, empty.host, empty.root), runs)
+    except EngineMissing as missing:
+        print(f"left out, against a registry: {missing}", file=sys.stderr)
         return True
 
 

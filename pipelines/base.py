@@ -13,10 +13,13 @@ from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.image import Layer
 from toolkit.places import open_source
-from toolkit.ports import Source
+from toolkit.ports import Holds, Source
 from toolkit.settings import Settings, load_settings
 
 STARTED = time.time_ns()  # of this run; children inherit it
+HELD: dict[
+    str, dict[tuple[str, str], Digest]
+] = {}  # likewise: by place, what its moving names were found to mean
 
 
 class LadingTask(luigi.Task):
@@ -28,8 +31,11 @@ class LadingTask(luigi.Task):
         return load_settings(os.environ)
 
     def opened(self, place: str) -> Source:
-        """Open a place to read from, as the settings say."""
-        return open_source(place, self.settings, self.settings.reading)
+        """Open a place to read from, as the settings say; in one run a name means one image there."""
+        source = open_source(place, self.settings, self.settings.reading)
+        if isinstance(source, Holds):
+            source.hold(HELD.setdefault(place, {}))
+        return source
 
     def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
         """Tell the scheduler one sentence instead of a traceback."""

@@ -23,7 +23,7 @@ from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
 from toolkit.plumbing.turns import turn
-from toolkit.ports import Source
+from toolkit.ports import Remarks, Source
 from toolkit.reference import file_name
 from toolkit.report import Report
 
@@ -54,6 +54,8 @@ class ExportLayer(LadingTask):
         source = _source(self)
         layer = source.layer(self.layer)
         self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+        for remark in source.remarks() if isinstance(source, Remarks) else ():
+            LOG.info("%s: %s", remark.subject, remark.problem)
 
 
 class ImageTask(LadingTask):
@@ -67,8 +69,14 @@ class ImageTask(LadingTask):
 
     @property
     def place(self) -> str:
-        """Return the URI of the source that has the image, with its path absolute; raises NotFound."""
-        return settled(self.source or self.settings.source, self.tag, self.settings)
+        """Return the URI of the source that has the image, with its path absolute; raises NotFound.
+
+        It is looked for once in a run: what the run itself brings to another place makes no difference.
+        """
+        key = self.source or self.settings.source, self.tag
+        if key not in PLACES:
+            PLACES[key] = settled(*key, self.settings)
+        return PLACES[key]
 
     @property
     def path(self) -> Path:
@@ -145,7 +153,8 @@ class AssembleBundle(ImageTask):
             strict=self.settings.strict,
             progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
         )
-        facts = Report.of(str(self.path), proven).to_json()
+        remarks = source.remarks() if isinstance(source, Remarks) else ()
+        facts = Report.of(str(self.path), proven, remarks).to_json()
         self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
 
 
@@ -196,6 +205,7 @@ class ExportImage(ImageTask):
 
 LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
+PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from toolkit.errors import ToolkitError
+from toolkit.plumbing.certificates import is_loopback
 
 Told = Callable[[str, str, ToolkitError], None]
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
@@ -40,6 +43,19 @@ DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the engine of this machine out of what `auto` means."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/engine")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no name be resolved but this machine's: as on a closed site, which `auto` must be quick on too."""
+    resolve = socket.getaddrinfo
+
+    def resolve_here(host: str | None, *words: Any, **more: Any) -> Any:
+        if host and not is_loopback(host):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_a_luigi_example_silences_the_range_warning_and_names_known_sections(pat
     parser = configparser.ConfigParser()
     parser.read_string(path.read_text(encoding="utf-8"))
     assert parser["core"]["autoload_range"] == "false"
-    assert set(parser.sections()) <= {"core", "lading", "worker", "scheduler", "resources"}
+    assert set(parser.sections()) <= {"core", "lading", "lading.mirrors", "worker", "scheduler", "resources"}
 
 
 def test_the_checkout_exports_the_sample() -> None:

@@ -28,6 +28,7 @@ class HistoricImage:
     names: tuple[str, ...]
     schema1: Schema1 = field(repr=False)
     stack: tuple[Layer, ...] = field(repr=False)  # one for each blob, base first; some may be the same
+    noted: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse layers that are not those of the manifest."""
@@ -37,7 +38,11 @@ class HistoricImage:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Say that its digest will be another."""
-        return (made_note(self.schema1),)
+        return (made_note(self.schema1), *self.noted)
+
+    def noting(self, finding: Finding) -> HistoricImage:
+        """Return the image with one more thing that a person should know."""
+        return replace(self, noted=(*self.noted, finding))
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import NotFound, Unsupported
 from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
@@ -15,7 +16,10 @@ from toolkit.reading import Reading
 from toolkit.settings import Settings
 
 if TYPE_CHECKING:
-    from toolkit.operations.choosing import FirstThatHas
+    from toolkit.operations.choosing import FirstThatHas, Way
+    from toolkit.plumbing.http import Transport
+    from toolkit.stores.registry.address import Address
+    from toolkit.stores.registry.client import Client
 ADVICE = "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
 
 
@@ -98,25 +102,41 @@ def _registry_root(place: Place, settings: Settings, reading: Reading) -> Source
     return RegistryRoot(Path(place.path))
 
 
-def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+def _transport(settings: Settings, **more: Any) -> Transport:  # noqa: ANN401 - what Transport takes
     from toolkit.plumbing.http import Transport
+    from toolkit.plumbing.pace import shared_pace
+
+    return Transport(settings.insecure, pace=shared_pace(settings.limit_rate), **more)
+
+
+def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
     from toolkit.plumbing.partials import Partials
     from toolkit.stores.registry.address import Address
-    from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.store import RegistryStore
 
     address, partials = Address.parse(place.path), Partials(settings.home / "partial")
-    return RegistryStore(address, Client(address, Transport(settings.insecure)), str(place), partials)
+    return RegistryStore(address, _client(address, settings), str(place), partials)
+
+
+def _client(address: Address, settings: Settings) -> Client:
+    """Return a registry to read from, behind its mirrors."""
+    from toolkit.stores.registry.client import Client
+    from toolkit.stores.registry.mirrored import HASTE, TIMEOUTS, MirroredClient
+
+    transport = _transport(settings)
+    if not settings.mirrors:
+        return Client(address, transport)
+    hasty = _transport(settings, patience=HASTE, timeouts=TIMEOUTS)
+    return MirroredClient(address, transport, settings.mirrors, lambda mirror: Client(mirror, hasty))
 
 
 def _registry_sink(place: Place, settings: Settings) -> Sink:
-    from toolkit.plumbing.http import Transport
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.client import Client
     from toolkit.stores.registry.sink import RegistrySink
 
     address = Address.parse(place.path)
-    return RegistrySink(address, Client(address, Transport(settings.insecure)), str(place))
+    return RegistrySink(address, Client(address, _transport(settings)), str(place))
 
 
 def _embedded(settings: Settings) -> Source:
@@ -129,10 +149,26 @@ def _embedded(settings: Settings) -> Source:
 
 def first_that_has(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
     """Return what `auto` means; a further place is a further way to open one."""
-    from toolkit.operations.choosing import FirstThatHas
+    from toolkit.operations.choosing import FirstThatHas, one_place
 
-    ways = (lambda: _embedded(settings), lambda: _daemon(Place("docker-daemon", ""), settings, reading))
+    engine = Place("docker-daemon", "")
+    ways = (
+        one_place(lambda: _embedded(settings)),
+        one_place(lambda: _daemon(engine, settings, reading)),
+        _repository(settings, reading),
+    )
     return FirstThatHas(f"oci:{settings.home / 'store'}", ways, ADVICE)
+
+
+def _repository(settings: Settings, reading: Reading) -> Way:
+    """Return the way to the repository that a name says."""
+    from toolkit.stores.registry.address import Address
+
+    @cache
+    def opened(place: str) -> Source:
+        return _registry(Place.parse(place), settings, reading)
+
+    return lambda name: opened(Address.of(name).place)
 
 
 def _embedded_sink(place: Place, settings: Settings) -> Sink:  # noqa: ARG001

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
-from toolkit.openers import KINDS, first_that_has
+from toolkit.openers import KINDS
 from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
-from toolkit.ports import Sink, Source
+from toolkit.ports import Closes, Narrows, Sink, Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
 
@@ -58,15 +58,19 @@ def canonical(text: str, settings: Settings) -> str:
 
 
 def settled(text: str, name: str, settings: Settings) -> str:
-    """Return the canonical place that an image comes from: where `auto` finds it, else the place itself.
+    """Return the canonical place that an image comes from: of several places in one, the one that has it.
 
-    Raises NotFound where it finds it nowhere.
+    Raises as `identify` where none has it.
     """
     place = Place.parse(text)
-    if place.scheme != AUTO:
+    if place.scheme not in {AUTO, "docker"}:
         return canonical(text, settings)
-    with closing(first_that_has(place, settings, settings.reading)) as source:
-        return canonical(source.holder(name).place, settings)
+    source = KINDS[place.scheme].source(place, settings, settings.reading)
+    try:
+        return canonical(source.narrowed(name) if isinstance(source, Narrows) else text, settings)
+    finally:
+        if isinstance(source, Closes):
+            source.close()
 
 
 def is_bundle(text: str) -> bool:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # every module imports this one, and few of them make an outline
+    from toolkit.digest import Digest
     from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
     from toolkit.outline import Listing, Outline
     from toolkit.platform import Platform
@@ -170,6 +171,22 @@ class Distant(Protocol):
     """A place at the other end of a network, which is waited for more than worked with."""
 
     at_once: int  # blobs to carry at once, at least; 0 is as many as there are processors
+
+
+@runtime_checkable
+class Narrows(Protocol):
+    """A place that is several places in one."""
+
+    def narrowed(self, name: str) -> str:
+        """Return the URI of the one that has an image; raises NotFound."""
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """A place where names move, as tags of a registry do."""
+
+    def hold(self, held: dict[tuple[str, str], Digest]) -> None:
+        """Let each name mean what is held of it, or what it is found to mean first, which is held then."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ is never taken for an image ID (CVE-2014-5278).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -19,6 +19,8 @@ from toolkit.platform import Platform
 
 DEFAULT_REGISTRY = "docker.io"
 LEGACY_REGISTRY = "index.docker.io"  # what Docker Hub was called; the same place
+HUB_API = "registry-1.docker.io"  # where it answers
+HUB = frozenset({DEFAULT_REGISTRY, LEGACY_REGISTRY, HUB_API})
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 
@@ -142,6 +144,13 @@ def file_name(
         whole = Digest.of(stem.encode()).hex
         stem = f"{stem[: room - len(whole) - 1]}~{whole}"
     return stem + ".tar"
+
+
+def lineage(name: str) -> Iterator[str]:
+    """Yield `quay.io/team/app`, then what it is part of: `quay.io/team`, `quay.io`."""
+    while name:
+        yield name
+        name = name.rpartition("/")[0]
 
 
 def _invalid(text: str, problem: str, advice: str = "") -> InvalidReference:

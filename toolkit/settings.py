@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.reading import Reading
+
+if TYPE_CHECKING:
+    from toolkit.registry_mirrors import Rows
 
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
@@ -35,7 +38,9 @@ class Settings:
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+    limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
+    mirrors: Rows = ()  # of registries, from [lading.mirrors]: who is asked before them
 
     @property
     def reading(self) -> Reading:
@@ -57,12 +62,14 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
     from toolkit.luigi_files import LuigiParser
+    from toolkit.registry_mirrors import read_mirrors
 
     parser = LuigiParser(SECTION, READERS, environ)
     for path in files:
         parser.merge(path)
     parser.refuse_unknown()
-    return Settings(**{name: parser.value(name) for name in READERS if parser.spelling(name)})
+    found = {name: parser.value(name) for name in READERS if parser.spelling(name)}
+    return Settings(**found, mirrors=read_mirrors(parser))
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:
@@ -108,6 +115,13 @@ def _count(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def read_rate(text: str) -> int:
+    """Read bytes a second, as curl and wget write them: 500k, 10M, 1G; raises ValueError."""
+    if not SIZE.fullmatch(rate := text.upper()):
+        raise ValueError("bytes a second, as 500k, 10M or 1G; 0 is no limit")
+    return _count(rate)
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "home": _path,
     "source": _text,
@@ -115,6 +129,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "namespace": str,
     "allow_rebuilt": _boolean,
     "live": _boolean,
+    "limit_rate": read_rate,
     "insecure": _hosts,
     "require_signature": str,
     "jobs": _count,

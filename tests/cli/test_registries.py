@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.archives import ONE, TWO, image, index, sha256
 from tests.webregistry import MemoryRegistry
+from tests.webs import Asked, Reply
+from toolkit.plumbing.pace import shared_pace
 
 from .conftest import IMAGE, SAMPLE, Lading
 
@@ -78,3 +81,107 @@ def test_failures_are_one_sentence_with_their_exit_code(
     assert lading("ls", f"docker://{web.host}").code == 4
     assert lading("ls", "docker://127.0.0.1:1/app").code == 7
     assert lading("ls", "docker:app").code == 2
+
+
+def test_a_name_alone_is_pulled_from_the_registry_that_it_says(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    name = f"{web.host}/team/app:1"
+    done = lading("export", name, "-o", str(tmp_path / "app.tar"))
+    assert done.code == 0
+    assert lading("ls", str(tmp_path / "app.tar"), "--json").json["images"][0]["names"] == [name]
+    absent = lading("export", f"{web.host}/team/app:9", "-o", str(tmp_path / "x.tar"))
+    assert absent.code == 3
+    assert f"it is not in docker://{web.host}/team/app; near it: " in absent.last
+
+
+def test_where_the_registry_cannot_be_asked_all_that_was_tried_is_told(lading: Lading, home: Path) -> None:
+    done = lading("export", "app:1", "-o", "x.tar")
+    assert done.code == 7
+    assert done.last == (
+        f"error: image app:1: the embedded store oci:{home}/store is not there yet, the Docker engine at "
+        "unix:///no/engine is not there: no such socket, and docker://docker.io/library/app cannot be asked: "
+        "no such host; name a source (--from graph:PATH, or [lading] source), or import a bundle first"
+    )
+    assert lading("export", "192ecff0be21", "-o", "x.tar").code == 3
+
+
+def test_the_mirror_that_served_is_told_and_the_one_that_did_not(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    web.push("cache/library/app:1", APP)
+    rows = f"[lading.mirrors]\ndocker.io = {web.host}/none, {web.host}/cache\n"
+    (tmp_path / "luigi.cfg").write_text(rows)
+    for source in ((), ("--from", "docker://docker.io")):
+        done = lading("export", "app:1", *source, "-o", str(tmp_path / "app.tar"))
+        assert done.code == 0
+        told = [
+            f"note: mirror {web.host}: does not have none/library/app:1",
+            f"note: image app:1: comes from the mirror {web.host}/cache/library/app",
+        ]
+        assert [line for line in done.err.splitlines() if "mirror" in line] == told
+    (tmp_path / "luigi.cfg").write_text("[lading.mirrors]\ndocker.io = https://mirror.example\n")
+    done = lading("export", "app:1", "-o", str(tmp_path / "app.tar"))
+    assert done.code == 2
+    assert done.last.startswith("error: luigi.cfg: [lading.mirrors] docker.io: has as its mirror number 1 ")
+
+
+class Limited(MemoryRegistry):
+    """A registry that has few requests left for us."""
+
+    def answer(self, asked: Asked) -> Reply:
+        reply = super().answer(asked)
+        left = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "3;w=21600"}
+        return replace(reply, headers={**reply.headers, **left})
+
+
+def test_little_that_is_left_of_a_limit_is_told(lading: Lading, tmp_path: Path) -> None:
+    with Limited() as web:
+        words = ("export", "app:1", "--from", f"docker://{web.push('app:1', APP).host}")
+        told = f"3 of 100 requests in 6 hours are left; no login was used, and one may raise the limit: docker login {web.host}"
+        done = lading(*words, "-o", str(tmp_path / "a.tar"))
+        assert f"note: {web.host}: {told}" in done.err.splitlines()
+        [finding] = lading(*words, "-o", str(tmp_path / "b.tar"), "--json", "--strict").json["findings"]
+        assert finding == {"severity": "note", "subject": web.host, "problem": told}
+
+
+RATE = 1_000_000_007  # bytes a second, that nobody else asks for
+
+
+@pytest.mark.parametrize("is_setting", [True, False])
+def test_a_rate_bounds_what_comes_and_goes(
+    lading: Lading,
+    web: MemoryRegistry,
+    tmp_path: Path,
+    is_setting: bool,  # noqa: FBT001
+) -> None:
+    pace = shared_pace(RATE)
+    assert pace is not None
+    bundle, words = str(tmp_path / "app.tar"), ["--limit-rate", str(RATE)]
+    if is_setting:
+        (tmp_path / "luigi.cfg").write_text(f"[lading]\nlimit_rate = {RATE}\n")
+        words = []
+    for command in (
+        ("export", "team/app:1", "--from", f"docker://{web.host}", "-o", bundle),
+        ("import", bundle, "--into", f"docker://{web.host}/other{is_setting:d}"),
+        ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout"),
+    ):
+        passed = pace.passed
+        assert lading(*command, *words).code == 0
+        assert pace.passed - passed > len(ONE) + len(TWO)
+
+
+def test_a_rate_of_the_command_wins_over_the_setting(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "luigi.cfg").write_text("[lading]\nlimit_rate = 1\n")
+    words = ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout")
+    assert lading(*words, "--limit-rate", "0").code == 0
+
+
+def test_what_is_no_rate_is_a_usage_error(lading: Lading, web: MemoryRegistry, tmp_path: Path) -> None:
+    done = lading("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/o", "--limit-rate", "fast")
+    assert (done.code, done.last) == (
+        2,
+        "error: --limit-rate fast: is no rate, expected bytes a second, as 500k, 10M or 1G; 0 is no limit",
+    )

@@ -137,12 +137,13 @@ class Registry(Daemon):
     """A registry of docker/distribution on this machine alone, which takes manifests of schema 1 too.
 
     With `login`, one needs USERNAME and PASSWORD; with `tls`, it shows a certificate that is signed by an
-    authority of its own, `authority`.
+    authority of its own, `authority`. With `cache_of` it is a mirror of that host, which fetches what it lacks.
     """
 
     programs = ("docker-registry", "setpriv", "openssl")
     needs_root = False
     USERNAME, PASSWORD = "lading", "carried"
+    NAME = "registry.example"  # beside its address, for whom a proxy leads there
     HTPASSWD = "lading:$2b$04$9HfaRkS/ZF5UBNI21yOe5.w1hHGYklrCZUG1UfGA0h4.OY4RIklii\n"
     CONFIG = """version: 0.1
 storage: {{filesystem: {{rootdirectory: {root}}}}}
@@ -151,9 +152,9 @@ compatibility: {{schema1: {{enabled: true}}}}
 {auth}
 """
 
-    def __init__(self, *, login: bool = False, tls: bool = False) -> None:
+    def __init__(self, *, login: bool = False, tls: bool = False, cache_of: str = "") -> None:
         super().__init__()
-        self.login, self.tls = login, tls
+        self.login, self.tls, self.cache_of = login, tls, cache_of
         self.root = self.home / "storage"
         self.authority = self.home / "ca.crt"
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
@@ -164,6 +165,8 @@ compatibility: {{schema1: {{enabled: true}}}}
         if self.login:
             (self.home / "htpasswd").write_text(self.HTPASSWD)
             auth = f"auth: {{htpasswd: {{realm: tests, path: {self.home}/htpasswd}}}}"
+        if self.cache_of:
+            auth += f"\nproxy: {{remoteurl: 'http://{self.cache_of}'}}"
         if self.tls:
             self._certify()
             tls = f", tls: {{certificate: {self.home}/host.crt, key: {self.home}/host.key}}"
@@ -192,7 +195,7 @@ compatibility: {{schema1: {{enabled: true}}}}
             self.home,
         )
         run([*new, "-subj", "/CN=host", "-keyout", "host.key", "-out", "host.csr"], self.home)
-        (self.home / "names").write_text("subjectAltName=IP:127.0.0.1")
+        (self.home / "names").write_text(f"subjectAltName=IP:127.0.0.1,DNS:{self.NAME}")
         by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
         run(["openssl", "x509", "-req", "-in", "host.csr", "-out", "host.crt", *by], self.home)
 
@@ -264,8 +267,8 @@ class Skopeo(Workplace):
 
     programs = ("skopeo",)
 
-    def skopeo(self, *words: str | Path) -> str:
-        return run(["skopeo", "--insecure-policy", "--tmpdir", self.home, *words], self.home)
+    def skopeo(self, *words: str | Path, **environ: str) -> str:
+        return run(["skopeo", "--insecure-policy", "--tmpdir", self.home, *words], self.home, environ=environ)
 
     def inspect(self, image: str) -> dict[str, Any]:
         """Digest, layers and labels of an image; `EngineRefused` when it cannot be read."""

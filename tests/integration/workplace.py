@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     Words = Sequence[str | Path]
@@ -44,13 +44,15 @@ def demand(*programs: str, root: bool = False) -> None:
         raise EngineMissing(f"{programs[0]} needs root")
 
 
-def run(command: Words, home: Path, *, timeout: float = TIMEOUT) -> str:
+def run(
+    command: Words, home: Path, *, timeout: float = TIMEOUT, environ: Mapping[str, str] | None = None
+) -> str:
     """The program's standard output; `EngineRefused` with what it wrote to standard error."""
     done = subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env=environment(home),
+        env={**environment(home), **(environ or {})},
         cwd=home,
         timeout=timeout,
         check=False,

@@ -11,7 +11,8 @@ import pytest
 
 from tests.webs import DROP, Asked, Reply, Web, in_turn, ranged
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.http import Transport, origin, shown
+from toolkit.plumbing.http import Transport
+from toolkit.plumbing.pace import Pace
 from toolkit.plumbing.patience import Patience
 
 Serve = Callable[..., Web]
@@ -111,6 +112,17 @@ def test_a_silent_server_is_not_waited_for(transport: Transport) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(RegistryError, match="no answer came in time"):
             transport.ask("GET", url, repeat=False)
+
+
+def test_a_host_that_takes_no_connection_is_not_tried_again(slept: list[float]) -> None:
+    hasty = Transport(patience=Patience(sleep=slept.append), timeouts=(0.2, 5.0))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(2):  # who come first are kept waiting, and nobody else is
+            stack.enter_context(waiting := socket.socket()).setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(RegistryError, match="no connection can be made"):
+            hasty.ask("GET", f"http://127.0.0.1:{full.getsockname()[1]}/")
+    assert slept == []
 
 
 def test_a_document_has_a_bound(serve: Serve, transport: Transport) -> None:
@@ -251,10 +263,52 @@ def test_a_connection_is_used_again(transport: Transport) -> None:
     assert len(set(ports)) == 1
 
 
-def test_a_url_is_shown_without_what_may_be_secret() -> None:
-    assert shown("https://me:pass@h:1/p/q?token=x#y") == "https://h:1/p/q"
+class Passed(Pace):
+    """A pace that only counts what passes."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(rate)
+        self.counts = list[int]()
+
+    def wait(self, count: int) -> None:
+        self.counts.append(count)
 
 
-def test_an_origin_is_scheme_host_and_port() -> None:
-    assert origin("https://H.example/x") == origin("https://h.example:443/y") == ("https", "h.example", 443)
-    assert origin("http://h:443") != origin("https://h:443")
+@pytest.fixture
+def pace() -> Passed:
+    return Passed(40_000)
+
+
+@pytest.fixture
+def paced(pace: Passed) -> Iterator[Transport]:
+    made = Transport(patience=Patience(sleep=lambda _: None), timeouts=(5.0, 5.0), pace=pace)
+    yield made
+    made.close()
+
+
+def test_what_comes_down_passes_at_its_pace(serve: Serve, paced: Transport, pace: Passed) -> None:
+    web = serve(lambda _: Reply(200, b"x" * 25_000))
+    assert paced.ask("GET", web.url).body == b"x" * 25_000
+    with paced.flow("GET", web.url) as flow:
+        assert b"".join(flow.blocks()) == b"x" * 25_000
+    assert pace.counts == [10_000, 10_000, 5000] * 2
+
+
+def test_what_goes_up_passes_at_its_pace_each_time_it_is_sent(
+    serve: Serve, paced: Transport, pace: Passed
+) -> None:
+    web = serve(in_turn(Reply(503), Reply(307, headers={"Location": "/b"}), Reply(201)))
+    assert paced.ask("PUT", web.url, body=b"x" * 25_000).status == 201
+    told = {"Content-Length": "25000"}
+    assert paced.ask("PATCH", web.url, told, iter([b"x" * 20_000, b"x" * 5000])).status == 201
+    assert [asked.body for asked in web.asked] == [b"x" * 25_000] * 4
+    assert "transfer-encoding" not in web.asked[0].headers
+    assert pace.counts == [10_000, 10_000, 5000] * 4
+
+
+def test_a_request_without_a_body_stays_without(serve: Serve, paced: Transport, pace: Passed) -> None:
+    web = serve(lambda _: Reply(204))
+    assert paced.ask("DELETE", web.url).status == 204
+    assert paced.ask("PUT", web.url, body=b"").status == 204
+    assert [asked.headers.get("content-length") for asked in web.asked] == [None, "0"]
+    assert pace.counts == []

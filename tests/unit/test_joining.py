@@ -10,6 +10,7 @@ from tests.archives import EMPTY, ONE, TWO, A, Body, encode, image, layout, sha2
 from tests.conformance import SourceContract, content
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import NotFound, UsageError
+from toolkit.image import Finding
 from toolkit.operations.copy import copy
 from toolkit.operations.joining import Joined
 from toolkit.operations.verify import verify
@@ -92,3 +93,11 @@ def test_a_layer_that_is_nowhere_is_not_found(both: Joined, key: str) -> None:
 def test_an_image_that_is_nowhere_is_not_found_with_what_is_near(both: Joined) -> None:
     with pytest.raises(NotFound, match=r"near it: other:1"):
         both.outline("other:2")
+
+
+def test_what_each_has_to_say_is_said(both: Joined) -> None:
+    class Remarking(Joined):
+        def remarks(self) -> list[Finding]:
+            return [Finding("place", "is odd")]
+
+    assert Joined([both, Remarking([]), Remarking([both])]).remarks() == [Finding("place", "is odd")] * 2

@@ -35,3 +35,11 @@ def test_what_cannot_be_read_is_told_with_its_section(tmp_path: Path, line: str,
     found = parser(tmp_path / "x.cfg", line)
     with pytest.raises(InvalidSetting, match=sentence):
         found.value("size") if line.startswith("size") else found.refuse_unknown()
+
+
+def test_rows_of_another_section_are_read_by_name_and_text(tmp_path: Path) -> None:
+    found = parser(tmp_path / "x.cfg", "size = 1", "[table]", "host:80 = a", "b : c:80")
+    assert found.rows("table", lambda name, text: (name, text)) == [("host:80", "a"), ("b", "c:80")]
+    assert found.rows("none", lambda name, text: (name, text)) == []
+    with pytest.raises(InvalidSetting, match=rf"^{tmp_path}/x\.cfg: \[table\] host:80: invalid literal"):
+        found.rows("table", lambda name, text: int(name + text))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.plumbing.patience import Patience, retry_after
+from toolkit.plumbing.patience import Patience, not_before, retry_after
 
 
 class Clock:
@@ -65,3 +65,16 @@ def test_a_series_that_went_on_begins_anew() -> None:
 )  # fmt: skip
 def test_retry_after_is_a_number_or_a_date(text: str | None, seconds: float | None) -> None:
     assert retry_after(text, lambda: 40.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("86400", ", and none is taken before 1970-01-02 00:00:40 UTC"),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", ", and none is taken before 1970-01-01 00:01:40 UTC"),
+        ("soon", ""), ("-5", ""), ("9" * 5000, ""), ("Fri, 31 Dec 9999 23:59:59 GMT", ""),
+    ],
+)  # fmt: skip
+def test_until_when_we_are_sent_away_is_told(text: str, told: str) -> None:
+    assert not_before({"Retry-After": text}, lambda: 40.0) == told
+    assert not_before({}, lambda: 40.0) == ""

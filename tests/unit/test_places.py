@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, image, layout, sha256, unpacked, written
-from tests.daemons import fake_engine
+from tests.archives import ONE, image, layout, unpacked, written
 from toolkit.errors import InvalidPlace, NotFound, StoreError, Unsupported, UsageError
 from toolkit.openers import KINDS
 from toolkit.place import SCHEMES, Place
@@ -179,52 +178,6 @@ def test_a_registry_is_opened_without_being_asked(settings: Settings) -> None:
     for text in ("docker:app", "docker://h.example/App"):
         with pytest.raises(InvalidPlace, match="write docker://HOST"):
             open_source(text, settings)
-
-
-def test_auto_is_the_embedded_store(settings: Settings) -> None:
-    with pytest.raises(NotFound, match="is not there yet"):
-        open_source("auto", settings).listings()
-    unpacked(settings.home / "store", layout(("app:1", APP)))
-    assert open_source("auto", settings).place == f"oci:{settings.home}/store"
-    assert open_source("auto", settings).identify("app:1") == APP.digest
-    assert [line.names for line in open_source("auto", settings).listings()] == [("app:1",)]
-    assert isinstance(sink := open_sink("auto", settings), LayoutStore)
-    assert sink.path == settings.home / "store"
-
-
-def test_auto_is_a_running_engine_for_what_the_embedded_store_lacks(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = sha256(b"held")
-    with fake_engine() as engine:
-        monkeypatch.setenv("DOCKER_HOST", engine.host)
-        engine.has({"Id": held, "RepoTags": ["app:1", "b:1"]})
-        source = open_source("auto", settings)
-        assert (source.identify("app:1"), source.place) == (held, "docker-daemon:")
-        assert settled("auto", "b:1", settings) == "docker-daemon:"
-        unpacked(settings.home / "store", layout(("app:1", APP)))
-        source = open_source("auto", settings)
-        assert (source.identify("app:1"), source.identify("b:1")) == (APP.digest, held)
-        assert settled("auto", "app:1", settings) == f"oci:{settings.home}/store"
-        assert [line.names for line in source.listings()] == [("app:1",)]
-        assert isinstance(source, Closes)
-        source.close()
-
-
-def test_auto_tells_all_that_was_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///none/s")
-    engine = "the Docker engine at unix:///none/s is not there: no such socket"
-    with pytest.raises(NotFound) as caught:
-        settled("auto", "app:2", settings)
-    store = f"oci:{settings.home}/store"
-    assert str(caught.value) == (
-        f"image app:2: the embedded store {store} is not there yet and {engine}; "
-        "name a source (--from graph:PATH, or [lading] source), or import a bundle first"
-    )
-    unpacked(settings.home / "store", layout(("app:1", APP)))
-    with pytest.raises(NotFound) as caught:
-        open_source("auto", settings).image("app:2")
-    assert str(caught.value) == f"image app:2: is not in {store} and {engine}; near it: app:1"
 
 
 def test_other_places_are_settled(settings: Settings, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from toolkit.digest import Digest
 from toolkit.errors import InvalidReference
 from toolkit.platform import Platform
-from toolkit.reference import LONGEST_FILE_NAME, Reference, file_name, near, same
+from toolkit.reference import LONGEST_FILE_NAME, Reference, file_name, lineage, near, same
 
 HEX = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a"
 DIGEST = f"sha256:{HEX}"
@@ -305,3 +305,8 @@ def test_a_file_name_is_one_plain_component(text: str, format_: str, platform: s
 def test_different_names_have_different_files(a: str, b: str, one: str | None, other: str | None) -> None:
     if (_meaning(a), one) != (_meaning(b), other):
         assert file_name(a, platform=one) != file_name(b, platform=other)
+
+
+def test_a_name_is_part_of_what_stands_before_its_slashes() -> None:
+    assert list(lineage("quay.io/team/app")) == ["quay.io/team/app", "quay.io/team", "quay.io"]
+    assert list(lineage("host:5000")) == ["host:5000"]

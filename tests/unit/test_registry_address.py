@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.digest import Digest
-from toolkit.errors import InvalidPlace
+from toolkit.errors import InvalidPlace, NotFound
 from toolkit.stores.registry.address import Address
 
 DIGEST = Digest.of(b"")
@@ -71,3 +71,27 @@ def test_a_name_is_found_with_its_host_or_without(
 ) -> None:
     found = [(each.repository, each.tag_or_digest, each.name) for each in Address.parse(path).meant(name)]
     assert found == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("ubuntu:14.04", "docker://docker.io/library/ubuntu"),
+        ("index.docker.io/team/app", "docker://docker.io/team/app"),
+        ("h.example:5000/a/b:1", "docker://h.example:5000/a/b"),
+        (f"h.example/a@{DIGEST}", "docker://h.example/a"),
+        ("deadbeef", "docker://docker.io/library/deadbeef"),
+        ("deadbeefdeadbeef:1", "docker://docker.io/library/deadbeefdeadbeef"),
+    ],
+)
+def test_a_name_says_its_repository(name: str, place: str) -> None:
+    assert Address.of(name).place == place
+    assert Address.parse(place.removeprefix("docker:")) == Address.of(name)
+
+
+@pytest.mark.parametrize(
+    "name", [str(DIGEST), DIGEST.hex, DIGEST.hex[:12], f"sha256:{DIGEST.hex[:20]}", "", "A b"]
+)
+def test_an_id_or_part_of_one_is_asked_of_no_registry(name: str) -> None:
+    with pytest.raises(NotFound, match="is no name, and a registry is asked for nothing else"):
+        Address.of(name)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,10 +12,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.webs import Asked, Reply, Web
-from toolkit.errors import InvalidSetting, RegistryError, ToolkitError, Unsupported
+from toolkit.errors import RegistryError, Unsupported
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
-from toolkit.stores.registry_auth import Challenge, Doorman, Login, find_login, parse_challenges
+from toolkit.stores.registry_auth import Challenge, Doorman, parse_challenges
 
 HOST = "registry.example:5000"
 SCOPES = ("repository:app:pull",)
@@ -117,6 +116,16 @@ def test_basic_is_answered_with_the_login_once_and_then_with_each_request(
     assert str(tmp_path / "config.json") in str(caught.value)
     assert "docker login" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_each_repository_has_its_own_login(tmp_path: Path, transport: Transport) -> None:
+    other = base64.b64encode(b"team:y").decode()
+    auths = {HOST: {"auth": AUTH}, f"{HOST}/team": {"auth": other}}
+    doorman = Doorman(HOST, transport, logins(tmp_path, {"auths": auths}))
+    assert doorman.admit(["Basic realm=x"], SCOPES, None) == BASIC
+    assert doorman.header(("repository:team/app:pull",)) == f"Basic {other}"
+    assert doorman.admit(["Basic realm=x"], ("repository:team/b:pull",), BASIC) == f"Basic {other}"
+    assert doorman.header(("repository:other:pull,push", "repository:team/app:pull")) == BASIC
 
 
 def test_without_a_login_it_is_said_where_one_is_looked_for(tmp_path: Path, transport: Transport) -> None:
@@ -231,75 +240,9 @@ def test_a_token_server_that_gives_none_is_named(
         )
 
 
-def test_the_file_of_the_environment_comes_before_that_of_docker(tmp_path: Path) -> None:
-    environ = logins(tmp_path, {"auths": {HOST: {"auth": base64.b64encode(b"docker:x").decode()}}})
-    own = tmp_path / "auth.json"
-    own.write_text(json.dumps({"auths": {HOST: {"auth": AUTH}}}))
-    assert find_login(HOST, {**environ, "REGISTRY_AUTH_FILE": str(own)}) == Login(str(own), "me", SECRET)
-    assert find_login(HOST, environ) == Login(str(tmp_path / "config.json"), "docker", "x")
-    assert find_login("other.example", environ) is None
-
-
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match="holds no logins that can be read"):
-        find_login(HOST, {"REGISTRY_AUTH_FILE": str(tmp_path / "none")})
-    assert find_login(HOST, {"HOME": str(tmp_path)}) is None
-
-
-def test_a_link_to_the_file_will_do(tmp_path: Path) -> None:
-    environ = logged_in(tmp_path)
-    os.rename(tmp_path / "config.json", tmp_path / "real.json")
-    (tmp_path / "config.json").symlink_to("real.json")
-    found = find_login(HOST, environ)
-    assert found
-    assert found.where == str(tmp_path / "config.json")
-
-
-@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
-def test_docker_hub_has_a_key_of_its_own(host: str, tmp_path: Path) -> None:
-    assert find_login(host, logged_in(tmp_path, "https://index.docker.io/v1/")) is not None
-
-
-def test_a_credential_helper_is_asked(tmp_path: Path) -> None:
-    helper = tmp_path / "docker-credential-tests"
-    helper.write_text(
-        '#!/bin/sh\nread host\n[ "$host" = registry.example:5000 ] || { echo credentials not found in native keychain; exit 1; }\n'
-        f'echo \'{{"ServerURL":"x","Username":"me","Secret":"{SECRET}"}}\'\n'
-    )
-    helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
-    environ = logins(tmp_path, {"credHelpers": {HOST: "tests", "other.example": "tests"}})
-    environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
-    os_path = pytest.MonkeyPatch()
-    os_path.setenv("PATH", environ["PATH"])  # where the program is looked for
-    try:
-        found = find_login(HOST, environ)
-        assert found == Login(str(tmp_path / "config.json"), "me", SECRET)
-        assert find_login("other.example", environ) is None
-    finally:
-        os_path.undo()
-    missing = logins(tmp_path, {"credsStore": "no-such-helper"})
-    with pytest.raises(InvalidSetting, match="look after the credential helper"):
-        find_login(HOST, missing)
-
-
-@pytest.mark.parametrize(
-    "config",
-    ["{", "[]", json.dumps({"auths": {HOST: {"auth": f"{SECRET}!"}}}), json.dumps({"auths": {HOST: SECRET}}), json.dumps({"auths": {HOST: {"auth": 5}}}), f'{{"auths":{SECRET}}}'],
-)  # fmt: skip
-def test_a_broken_file_is_named_and_never_quoted(config: str, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ToolkitError) as caught:
-        find_login(HOST, {"DOCKER_CONFIG": str(tmp_path)})
-    told = f"{caught.value} {caught.value!r}"
-    assert str(tmp_path / "config.json") in told
-    assert SECRET not in told
-    assert caught.value.__cause__ is None
-
-
 def test_no_secret_is_in_a_repr(tmp_path: Path, transport: Transport) -> None:
-    login = find_login(HOST, logged_in(tmp_path))
     doorman = Doorman(HOST, transport, logged_in(tmp_path))
     doorman.admit(["Basic realm=x"], SCOPES, None)
-    for shown in (repr(login), repr(doorman), repr(doorman._passes)):
+    for shown in (repr(doorman), repr(doorman._passes), repr(doorman._logins)):
         assert SECRET not in shown
         assert AUTH not in shown

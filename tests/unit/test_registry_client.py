@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
+from tests.proxies import ProxyServer
 from tests.webregistry import client_of, refusal
-from tests.webs import Asked, Reply, Web
+from tests.webs import Asked, Reply, Web, in_turn
 from toolkit.errors import NotFound, RegistryError, ToolkitError
+from toolkit.plumbing.http import Transport
+from toolkit.plumbing.proxies import Proxies
+from toolkit.stores.registry.address import Address
 from toolkit.stores.registry.client import PUSH, Client, quoted_query
+from toolkit.stores.registry_auth import Doorman
 
 Serve = Callable[..., Client]
 SECRET = "bWU6aHVudGVyMg=="  # me:hunter2
@@ -149,3 +156,114 @@ def test_a_login_goes_to_no_other_host_that_the_registry_names(tmp_path: Path, s
 def test_a_query_is_added_to() -> None:
     assert quoted_query("/a", "digest", "sha256:0") == "/a?digest=sha256%3A0"
     assert quoted_query("/a?b=c", "digest", "sha256:0") == "/a?b=c&digest=sha256%3A0"
+
+
+SOON = time.time() + 3600
+AWAY = {"Retry-After": formatdate(SOON, usegmt=True)}
+THEN = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(SOON))
+LITTLE = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "3;w=21600"}
+NOTHING = {**LITTLE, "RateLimit-Remaining": "0;w=21600", "Docker-RateLimit-Source": "192.0.2.1"}
+
+
+def limited(**headers: str) -> Reply:
+    return refusal(429, "TOOMANYREQUESTS", "slow down", **headers)
+
+
+def test_a_rate_limit_is_told_with_what_is_known_of_it(serve: Serve) -> None:
+    client = serve(lambda _: limited(**NOTHING, **AWAY))
+    error = asked(client)
+    assert str(error) == (
+        f"GET {client.base}/v2/app/tags/list: answered 429 (TOOMANYREQUESTS, slow down), "
+        f"0 of 100 requests in 6 hours are left, as counted for 192.0.2.1, and none is taken before {THEN}; "
+        f"no login was used, and one may raise the limit: docker login {client.address.host}"
+    )
+    assert (error.exit_code, getattr(error, "status", 0)) == (7, 429)
+    with client.flow("/v2/app/blobs/x", "app", {}) as flow:
+        assert str(client.refused(flow)) == str(error).replace("tags/list", "blobs/x")
+
+
+@pytest.mark.parametrize("headers", [NOTHING, AWAY])
+def test_a_registry_that_says_when_is_not_asked_before(headers: dict[str, str], stack: ExitStack) -> None:
+    web = stack.enter_context(Web(lambda _: limited(**headers)))
+    asked(client_of(web))
+    assert len(web.asked) == 1
+
+
+def test_what_is_not_told_or_cannot_be_is_left_out(serve: Serve) -> None:
+    hostile = {"RateLimit-Limit": "9" * 999, "RateLimit-Remaining": "-1", "Retry-After": "9" * 999}
+    for headers in ({}, hostile):
+        client = serve(lambda _, headers=headers: limited(**headers))
+        assert str(asked(client)).partition("; ")[0].endswith("answered 429 (TOOMANYREQUESTS, slow down)")
+        assert client.remarks() == []
+
+
+def test_whose_login_was_counted_is_told(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "auth.json"
+
+    def answer(asked: Asked) -> Reply:
+        if "authorization" in asked.headers:
+            return limited()
+        return Reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+    client = serve(answer, REGISTRY_AUTH_FILE=str(file))
+    file.write_text(json.dumps({"auths": {client.address.host: {"auth": SECRET}}}))
+    told = str(asked(client))
+    assert told.endswith(f"; they are counted for the login of {file}")
+    assert "hunter2" not in told
+
+
+def test_what_an_earlier_answer_told_counts_until_another_tells_more(serve: Serve) -> None:
+    replies = in_turn(Reply(headers=NOTHING), Reply(headers=LITTLE), Reply(), limited())
+    client = serve(replies)
+    client.ask("GET", "/v2/app/manifests/1", "app")
+    assert ", as counted for 192.0.2.1" in client.remarks()[0].problem
+    client.ask("GET", "/v2/app/manifests/1", "app")
+    client.ask("GET", "/v2/app/manifests/1", "app")
+    [remark] = client.remarks()
+    assert (remark.subject, remark.severity) == (client.address.host, "note")
+    assert remark.problem.startswith("3 of 100 requests in 6 hours are left; no login was used")
+    assert ", 3 of 100 requests in 6 hours are left; no" in str(asked(client))
+
+
+def test_plenty_is_not_remarked(serve: Serve) -> None:
+    client = serve(lambda _: Reply(headers={**LITTLE, "RateLimit-Remaining": "76;w=21600"}))
+    client.ask("GET", "/v2/app/manifests/1", "app")
+    assert client.remarks() == []
+
+
+def test_what_another_host_tells_is_not_of_the_registry(serve: Serve, stack: ExitStack) -> None:
+    other = stack.enter_context(Web(lambda _: Reply(headers=NOTHING)))
+    client = serve(lambda _: Reply(307, headers={"Location": other.url}))
+    client.ask("GET", "/v2/app/blobs/x", "app")
+    with client.flow("/v2/app/blobs/x", "app", {}):
+        pass
+    assert client.allowance is None
+
+
+def test_a_token_server_that_has_had_enough_says_until_when(serve: Serve) -> None:
+    client = serve(
+        lambda asked: (
+            Reply(429, headers=AWAY)
+            if asked.path == "/token"
+            else Reply(
+                401,
+                headers={
+                    "WWW-Authenticate": f'Bearer realm="http://{asked.headers["host"]}/token",service="x"'
+                },
+            )
+        )
+    )
+    problem = f"token server {client.base}/token: answered 429, and none is taken before {THEN}"
+    assert problem in str(asked(client))
+
+
+def test_an_answer_that_may_be_a_proxy_s_is_told_with_the_proxy(stack: ExitStack) -> None:
+    proxy = stack.enter_context(ProxyServer({}, status=403))
+    transport = Transport(
+        ("inside.example:80",), proxies=Proxies({"HTTP_PROXY": proxy.url.replace("://", "://me:hunter2@")})
+    )
+    stack.callback(transport.close)
+    address = Address.parse("//inside.example:80/app")
+    client = Client(address, transport, Doorman(address.host, transport, {"HOME": "/nonexistent"}))
+    told = f"answered 403 through the proxy {proxy.url}; no login is known"
+    assert told in str(asked(client))

@@ -11,6 +11,7 @@ from tests.conformance import content, proven
 from tests.registries import BASE, EMPTY, TOP, schema1, signed, three_layers
 from tests.webregistry import MemoryRegistry, refusal, store_of
 from tests.webs import Asked, Reply, ranged
+from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, Unsupported
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
@@ -207,3 +208,25 @@ def test_a_manifest_of_schema_1_is_read_as_history(opened: Opened, web: MemoryRe
 
 def test_it_says_what_it_is(opened: Opened, web: MemoryRegistry) -> None:
     assert opened("/app").described() == {"kind": "registry", "host": web.host}
+
+
+def test_what_is_held_stays_though_the_tag_moves(opened: Opened, web: MemoryRegistry) -> None:
+    held: dict[tuple[str, str], Digest] = {}
+    first, second = opened("/app"), opened("/app")
+    first.hold(held)
+    second.hold(held)
+    assert first.identify("app:1") == APP.digest
+    web.push("app:1", OTHER)
+    for store in (first, second):
+        assert store.identify("app:1") == APP.digest
+        assert str(store.image("app:1").layers[0].digest) == sha256(ONE)
+    assert web.targets().count("/v2/app/manifests/1") == 1
+    assert opened("/app").identify("app:1") == OTHER.digest
+    assert held == {("app", "1"): Digest.parse(APP.digest)}
+
+
+def test_an_image_is_in_one_repository_of_a_registry(opened: Opened, web: MemoryRegistry) -> None:
+    assert opened("").narrowed("other:1") == f"docker://{web.host}/library/other"
+    assert opened("/app:1").narrowed("app:1") == f"docker://{web.host}/app:1"
+    with pytest.raises(NotFound):
+        opened("").narrowed("other:2")

@@ -130,6 +130,18 @@ def test_a_busy_registry_is_asked_again(client: Client, web: MemoryRegistry, sta
     assert arrived(web) == [LARGE, SMALL]
 
 
+@pytest.mark.parametrize(("content", "method"), [(LARGE, "PATCH"), (LARGE, "PUT"), (SMALL, "PUT")])
+def test_who_sends_too_much_is_told_so_and_does_not_begin_anew(
+    client: Client, web: MemoryRegistry, content: bytes, method: str
+) -> None:
+    web.odd = lambda asked: (
+        refusal(429, "TOOMANYREQUESTS", **{"Retry-After": "1000"}) if asked.method == method else None
+    )
+    with pytest.raises(RegistryError, match=r"answered 429 .*, and none is taken before") as caught:
+        push(client, content)
+    assert not isinstance(caught.value, Lost)
+
+
 def test_a_name_whose_answer_is_lost_is_looked_for(client: Client, web: MemoryRegistry) -> None:
     def answered(asked: Asked) -> Reply:
         web.odd = lambda _: None

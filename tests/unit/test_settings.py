@@ -208,3 +208,16 @@ def test_hosts_of_plain_http_stand_in_a_list(line: str, hosts: tuple[str, ...]) 
 
 def test_a_url_is_no_host_of_plain_http() -> None:
     assert "insecure: is 'http://a', expected hosts" in refused("insecure = http://a")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("500k", 512_000), ("10M", 10_485_760), ("1g", 1 << 30), ("0", 0), ("1000", 1000)]
+)
+def test_a_rate_is_written_as_curl_has_it(text: str, rate: int) -> None:
+    write(Path("luigi.cfg"), f"limit_rate = {text}")
+    assert load_settings({}).limit_rate == rate
+
+
+@pytest.mark.parametrize("text", ["fast", "-1", "1.5M", "10MB", "10M/s", ""])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    assert "expected bytes a second, as 500k, 10M or 1G" in refused(f"limit_rate = {text}")

@@ -62,6 +62,10 @@ class ModernImage:
     findings: tuple[Finding, ...] = ()
     told_types: bool = True  # a layer of another compression than its type is a warning
 
+    def noting(self, finding: Finding) -> ModernImage:
+        """Return the image with one more thing that a person should know."""
+        return replace(self, findings=(*self.findings, finding))
+
     @property
     def offered(self) -> ProvenImage:
         """Return the image as it will be once its layers are proven: nothing of it is made up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +48,7 @@ OPTIONS = (
     options.platform_option,
     options.compression_option,
     options.level_option,
+    options.limit_rate_option,
     options.strict_option,
 )
 
@@ -60,8 +61,14 @@ class Wishes:
     platform: Platform | None
     compression: str | None
     level: int | None
+    limit_rate: int | None
     strict: bool
     reading: Reading
+
+    def settings(self) -> Settings:
+        """Return the settings of this folder, as far as nothing else is wished for."""
+        found = load_settings()
+        return found if self.limit_rate is None else replace(found, limit_rate=self.limit_rate)
 
 
 def carrying(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,6 @@ from toolkit.cli.commands import Command
 from toolkit.cli.import_cmd import refuse_unsigned
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.settings import load_settings
 
 
 @click.command("copy", cls=Command, short_help="Carry images from one place to another.")
@@ -33,7 +32,7 @@ def command(
 
     Every byte is compared with its digest on the way. A bundle that is there is replaced, a store added to.
     """
-    settings = load_settings()
+    settings = wishes.settings()
     refuse_unsigned(settings)
     with (
         opened([origin], settings, wishes) as source,

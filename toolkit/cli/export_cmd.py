@@ -18,7 +18,7 @@ from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder
 from toolkit.reference import file_name
 from toolkit.report import NO_IMAGES
-from toolkit.settings import Settings, load_settings
+from toolkit.settings import Settings
 
 
 @click.command("export", cls=Command, short_help="Put images into one bundle.")
@@ -56,7 +56,7 @@ def command(
     A file that is there is replaced when the new one is whole. One whose name ends in .gz, .zst, .xz or
     .bz2 is compressed as a whole.
     """
-    settings = load_settings()
+    settings = wishes.settings()
     if not references and not origins:
         raise UsageError(
             "lading export", "names no image", "write REF, or --from PLACE for all that is there"

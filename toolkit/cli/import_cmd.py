@@ -17,7 +17,7 @@ from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import Unsupported
 from toolkit.place import AUTO
 from toolkit.ports import Source
-from toolkit.settings import Settings, load_settings
+from toolkit.settings import Settings
 
 
 @click.command("import", cls=Command, short_help="Take images from a bundle into a store.")
@@ -53,7 +53,7 @@ def command(
 
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
-    settings = load_settings()
+    settings = wishes.settings()
     refuse_unsigned(settings)
     origin: AbstractContextManager[Source]
     if rootfs:

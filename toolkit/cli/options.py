@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from toolkit import mediatype, places
+from toolkit.errors import UsageError
 from toolkit.image import Finding
 from toolkit.place import AUTO, SCHEMES, Place
 from toolkit.platform import Platform
 from toolkit.ports import Closes, HoldsV1, Remarks, Source
 from toolkit.reading import Reading
-from toolkit.settings import Settings
+from toolkit.settings import Settings, read_rate
 
 place_argument = click.argument("place", metavar="PLACE")
 reference_argument = click.argument("reference", metavar="REF")
@@ -72,6 +73,22 @@ compression_option = click.option(
 )
 level_option = click.option(
     "--compression-level", "level", metavar="N", type=int, help="For gzip 1 to 9, for zstd 1 to 22."
+)
+
+
+def parsed_rate(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001
+    """Read an option that is a rate; raises UsageError."""
+    try:
+        return None if text is None else read_rate(text)
+    except ValueError as error:
+        raise UsageError(f"--limit-rate {text}", f"is no rate, expected {error}") from error
+
+
+limit_rate_option = click.option(
+    "--limit-rate",
+    metavar="RATE",
+    callback=parsed_rate,
+    help="From and to registries, carry so many bytes a second and no more: 500k, 10M, 1G.",
 )
 
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import TYPE_CHECKING
 
-from toolkit.errors import NotFound, StoreError, ToolkitError, Unsupported
-from toolkit.image import Layer, SourceImage
+from toolkit.errors import NotFound, RegistryError, StoreError, ToolkitError, Unsupported
+from toolkit.image import Finding, Layer, SourceImage
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Gathers, Lands, Source
+from toolkit.ports import Closes, Content, Distant, Gathers, Lands, Remarks, Source
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
 
-Way = Callable[[], Source]  # opens one place; raises what a place that is not there raises
+# Opens the place where an image of this name may be, or any image of a place that has no say in names ("");
+# the same for the same name. Raises what a place that is not there raises.
+Way = Callable[[str], Source]
 PASSED_OVER = (NotFound, StoreError, Unsupported)  # what says that an image does not come from a place
 NEAR = "near it: "
+
+
+def one_place(open_: Callable[[], Source]) -> Way:
+    """Return the way to a place that is the same for all names."""
+    opened = cache(open_)
+    return lambda name: opened()  # noqa: ARG005 - a way's shape
 
 
 class FirstThatHas:
@@ -29,13 +38,25 @@ class FirstThatHas:
     def __init__(self, place: str, ways: Sequence[Way], advice: str = "") -> None:
         """Take the ways; `place` is what it is called until it is known where an image comes from."""
         self.place, self._advice = place, advice
-        self._ways, self._open = ways, dict[int, Source]()
+        self._ways, self._open = ways, dict[int, Source]()  # by their identity
         self._by_key: dict[str, Source] = {}  # of a layer: who has it
         self._used: dict[str, None] = {}  # the places that images came from
+
+    @property
+    def at_once(self) -> int:
+        """Return how many blobs to carry at once: what the farthest place asks for."""
+        return max(
+            (source.at_once for source in self._open.values() if isinstance(source, Distant)), default=0
+        )
 
     def listings(self) -> list[Listing]:
         """List what the first place lists."""
         return self._source(0).listings()
+
+    def remarks(self) -> list[Finding]:
+        """Return what the places that were asked have to say of themselves."""
+        told = (source.remarks() for source in self._open.values() if isinstance(source, Remarks))
+        return [remark for remarks in told for remark in remarks]
 
     def identify(self, name: str) -> str:
         """Identify as the first place that has the image."""
@@ -78,19 +99,29 @@ class FirstThatHas:
                 holder.gather(own, into)
 
     def holder(self, name: str) -> Source:
-        """Return the first place that has an image; raises NotFound that tells all that were asked."""
-        said: list[ToolkitError] = []
+        """Return the first place that has an image.
+
+        Raises an error that tells all that were asked: NotFound, but StoreError where a registry could not be
+        asked, which is where the image was to be had.
+        """
+        said: list[tuple[str, ToolkitError]] = []
         for number in range(len(self._ways)):
+            place = ""
             try:
-                source = self._source(number)
+                source = self._source(number, name)
+                place = source.place
                 source.identify(name)
             except PASSED_OVER as error:
-                said.append(error)
+                said.append((place, error))
                 continue
-            self._used[source.place] = None
+            self._used[place] = None
             self.place = " and ".join(self._used)
             return source
         raise _nowhere(name, said, self._advice)
+
+    def narrowed(self, name: str) -> str:
+        """Return the place that an image comes from."""
+        return self.holder(name).place
 
     def close(self) -> None:
         """Let what was opened go."""
@@ -98,10 +129,9 @@ class FirstThatHas:
             if isinstance(source, Closes):
                 source.close()
 
-    def _source(self, number: int) -> Source:
-        if number not in self._open:
-            self._open[number] = self._ways[number]()
-        return self._open[number]
+    def _source(self, number: int, name: str = "") -> Source:
+        source = self._ways[number](name)
+        return self._open.setdefault(id(source), source)
 
     def _of(self, key: str) -> Source:
         if holder := self._by_key.get(key):
@@ -115,9 +145,19 @@ class FirstThatHas:
         raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
 
 
-def _nowhere(name: str, said: Sequence[ToolkitError], advice: str) -> NotFound:
+def _nowhere(name: str, said: Sequence[tuple[str, ToolkitError]], advice: str) -> ToolkitError:
     """Return the one sentence: what each place said, and a name that is near in one of them."""
-    close = (error.advice for error in said if error.advice.startswith(NEAR))
-    subject = f"image {name}"
-    told = [f"{'it' if error.subject == subject else error.subject} {error.problem}" for error in said]
-    return NotFound(subject, " and ".join(told).removeprefix("it "), next(close, advice))
+    told = [_told(name, place, error) for place, error in said]
+    last = ", and " if len(told) > 2 else " and "  # noqa: PLR2004 - English
+    whole = last.join(filter(None, (", ".join(told[:-1]), told[-1])))
+    failed = [error for _, error in said if isinstance(error, RegistryError)]
+    offers = [error.advice for _, error in said if error.advice.startswith(NEAR)]
+    offers += [error.advice for error in failed if error.advice]
+    kind = StoreError if failed else NotFound
+    return kind(f"image {name}", whole.removeprefix("it "), next(iter(offers), advice))
+
+
+def _told(name: str, place: str, error: ToolkitError) -> str:
+    if isinstance(error, RegistryError):
+        return f"{place} cannot be asked: {error.problem}"
+    return f"{'it' if error.subject == f'image {name}' else error.subject} {error.problem}"

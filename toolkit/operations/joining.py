@@ -10,7 +10,7 @@ from toolkit.errors import NotFound, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Content, Source
+from toolkit.ports import Content, Remarks, Source
 from toolkit.reference import near
 
 ADVICE = "ask for one by its digest or ID, and name it with --tag"
@@ -58,6 +58,11 @@ class Joined:
         """Open a layer in the source it is of."""
         source, own = self._split(layer.key)
         return source.open(replace(layer, key=own))
+
+    def remarks(self) -> list[Finding]:
+        """Return what each of them has to say of itself."""
+        remarking = (source for source in self._sources if isinstance(source, Remarks))
+        return [finding for source in remarking for finding in source.remarks()]
 
     def _holder(self, name: str) -> tuple[int, Source]:
         """Return the first source that has an image; raises NotFound, or UsageError where two differ."""

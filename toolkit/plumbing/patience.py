@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 LONGEST_NUMBER = 9  # digits of a Retry-After that is read
+LONGEST_WAIT = 32 * 86_400  # seconds; whoever names a later time means nothing that we can tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,13 @@ def retry_after(text: str | None, now: Callable[[], float] = time.time) -> float
         return max(0.0, parsedate_to_datetime(text).timestamp() - now())
     except (ValueError, OverflowError, TypeError):
         return None
+
+
+def not_before(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> str:
+    """Say until when a Retry-After sends us away, as the end of a sentence; nothing where there is none."""
+    wait = retry_after(headers.get("Retry-After"), now)
+    if wait is None or wait > LONGEST_WAIT:
+        return ""
+    return ", and none is taken before " + time.strftime(
+        "%Y-%m-%d %H:%M:%S UTC", time.gmtime(round(now() + wait))
+    )

@@ -1,8 +1,7 @@
 """Who we are to a registry: challenges, logins and tokens.
 
 Sources: RFC 7235 (challenges), RFC 7617 (Basic), RFC 6750 (Bearer), docker/distribution
-docs/spec/auth/{token,oauth}.md; docker's config.json and containers-auth.json(5), whose logins the docker
-package reads, with their credential helpers.
+docs/spec/auth/{token,oauth}.md.
 
 No login and no token is ever part of an error or a repr. A login goes to its own registry, and to the token
 server that this registry names, by https or on this machine.
@@ -10,25 +9,22 @@ server that this registry names, by https or on this machine.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from toolkit.document import Node, load
-from toolkit.errors import InvalidSetting, RegistryError, ToolkitError, Unsupported
+from toolkit.errors import RegistryError, ToolkitError, Unsupported
 from toolkit.plumbing.certificates import is_loopback
-from toolkit.plumbing.files import read_bounded
-from toolkit.plumbing.http import Answer, Transport, shown
+from toolkit.plumbing.http import Answer, Transport
+from toolkit.plumbing.patience import not_before
+from toolkit.plumbing.urls import shown
+from toolkit.stores.registry_logins import Login, find_login
 
-FILE_LIMIT = 1 << 20  # bytes of a file of logins
 HEADER_LIMIT = 8 << 10  # characters of a challenge
 TOKEN_LIMIT = 1 << 20  # bytes of a token server's answer
 SHORTEST = 60.0  # seconds that a token holds where nothing is said (token.md)
@@ -36,8 +32,6 @@ EARLY = 0.8  # of its time, after which a token is fetched anew
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of RFC 7230
 SCHEME = re.compile(rf"\s*,?\s*({TOKEN})(?:\s+(?={TOKEN}\s*=)|\s*(?=,|$))")
 PARAMETER = re.compile(rf'\s*,?\s*({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({TOKEN}))\s*(?=,|$)')
-HUB_KEY = "https://index.docker.io/v1/"  # what docker login calls Docker Hub
-HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +43,11 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """What a person has told us about a registry; `where` names the file, for messages."""
-
-    where: str
-    username: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-
-    @property
-    def basic(self) -> str:
-        """Return the value of an Authorization header."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
-    """An Authorization header, and until when it holds, in seconds of the clock; None is for good."""
+    """An Authorization header, and until when it holds, in seconds of the clock."""
 
     header: str = field(repr=False)
-    until: float | None = None
+    until: float
 
 
 class Doorman:
@@ -83,17 +62,18 @@ class Doorman:
     ) -> None:
         self._host, self._transport, self._environ, self._clock = host, transport, environ, clock
         self._passes: dict[tuple[str, ...], Pass] = {}
-        self._login: Login | None = None
-        self._looked = False
+        self._logins: dict[str, Login | None] = {}  # by repository, of those that were looked up
+        self._login: Login | None = None  # the last one, for messages
+        self._asks_basic = False
         self._lock = threading.Lock()  # one token is fetched, however many threads want it
 
     def header(self, scopes: tuple[str, ...]) -> str | None:
         """Return the Authorization that holds for these scopes; None where none is known to be needed."""
-        for key in (scopes, ()):
-            held = self._passes.get(key)
-            if held and (held.until is None or self._clock() < held.until):
-                return held.header
-        return None
+        held = self._passes.get(scopes)
+        if held and self._clock() < held.until:
+            return held.header
+        login = self.login(_repository(scopes)) if self._asks_basic else None
+        return login.basic if login and not login.identity_token else None
 
     def admit(self, challenges: Iterable[str], scopes: tuple[str, ...], refused: str | None) -> str:
         """Return an Authorization that answers a 401; `refused` is the one that was sent, if any.
@@ -112,16 +92,17 @@ class Doorman:
             if found and not any(each.scheme == "basic" for each in found):
                 told = ", ".join(each.scheme for each in found)
                 raise Unsupported(self._host, f"asks for a login by {told[:100]}, expected Basic or Bearer")
-            login = self.login()
+            login = self.login(_repository(scopes))
             if not found or login is None or login.basic == refused or login.identity_token:
                 raise self._refusal()
-            self._passes[()] = Pass(login.basic)
+            self._asks_basic = True
             return login.basic
 
-    def login(self) -> Login | None:
-        """Return the login for this registry; raises InvalidSetting where its file cannot be read."""
-        if not self._looked:
-            self._login, self._looked = find_login(self._host, self._environ), True
+    def login(self, repository: str) -> Login | None:
+        """Return the login for a repository; raises InvalidSetting where its file cannot be read."""
+        if repository not in self._logins:
+            self._logins[repository] = find_login(self._host, self._environ, repository)
+        self._login = self._logins[repository]
         return self._login
 
     def advice(self) -> str:
@@ -132,13 +113,19 @@ class Doorman:
         told = f"the login is that of {login.where}"
         return f"{told}; it may be wrong, or lack the right: docker login {self._host}"
 
+    def counted(self) -> str:
+        """Say whom the registry counts requests of, as far as a login goes."""
+        if self._login is None:
+            return f"no login was used, and one may raise the limit: docker login {self._host}"
+        return f"they are counted for the login of {self._login.where}"
+
     def _refusal(self) -> RegistryError:
         return RegistryError(self._host, "refuses us", self.advice(), status=401)
 
     def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> Pass:
         """Fetch a token from the server that the registry names (token.md, oauth.md)."""
         realm = challenge.parameters.get("realm", "")
-        login = self.login()
+        login = self.login(_repository(scopes))
         self._check_realm(realm, login)
         wanted = dict.fromkeys([*scopes, *filter(None, [challenge.parameters.get("scope")])])
         asked = [("service", challenge.parameters.get("service", "")), *(("scope", one) for one in wanted)]
@@ -181,7 +168,8 @@ class Doorman:
         if answer.status in {400, 401, 403}:
             raise RegistryError(subject, f"refuses us ({answer.status})", self.advice(), status=answer.status)
         if answer.status != 200:  # noqa: PLR2004 - HTTP's own
-            raise RegistryError(subject, f"answered {answer.status}", status=answer.status)
+            problem = f"answered {answer.status}{not_before(answer.headers)}"
+            raise RegistryError(subject, problem, status=answer.status)
         node = _loaded(answer.body, subject)
         token = node.value.get("token") or node.value.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
@@ -189,6 +177,11 @@ class Doorman:
         told = node.value.get("expires_in")
         lasts = max(float(told), 1.0) if type(told) is int and told > 0 else SHORTEST
         return Pass(f"Bearer {token}", self._clock() + lasts * EARLY)
+
+
+def _repository(scopes: tuple[str, ...]) -> str:
+    """Return what a request is about: its first scope is `repository:NAME:RIGHTS`."""
+    return scopes[0].split(":")[1] if scopes else ""
 
 
 def _loaded(raw: bytes, subject: str) -> Node:
@@ -217,49 +210,3 @@ def parse_challenges(headers: Iterable[str], subject: str) -> list[Challenge]:
                 rest = rest[parameter.end() :]
             found.append(Challenge(scheme[1].lower(), parameters))
     return found
-
-
-def find_login(host: str, environ: Mapping[str, str] = os.environ) -> Login | None:
-    """Return the login for a registry: of REGISTRY_AUTH_FILE if that is set, else of docker's config.json.
-
-    None where nobody has logged in there. Raises InvalidSetting, which never holds what is in the file.
-    """
-    file = _file(environ)
-    if file is None:
-        return None
-    try:
-        raw = read_bounded(Path(os.path.realpath(file)), FILE_LIMIT)
-        config = load(raw, str(file), FILE_LIMIT).value
-    except ToolkitError as error:
-        raise InvalidSetting(str(file), f"holds no logins that can be read: {error.problem}") from None
-    return _resolved(config, host, str(file), environ)
-
-
-def _file(environ: Mapping[str, str]) -> Path | None:
-    """Return the file that holds the logins; one that was named must be there, docker's need not be."""
-    if named := environ.get("REGISTRY_AUTH_FILE"):
-        return Path(named)
-    folder = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME") or "~", ".docker")
-    file = Path(folder).expanduser() / "config.json"
-    return file if file.is_file() else None
-
-
-def _resolved(config: Mapping[str, Any], host: str, where: str, environ: Mapping[str, str]) -> Login | None:
-    if not {"auths", "credsStore", "credHelpers"} & config.keys():
-        return None
-    import docker.auth
-    import docker.errors
-
-    try:
-        # A helper that is not there is warned of, and then fails: once is enough.
-        with warnings.catch_warnings(action="ignore"):
-            logins = docker.auth.load_config(config_dict=dict(config), credstore_env=dict(environ))
-            found = logins.resolve_authconfig(HUB_KEY if host in HUB else host)
-    except (docker.errors.DockerException, ValueError, TypeError, AttributeError, KeyError, OSError):
-        # The cause is not kept: it may quote what is secret.
-        helper = any(config.get(key) for key in ("credsStore", "credHelpers"))
-        advice = "look after the credential helper that it names" if helper else ""
-        raise InvalidSetting(where, f"holds no login for {host} that can be read", advice) from None
-    told = {key.lower(): text for key, text in (found or {}).items() if isinstance(text, str)}
-    login = Login(where, told.get("username", ""), told.get("password", ""), told.get("identitytoken", ""))
-    return login if login.username or login.identity_token else None

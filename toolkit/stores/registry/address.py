@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.digest import Digest
-from toolkit.errors import InvalidDigest, InvalidPlace, ToolkitError
+from toolkit.errors import InvalidDigest, InvalidPlace, InvalidReference, NotFound, ToolkitError
 from toolkit.reference import (
     DEFAULT_REGISTRY,
-    LEGACY_REGISTRY,
+    HUB,
+    HUB_API,
     LONGEST_REPOSITORY,
     OFFICIAL,
     REGISTRY,
@@ -18,7 +21,7 @@ from toolkit.reference import (
     Reference,
 )
 
-HUB_API = "registry-1.docker.io"  # where Docker Hub answers
+IDENTITY = re.compile(r"(?:sha256:)?[0-9a-f]{12,}")  # or part of one, which as a name would be a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Address:
         host, _, rest = path.removeprefix("//").partition("/")
         if not path.startswith("//") or not REGISTRY.fullmatch(host):
             raise InvalidPlace(repr(text), "names no registry", "write docker://HOST[:PORT]/REPOSITORY[:TAG]")
-        host = DEFAULT_REGISTRY if host in {LEGACY_REGISTRY, HUB_API} else host
+        host = DEFAULT_REGISTRY if host in HUB else host
         named, at, digest_text = rest.partition("@")
         repository, colon, tag = named.partition(":")
         fits = REPOSITORY.fullmatch(repository) and len(repository) <= LONGEST_REPOSITORY
@@ -50,6 +53,22 @@ class Address:
         if host == DEFAULT_REGISTRY and repository and "/" not in repository:
             repository = OFFICIAL + repository
         return cls(host, repository, tag, digest)
+
+    @classmethod
+    def of(cls, name: str) -> Address:
+        """Return the repository that a name says; raises NotFound for what is no name but an ID."""
+        reference = None
+        if not IDENTITY.fullmatch(name):
+            with suppress(InvalidReference):
+                reference = Reference.parse(name)
+        if reference is None:
+            raise NotFound(f"image {name}", "is no name, and a registry is asked for nothing else")
+        return cls(reference.registry, reference.repository)
+
+    @property
+    def place(self) -> str:
+        """Return the URI of the repository."""
+        return f"docker://{self.host}/{self.repository}"
 
     @property
     def api(self) -> str:
@@ -112,3 +131,8 @@ class Target:
     def digest(self) -> Digest | None:
         """Return the digest it is asked by; None where it is a tag, which holds no colon."""
         return Digest.parse(self.tag_or_digest) if ":" in self.tag_or_digest else None
+
+    @property
+    def path(self) -> str:
+        """Return where the API has the manifest."""
+        return f"/v2/{self.repository}/manifests/{self.tag_or_digest}"

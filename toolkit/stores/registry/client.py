@@ -12,7 +12,12 @@ from urllib.parse import urljoin, urlsplit
 
 from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
-from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport, origin, shown
+from toolkit.image import Finding
+from toolkit.plumbing.allowance import TOO_MANY, Allowance
+from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport
+from toolkit.plumbing.patience import not_before
+from toolkit.plumbing.urls import origin, shown
+from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry_auth import Doorman
 
@@ -30,6 +35,7 @@ class Client:
     def __init__(self, address: Address, transport: Transport, doorman: Doorman | None = None) -> None:
         self.address, self.transport = address, transport
         self.base = f"{transport.scheme(address.api)}://{address.api}"
+        self.allowance: Allowance | None = None  # as the registry told it last
         self._doorman = doorman or Doorman(address.host, transport)
 
     def ask(
@@ -59,12 +65,13 @@ class Client:
         for _ in range(2):
             told = {**(headers or {}), **({"Authorization": sent} if sent else {})}
             answer = self.transport.ask(method, url, told, body, repeat=repeat, limit=limit)
+            self._note(answer)
             if answer.status != UNAUTHORIZED or not self._is_ours(answer.url) or isinstance(body, Iterator):
                 break  # a body that is yielded is gone
             sent = self._admitted(method, url, answer.headers, scopes, sent)
         if answer.status in expected:
             return answer
-        raise self.refusal(method, answer.url, answer.status, answer.body)
+        raise self.refusal(method, answer.url, answer.status, answer.body, answer.headers)
 
     @contextmanager
     def flow(self, path: str, repository: str, headers: Mapping[str, str]) -> Iterator[Flow]:
@@ -75,21 +82,27 @@ class Client:
         for last in (False, True):
             told = {**headers, **({"Authorization": sent} if sent else {})}
             with self.transport.flow("GET", url, told) as flow:
+                self._note(flow)
                 if flow.status != UNAUTHORIZED or last:
                     yield flow
                     return
                 refused = flow.headers
             sent = self._admitted("GET", url, refused, scopes, sent)
 
-    def refusal(self, method: str, url: str, status: int, body: bytes) -> ToolkitError:
+    def refusal(
+        self, method: str, url: str, status: int, body: bytes, headers: Mapping[str, str]
+    ) -> ToolkitError:
         """Return what a refusal is told as; its body may be anything."""
         code, message = _told(body)
         told = ", ".join(filter(None, (code, message)))
-        problem = f"answered {status}" + (f" ({told})" if told else "")
+        problem = f"answered {status}{self._through(url)}" + (f" ({told})" if told else "")
         where = shown(url)
         if status == MISSING:
             return NotFound(f"{method} {where}", problem)
         advice = self._doorman.advice() if status in {UNAUTHORIZED, FORBIDDEN} else ""
+        if status == TOO_MANY:
+            problem += (f", {self.allowance}" if self.allowance else "") + not_before(headers)
+            advice = self._doorman.counted()
         if status == BAD and not code and where.startswith("http:"):  # as Go's server answers plain HTTP
             advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
         return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
@@ -101,7 +114,21 @@ class Client:
             body += block[: ERROR_LIMIT - len(body)]
             if len(body) >= ERROR_LIMIT:
                 break
-        return self.refusal("GET", flow.url, flow.status, bytes(body))
+        return self.refusal("GET", flow.url, flow.status, bytes(body), flow.headers)
+
+    def remarks(self) -> list[Finding]:
+        """Say so where the registry will answer few more requests, or none."""
+        if self.allowance is None or not self.allowance.is_low:
+            return []
+        return [Finding(self.address.host, f"{self.allowance}; {self._doorman.counted()}", NOTE)]
+
+    def served_by(self, path: str) -> str:  # noqa: ARG002 - MirroredClient's
+        """Return the mirror that the manifest of this path came from, empty for none."""
+        return ""
+
+    def missed(self, repository: str) -> str:  # noqa: ARG002
+        """Tell what others said who were asked for a repository, as the end of a sentence."""
+        return ""
 
     def close(self) -> None:
         """Close the connections."""
@@ -110,6 +137,16 @@ class Client:
     def _is_ours(self, url: str) -> bool:
         """Tell whether a login of this registry may go there."""
         return origin(url) == origin(self.base)
+
+    def _note(self, answer: Answer | Flow) -> None:
+        """Take note of what is left of the limit; who stores blobs for a registry has its own."""
+        if self._is_ours(answer.url):
+            self.allowance = Allowance.told(answer.headers) or self.allowance
+
+    def _through(self, url: str) -> str:
+        """Name the proxy that an answer may be of."""
+        proxy = self.transport.between(url)
+        return f" through the proxy {proxy}" if proxy else ""
 
     def _admitted(
         self, method: str, url: str, headers: Mapping[str, str], scopes: tuple[str, ...], sent: str | None

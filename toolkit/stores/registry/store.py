@@ -22,13 +22,15 @@ from toolkit.errors import (
     Unsupported,
 )
 from toolkit.historic import HistoricImage, historic_outline
-from toolkit.image import Layer
+from toolkit.image import Finding, Layer
+from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.partials import Partials
 from toolkit.ports import Content
 from toolkit.reference import near
+from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address, Target
 from toolkit.stores.registry.blob import Blob
 from toolkit.stores.registry.client import AT_ONCE, FORBIDDEN, UNAUTHORIZED, Client
@@ -47,8 +49,10 @@ class RegistryStore:
         self, address: Address, client: Client, place: str, partials: Partials | None = None
     ) -> None:
         self.place, self._address, self._client = place, address, client
+        # What a tag pointed at when it was last read, and whether that is to hold.
+        self._proven: dict[tuple[str, str], Digest] = {}
+        self._holds = False
         self._partials = partials or Partials()
-        self._proven: dict[tuple[str, str], Digest] = {}  # what a tag pointed at when it was last read
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
@@ -56,6 +60,21 @@ class RegistryStore:
     def described(self) -> dict[str, str]:
         """Say what it is."""
         return {"kind": "registry", "host": self._address.host}
+
+    def hold(self, held: dict[tuple[str, str], Digest]) -> None:
+        """Take each tag for what it is held to be, or is found to be first, however often it is asked for."""
+        self._proven, self._holds = held, True
+
+    def narrowed(self, name: str) -> str:
+        """Return the repository that has an image; raises as `identify`."""
+        if self._address.repository:
+            return self.place
+        repository = self._found(name, lambda target: (self._identified(target), target.repository)[1])
+        return Address(self._address.host, repository).place
+
+    def remarks(self) -> list[Finding]:
+        """Say what is left of the registry's limit, where that is little, and which mirrors fail."""
+        return self._client.remarks()
 
     def close(self) -> None:
         """Close the connections."""
@@ -159,7 +178,8 @@ class RegistryStore:
                 wanted = self._address.name(repository, "" if ":" in tag_or_digest else tag_or_digest)
                 close.update(dict.fromkeys(near(wanted, names)))
         advice = f"near it: {', '.join(close)}" if close else ""
-        return NotFound(f"image {name}", f"is not in {self.place}", advice)
+        missed = "".join(dict.fromkeys(map(self._client.missed, meant)))
+        return NotFound(f"image {name}", f"is not in {self.place}{missed}", advice)
 
     def _tags(self) -> list[str]:
         if self._address.tag:
@@ -169,20 +189,36 @@ class RegistryStore:
     def _identified(self, target: Target) -> Digest:
         key = (target.repository, target.tag_or_digest)
         if known := self._proven.get(key):
-            path = f"/v2/{target.repository}/manifests/{target.tag_or_digest}"
-            if digest_told(self._client.ask("HEAD", path, target.repository, headers=ACCEPT)) == known:
+            if self._holds:
                 return known
-        digest = Documents(self._client, target.repository).top(target.tag_or_digest).digest
+            told = self._client.ask("HEAD", target.path, target.repository, headers=ACCEPT)
+            if digest_told(told) == known:
+                return known
+        digest = self._top(Documents(self._client, target.repository), target).digest
         self._proven[key] = digest
         return digest
 
+    def _top(self, documents: Documents, target: Target) -> Descriptor:
+        """Read what a target leads to; of what is wrong with it, tell which mirror has it so."""
+        try:
+            return documents.top(target.tag_or_digest)
+        except CorruptContent as error:
+            if mirror := self._client.served_by(target.path):
+                raise replace(error, advice=f"it comes from the mirror {mirror}") from error
+            raise
+
     def _read(self, target: Target, platform: Platform | None = None) -> ModernImage | HistoricImage:
         documents = Documents(self._client, target.repository)
-        top = documents.top(target.tag_or_digest)
+        key = target.repository, target.tag_or_digest
+        if self._holds and key in self._proven:
+            target = replace(target, tag_or_digest=str(self._proven[key]))
+        top = self._top(documents, target)
         image = documents.image((target.name,), top, platform)
-        self._proven[target.repository, target.tag_or_digest] = top.digest
+        self._proven[key] = top.digest
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
+        if mirror := self._client.served_by(target.path):
+            return image.noting(Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE))
         return image
 
     def _listed(self, targets: Sequence[Target]) -> list[Listing]:

@@ -7,7 +7,8 @@ from urllib.parse import urljoin
 
 from toolkit.document import load
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.http import Answer, origin, shown
+from toolkit.plumbing.http import Answer
+from toolkit.plumbing.urls import origin, shown
 from toolkit.reference import TAG
 from toolkit.stores.registry.client import Client
 

@@ -18,8 +18,9 @@ from urllib.parse import urljoin
 
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, RegistryError, ToolkitError
-from toolkit.plumbing.http import BUSY, Answer, Body, shown
-from toolkit.plumbing.patience import retry_after
+from toolkit.plumbing.allowance import TOO_MANY, told_wait
+from toolkit.plumbing.http import BUSY, Answer, Body
+from toolkit.plumbing.urls import shown
 from toolkit.ports import Block
 from toolkit.stores.registry.client import BAD, CREATED, MISSING, OK, PUSH, UNAUTHORIZED, Client, quoted_query
 from toolkit.stores.registry.documents import blob_size, digest_told
@@ -87,7 +88,7 @@ class Upload:
             if answer is not None and answer.status not in BUSY:
                 raise self._refusal("PUT", answer)
             if not series.again(_wait(answer)):
-                raise self._lost("PUT", BROKE)
+                raise self._given_up("PUT", answer)
             if body:  # how much of it arrived is the same to us
                 self._where = self._begun()
 
@@ -130,7 +131,7 @@ class Upload:
             if answer is not None and answer.status not in {*BUSY, UNAUTHORIZED, ELSEWHERE, *TAKEN}:
                 raise self._refusal("PATCH", answer)
             if not self._series.again(_wait(answer)):
-                raise self._lost("PATCH", BROKE)
+                raise self._given_up("PATCH", answer)
             there = self._looked()
             if there > self._reached:
                 self._series.went_on()
@@ -192,10 +193,15 @@ class Upload:
 
     def _refusal(self, method: str, answer: Answer) -> ToolkitError:
         self._sending = None
-        told = self._client.refusal(method, answer.url, answer.status, answer.body)
+        told = self._client.refusal(method, answer.url, answer.status, answer.body, answer.headers)
         if answer.status == MISSING:
             return self._lost(method, str(told.problem))
         return told
+
+    def _given_up(self, method: str, answer: Answer | None) -> ToolkitError:
+        """Return what a last try is told as: to whoever sends too much, beginning anew is no help."""
+        is_limited = answer is not None and answer.status == TOO_MANY
+        return self._refusal(method, answer) if answer and is_limited else self._lost(method, BROKE)
 
     def _lost(self, method: str, problem: str) -> Lost:
         self._sending = None
@@ -219,4 +225,4 @@ def _place(answer: Answer, other: str = "") -> str:
 
 
 def _wait(answer: Answer | None) -> float | None:
-    return retry_after(answer.headers.get("Retry-After")) if answer else None
+    return told_wait(answer.status, answer.headers) if answer else None
