@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import luigi
 
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
+from toolkit.event import BlobEvent, Event
 from toolkit.image import Layer
 from toolkit.places import open_source
 from toolkit.ports import Holds, Source
 from toolkit.settings import Settings, load_settings
+from toolkit.tally import Tally
 
 STARTED = time.time_ns()  # of this run; children inherit it
 HELD: dict[
@@ -45,25 +48,29 @@ class LadingTask(luigi.Task):
 
 
 class Meter:
-    """Passes progress on to the scheduler, a few times a second at most."""
+    """Passes progress on to the scheduler, once a second at most."""
 
-    def __init__(self, task: LadingTask, total: int, verb: str) -> None:
-        self._task, self._total, self._verb = task, max(total, 1), verb
-        self._done = 0
+    def __init__(self, task: LadingTask, verb: str) -> None:
+        self._task, self._verb = task, verb
+        self._tally, self._lock = Tally(), threading.Lock()
         self._told = 0.0
 
-    def __call__(self, layer: Layer, count: int) -> None:
-        """Count bytes of a layer; called from several threads."""
-        self._done += count
-        if (now := time.monotonic()) - self._told < 1 and self._done < self._total:
-            return
-        self._told = now
-        share = min(100, 100 * self._done // self._total)
-        message = f"{self._verb} layer {layer.key[:19]}: {self._done / 1e6:.1f} of {self._total / 1e6:.1f} MB"
+    def __call__(self, event: Event) -> None:
+        """Count an event; called from several threads."""
+        with self._lock:
+            self._tally.take(event)
+            is_all = self._tally.done + self._tally.skipped >= self._tally.size
+            if isinstance(event, BlobEvent) and (is_all or time.monotonic() - self._told >= 1):
+                self._told = time.monotonic()
+                self._tell(event.layer)
+
+    def _tell(self, layer: Layer) -> None:
+        passed, size = self._tally.done + self._tally.skipped, max(self._tally.size, 1)
+        message = f"{self._verb} layer {layer.key[:19]}: {passed / 1e6:.1f} of {size / 1e6:.1f} MB"
         if self._task.set_status_message:  # absent when run() is called outside a worker
             self._task.set_status_message(message)
         if self._task.set_progress_percentage:
-            self._task.set_progress_percentage(share)
+            self._task.set_progress_percentage(100 * passed // size)
 
 
 def receipt_path(settings: Settings, kind: str, subject: str) -> Path:

@@ -18,6 +18,7 @@ from toolkit.bundles import DEFAULT, create_bundle
 from toolkit.digest import Digest
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
+from toolkit.operations.shortids import full_name
 from toolkit.operations.staging import StagedSource, Staging
 from toolkit.places import settled
 from toolkit.platform import Platform
@@ -53,7 +54,7 @@ class ExportLayer(LadingTask):
         """Read, prove, write."""
         source = _source(self)
         layer = source.layer(self.layer)
-        self.output().staging.stage(source, layer, Meter(self, layer.size, "reading"))
+        self.output().staging.stage(source, layer, Meter(self, "reading"))
         for remark in source.remarks() if isinstance(source, Remarks) else ():
             LOG.info("%s: %s", remark.subject, remark.problem)
 
@@ -61,7 +62,7 @@ class ExportLayer(LadingTask):
 class ImageTask(LadingTask):
     """What the tasks of one image share."""
 
-    tag: str = luigi.Parameter(description="the image's name: ubuntu:14.04")
+    tag: str = luigi.Parameter(description="the image's name, ubuntu:14.04, or its ID")
     source: str = PlaceParameter(default="", description="the store's URI; default: [lading] source")
     format: str = FormatParameter(default=DEFAULT, description="the bundle's format")
     platform: str = PlatformParameter(default="", description="os/architecture; default: all there are")
@@ -95,6 +96,11 @@ class ImageTask(LadingTask):
         """Return the name of this image's claim on staged layers."""
         return Digest.of(str(self.path).encode()).hex
 
+    @cached_property
+    def image(self) -> str:
+        """Return what the source knows the image by: the name, or the ID that a short one stands for."""
+        return full_name(self.opened(self.place), self.tag)
+
     def question(self, source: Source) -> dict[str, str]:
         """Return what a receipt must agree with: what was asked for, and what it resolves to now."""
         return {
@@ -102,7 +108,7 @@ class ImageTask(LadingTask):
             "reference": self.tag,
             "format": self.format,
             "platform": self.platform,
-            "resolved": source.identify(self.tag),
+            "resolved": source.identify(self.image),
         }
 
     def answered(self, facts: Mapping[str, Any]) -> bool:
@@ -117,7 +123,7 @@ class AssembleBundle(ImageTask):
     @cached_property
     def layer_keys(self) -> tuple[str, ...]:
         """Return the keys of the image's layers, each once."""
-        keys = self.opened(self.place).layer_keys(self.tag, self.wanted)
+        keys = self.opened(self.place).layer_keys(self.image, self.wanted)
         return tuple(dict.fromkeys(keys))
 
     def requires(self) -> list[ExportLayer]:
@@ -148,10 +154,11 @@ class AssembleBundle(ImageTask):
         proven = copy(
             staged,
             create_bundle(self.path, self.format),
-            [self.tag],
+            [self.image],
             platform=self.wanted,
             strict=self.settings.strict,
-            progress=Meter(self, sum(source.layer(key).size for key in self.layer_keys), "writing"),
+            progress=Meter(self, "writing"),
+            jobs=self.settings.jobs,
         )
         remarks = source.remarks() if isinstance(source, Remarks) else ()
         facts = Report.of(str(self.path), proven, remarks).to_json()

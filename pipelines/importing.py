@@ -48,10 +48,9 @@ class ImportBundle(LadingTask):
         """Copy every image of the bundle into the store."""
         source = open_bundle(self.path)
         names = [name for line in source.listings() for name in line.names or (line.id,)]
-        sizes = {layer.key: layer.size for name in names for layer in source.image(name).layers}
         sink = open_sink(self.place, self.settings)
-        meter = Meter(self, sum(sizes.values()), "writing")
-        proven = copy(source, sink, names, strict=self.settings.strict, progress=meter)
+        meter, settings = Meter(self, "writing"), self.settings
+        proven = copy(source, sink, names, strict=settings.strict, progress=meter, jobs=settings.jobs)
         store = self.opened(self.place)
         here = {name: store.identify(name) for image in proven for name in image.names}
         facts = Report.of(self.place, proven).to_json()

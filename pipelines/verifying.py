@@ -45,7 +45,8 @@ class VerifyBundle(LadingTask):
             report = verify(
                 bundle,
                 strict=self.settings.strict,
-                progress=Meter(self, os.path.getsize(self.path), "verifying"),
+                progress=Meter(self, "verifying"),
+                jobs=self.settings.jobs,
             )
             sha256 = whole.result()
         findings = (*report.findings, *check_companion(self.path, sha256))

@@ -39,6 +39,8 @@ FLOORS = {
     "toolkit.historic": 3,
     "toolkit.synthesis": 3,
     "toolkit.image": 3,
+    "toolkit.event": 3,
+    "toolkit.tally": 3,
     "toolkit.outline": 3,
     "toolkit.report": 3,
     "toolkit.ports": 3,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Self
 
 from tests.archives import Picture, sha256
-from tests.webs import Asked, Reply, Web, ranged
+from tests.webs import DROP, Asked, Reply, Web, ranged
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
 from toolkit.stores.registry.address import Address
@@ -119,6 +119,20 @@ class MemoryRegistry(Web):
         session = f"session{len(self.asked)}"
         self.uploads[session] = bytearray()
         return Reply(202, b"", {"Location": f"/v2/{repository}/blobs/uploads/{session}", "Range": "0-0"})
+
+
+def forgetful(web: MemoryRegistry, times: int) -> Callable[[Asked], Reply | None]:
+    """Forget the upload when all of it was sent, so many times."""
+    left = [None] * times
+
+    def odd(asked: Asked) -> Reply | None:
+        if asked.method == "PATCH" and left:
+            left.pop()
+            web.uploads.clear()
+            return DROP
+        return None
+
+    return odd
 
 
 def at_once(tries: int = 6) -> Transport:

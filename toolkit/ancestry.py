@@ -22,6 +22,7 @@ JSON_VALUES = 20_000  # in one; all of a chain are held in memory
 RULES = ("", "S2", "S3", "S4", "S5")  # how a layersize was counted (formats A.4)
 DRIVER = re.compile(r"[a-z0-9]{0,32}")
 CHAIN_LIMIT = 1024  # layers; Docker itself stops at 127
+CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
 V1_KEYS = (
     "id", "parent", "comment", "created", "container", "container_config", "docker_version",
     "author", "config", "architecture", "os", "Size", "parent_id", "layer_id",

@@ -96,4 +96,5 @@ def historic_outline(image: HistoricImage) -> Outline:
         else OutlineLayer("", replace(line.history, empty_layer=True), 0)
         for line, entry in zip(told.layers, image.schema1.entries, strict=True)
     ]
-    return replace(told, id=str(image.schema1.digest), layers=tuple(layers))
+    digest = str(image.schema1.digest)
+    return replace(told, id=digest, layers=tuple(layers), manifest=digest)

@@ -6,6 +6,8 @@ for two things (an index with layers, CVE-2021-41190) are refused.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -13,7 +15,7 @@ from typing import Any, Self
 from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.document import Node, load
-from toolkit.errors import Mismatch, UnsafeArchive, Unsupported
+from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive, Unsupported
 from toolkit.platform import Platform
 
 DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "platform", "annotations")
@@ -78,6 +80,17 @@ class Descriptor:
         if (actual := Digest.of(raw, self.digest.algorithm)) != self.digest:
             raise Mismatch(subject, "digest", "", actual, self.digest)
         return raw
+
+    def check_inline(self) -> None:
+        """Refuse a descriptor whose own copy of the content, `data`, is other content (formats G.4)."""
+        if (inline := self.extra.get("data")) is None:
+            return
+        subject = f"data of blob {self.digest}"
+        try:
+            raw = base64.b64decode(inline, validate=True)
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise InvalidDocument(subject, f"is not base64 ({error})") from error
+        self.check(raw, subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,17 +34,22 @@ class Kind:
 def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001 - one shape for all
     from toolkit.bundles import open_bundle
 
-    if not place.scheme and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
-        _refuse_store(place)
+    if place.scheme in {"", "dir"} and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
+        _must_be_dir(place)
     return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
 
 
-def _refuse_store(place: Place) -> None:
-    """Raise Unsupported where a bare path is a store: which one is meant, its kind has to say."""
+def _must_be_dir(place: Place) -> None:
+    """Raise Unsupported where a folder is a store, NotFound where it is no bundle either."""
+    from toolkit.bundles.dir_reader import is_dir_folder
     from toolkit.stores.kinds import kinds_at
 
-    if kinds := kinds_at(Path(place.path)):
+    path = Path(place.path)
+    if kinds := kinds_at(path):  # which one is meant, its kind has to say
         raise Unsupported(place.path, "is a store, not a bundle", f"write {kinds[0]}:{place.path}")
+    if not is_dir_folder(path):
+        problem = "holds no image: it is neither a store nor skopeo's folder of one"
+        raise NotFound(str(place), problem, f"see what lies below it: lading doctor {place.path}")
 
 
 def _graph(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001

@@ -25,6 +25,11 @@ class Listing:
     size: int | None = None  # bytes, as recorded; None where it is not recorded
     problem: str = ""  # one sentence where the image cannot be read
 
+    @property
+    def platforms(self) -> list[str]:
+        """Return the platforms that can be asked for; of an image that cannot be read, those left of it."""
+        return self.platform.split(", ") if self.platform else []
+
 
 @dataclass(frozen=True, slots=True)
 class OutlineLayer:
@@ -51,6 +56,8 @@ class Outline:
     findings: tuple[Finding, ...] = ()
     platforms: tuple[str, ...] = field(default=())  # of an index, all of them
     v1_ids: tuple[str, ...] = ()  # base first; those an image has that is, or was, a legacy one
+    manifest: str = ""  # its digest, where the place keeps one
+    index: str = ""  # the digest of the index that names point at, where it is one
     others: Mapping[str, Any] = field(default_factory=dict)  # what else the config says: docker_version, …
 
     @property

@@ -16,9 +16,10 @@ STANDARD_STREAM = "-"  # a bundle that comes in by standard input; a file of thi
 WITH_DRIVER = ("graph", "docker-root", "containers-storage")  # the schemes that take +DRIVER
 # Stores of engines, read while those do not run.
 AT_REST = frozenset({"graph", "docker-root", "containers-storage", "containerd-root"})
+FOLDERS = AT_REST | {"oci", "registry-root"}  # the stores that are a folder
 LIVE = frozenset({"docker", "docker-daemon"})  # what answers over a connection
 BUNDLES = frozenset({"", "docker-archive", "oci-archive", "dir"})
-SCHEMES = AT_REST | LIVE | BUNDLES | {"oci", "registry-root", "sample", AUTO}
+SCHEMES = FOLDERS | LIVE | BUNDLES | {"sample", AUTO}
 
 
 @dataclass(frozen=True, slots=True)

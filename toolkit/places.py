@@ -10,7 +10,8 @@ from pathlib import Path
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
 from toolkit.openers import KINDS
-from toolkit.place import AT_REST, AUTO, BUNDLES, LIVE, STANDARD_STREAM, Place
+from toolkit.operations.shortids import full_name
+from toolkit.place import AT_REST, AUTO, BUNDLES, FOLDERS, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.plumbing.files import storing
 from toolkit.ports import Closes, Narrows, Sink, Source
@@ -24,10 +25,11 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
     Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
     """
     place = Place.parse(text)
+    if place.scheme in FOLDERS:
+        _must_be(place)
     if place.scheme in AT_REST:
         from toolkit.stores.running import refuse_running
 
-        _must_be(place)
         refuse_running(Path(place.path), reading.live)
     return KINDS[place.scheme].source(place, settings, reading)
 
@@ -67,7 +69,9 @@ def settled(text: str, name: str, settings: Settings) -> str:
         return canonical(text, settings)
     source = KINDS[place.scheme].source(place, settings, settings.reading)
     try:
-        return canonical(source.narrowed(name) if isinstance(source, Narrows) else text, settings)
+        if isinstance(source, Narrows):
+            return canonical(source.narrowed(full_name(source, name)), settings)
+        return canonical(text, settings)
     finally:
         if isinstance(source, Closes):
             source.close()
@@ -79,11 +83,11 @@ def is_bundle(text: str) -> bool:
 
 
 def _must_be(place: Place) -> None:
-    """Raise NotFound where a store at rest is not there, Unsupported where it is of another kind."""
+    """Raise NotFound where a store is not there, Unsupported where it is of another kind."""
     from toolkit.stores.kinds import kinds_at
 
     path = Path(place.path)
-    with storing(place.path):
+    with storing(str(place)):
         os.stat(path)
     if not os.path.isdir(path):
         raise Unsupported(str(place), "is no folder", "give the root of a store")

@@ -5,7 +5,7 @@ The docstrings are the contract; `tests/conformance.py` holds every implementati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -25,6 +25,13 @@ class Content(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Yield the bytes in order. A block is valid until the next one is asked for."""
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """Content that comes over a network, and goes on where it broke off."""
+
+    resumed: Callable[[int], object]  # called with how many bytes had come, each time that it goes on
 
 
 class Source(Protocol):
@@ -116,6 +123,39 @@ class HoldsV1(Protocol):
 
 
 @runtime_checkable
+class Lacks(Protocol):
+    """An image of several platforms, of which some may not be here."""
+
+    @property
+    def lacking(self) -> Sequence[Finding]:
+        """Return what is told of each that is not; an error where it was here and is lost."""
+
+
+@runtime_checkable
+class SeveralDrivers(Protocol):
+    """A store that may have been used with several graph drivers, each with images of its own."""
+
+    def driver_names(self) -> Sequence[str]:
+        """Return those it has images of, which a place can name one of."""
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """A source whose images may be asked for by more IDs than it lists: of parents, platforms, manifests."""
+
+    def ids(self) -> Iterable[str]:
+        """Yield every ID that an image can be asked for by, in full; one may come twice."""
+
+
+@runtime_checkable
+class Resolves(Protocol):
+    """A source that finds out by itself which image a short ID is of."""
+
+    def full_name(self, name: str) -> str:
+        """Return the name as it stands where it is one, else the ID that begins so, else the name."""
+
+
+@runtime_checkable
 class Proves(Protocol):
     """A source whose layers may have been proven before."""
 
@@ -151,6 +191,14 @@ class Lands(Protocol):
 
 
 @runtime_checkable
+class Mounts(Protocol):
+    """A sink that may take a blob over from another repository of its own."""
+
+    def is_mounted(self, layer: Layer) -> bool:
+        """Tell whether a blob that is present came so, in this delivery."""
+
+
+@runtime_checkable
 class Described(Protocol):
     """A store that can say what it is."""
 
@@ -164,6 +212,13 @@ class Remarks(Protocol):
 
     def remarks(self) -> Sequence[Finding]:
         """Return what a person should know: names that are lost, images that are not listed here."""
+
+
+@runtime_checkable
+class Namespaced(Protocol):
+    """A store whose images lie in namespaces, of which it shows one."""
+
+    namespace: str  # the one that was asked for; empty where none was
 
 
 @runtime_checkable

@@ -31,6 +31,8 @@ LABEL = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
 REGISTRY = re.compile(rf"(?:{LABEL}(?:\.{LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?")
 COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
+ID = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")  # of an image, in full or short, as docker prints them
+SHORT = 12  # digits
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 FEW = 5  # names to offer for an unknown one
@@ -127,15 +129,14 @@ def near(name: str, candidates: Iterable[str]) -> list[str]:
 def file_name(
     reference_text: str, format_: str = DEFAULT_FORMAT, platform: Platform | str | None = None
 ) -> str:
-    """Return the name of the bundle's file: `ubuntu_14.04.tar` (contract 4).
+    """Return the name of the bundle's file: `ubuntu_14.04.tar` (contract 4), of an ID `5b329b596366.tar`.
 
     `_` is doubled, `/` becomes `+`, `:` becomes `=`, and what no reference holds `%XX`. A format or
     platform that is not the default follows after a comma. Two names that mean different things get
     different files. A name that is no reference (legacy stores hold some) is spelt as a whole behind
     a `_`; nothing raises here.
     """
-    reference = _parsed(reference_text)
-    parts = [_spelt_reference(reference) if reference else "_" + _spelt(reference_text)]
+    parts = [_spelt_name(reference_text)]
     parts += [_spelt(format_)] if format_ not in {"", DEFAULT_FORMAT} else []
     parts += [_spelt(str(platform))] if platform else []
     stem = ",".join(parts)
@@ -220,6 +221,13 @@ def _bare(familiar: str) -> str:
     named = familiar.partition("@")[0]
     name, colon, tag = named.rpartition(":")
     return name if colon and "/" not in tag else named
+
+
+def _spelt_name(text: str) -> str:
+    if found := ID.fullmatch(text):
+        return found[1][:SHORT]
+    reference = _parsed(text)
+    return _spelt_reference(reference) if reference else "_" + _spelt(text)
 
 
 def _spelt_reference(reference: Reference) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SECTION = "lading"
 FILES = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg", "client.cfg", "luigi.cfg")
 SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)")
+MOST_JOBS = 64
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -32,7 +33,7 @@ class Settings:
     source: str = "auto"
     strict: bool = False  # warnings are errors
     require_signature: str = ""  # a public key: a bundle that it did not sign is refused
-    jobs: int = 0  # layers at once; 0 is as many as there are processors, at most eight
+    jobs: int = 0  # blobs at once, 1 to 64; 0 where nothing is said: as many as suits each place
     layer_limit: int = 256 << 30  # bytes that one layer may hold, decompressed
     member_limit: int = 2_000_000  # members that one archive may have
     namespace: str = ""  # of containerd stores
@@ -108,6 +109,13 @@ def _boolean(text: str) -> bool:
     return state
 
 
+def _jobs(text: str) -> int:
+    match = SIZE.fullmatch(text)
+    if not match or match[2] or not 1 <= int(match[1]) <= MOST_JOBS:
+        raise ValueError(f"a number from 1 to {MOST_JOBS}")
+    return int(match[1])
+
+
 def _count(text: str) -> int:
     match = SIZE.fullmatch(text)
     if not match:
@@ -132,7 +140,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "limit_rate": read_rate,
     "insecure": _hosts,
     "require_signature": str,
-    "jobs": _count,
+    "jobs": _jobs,
     "layer_limit": _count,
     "member_limit": _count,
 }

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import Body, encode, v1_folder, v1_json, written
 from tests.graphs import legacy_layer, name
-from toolkit.ancestry import CHAIN_LIMIT
+from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.bundles import open_bundle
+from toolkit.bundles.v1_part import V1Part
 from toolkit.errors import ToolkitError, UnsafeArchive
 from toolkit.stores.graph import root as graph_root
 from toolkit.stores.graph.root import GraphRoot
@@ -95,3 +98,40 @@ def test_more_layers_than_can_be_listed_are_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(graph_root, "LAYERS", 3)
     with pytest.raises(UnsafeArchive, match="graph: holds 4 layers, expected at most 3"):
         GraphStore(tmp_path).listings()
+
+
+def a_bundle(folder: Path, count: int, **extra: object) -> Path:
+    """Write a docker-v1 bundle of one chain, each of whose layers has a name."""
+    members: dict[str, Body] = {}
+    for number, layer_id in enumerate(ids(count)):
+        below = ids(count)[number - 1] if number else ""
+        members |= v1_folder(layer_id, below, json_=v1_json(layer_id, below, **extra))
+    members["repositories"] = encode({"app": {f"t{number}": id_ for number, id_ in enumerate(ids(count))}})
+    return written(folder / "a.tar", members)
+
+
+@pytest.mark.parametrize("extra", [{"comment": "x" * 900_000}, {"config": {"x": [{}] * 9000}}])
+def test_a_bundles_chain_that_fills_the_memory_is_refused(tmp_path: Path, extra: dict[str, object]) -> None:
+    source = open_bundle(a_bundle(tmp_path, 40, **extra))
+    with pytest.raises(
+        UnsafeArchive, match=f"image {ids(40)[-1][:12]}: names documents of more than 16777216"
+    ):
+        source.image("app:t39")
+    lines = source.listings()
+    assert [(line.id, line.problem) for line in lines if line.names == ("app:t39",)] == [(ids(40)[-1], "")]
+
+
+def test_a_bundles_layers_are_looked_at_twice_however_many_chains_they_are_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, asked = 50, list[str]()
+    source = open_bundle(a_bundle(tmp_path, count))
+    layer = V1Part.layer
+
+    def counted(self: V1Part, folder: str) -> V1Layer:
+        asked.append(folder)
+        return layer(self, folder)
+
+    monkeypatch.setattr(V1Part, "layer", counted)
+    assert len(source.listings()) == count
+    assert sorted(asked) == sorted(ids(count) * 2)

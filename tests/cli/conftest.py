@@ -32,6 +32,20 @@ class Ran:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was told to machines while it worked: every line parses alone."""
+        return [json.loads(line) for line in self.err.splitlines()]
+
+    @property
+    def sentence(self) -> str:
+        """Why it failed, whichever way it was told."""
+        return (
+            str(self.events[-1]["sentence"])
+            if self.last.startswith("{")
+            else self.last.removeprefix("error: ")
+        )
+
 
 Lading = Callable[..., Ran]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -154,9 +155,27 @@ def test_what_a_format_drops_is_not_listed_as_written(lading: Lading, tmp_path: 
 
 def test_an_empty_folder_is_no_layout(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert lading("verify", "oci:empty").code == 4
-    assert lading("ls", "oci:empty").code == 4
+    assert lading("verify", "oci:empty").code == 3
+    assert lading("ls", "oci:empty").code == 3
 
 
 def test_inspecting_a_place_of_one_image_shows_all_its_names(lading: Lading) -> None:
     assert "ubuntu:trusty" in lading("inspect", SAMPLE).out
+
+
+def test_a_bundle_that_is_not_the_one_its_sha256_was_written_for_is_told_on_import(
+    lading: Lading, bundle: Path, home: Path
+) -> None:
+    beside = bundle.with_name(f"{bundle.name}.sha256")
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    beside.write_text(f"{digest}  {bundle.name}\n")
+    assert lading("import", str(bundle), "--strict", "--quiet").err == ""
+    beside.write_text(f"{'0' * 64}  {bundle.name}\n")
+    told = lading("import", str(bundle), "--quiet")
+    assert told.code == 0
+    assert told.err.startswith(f"warning: {bundle}: sha256 is {digest}, expected {'0' * 64}; it is not the")
+    (finding,) = lading("import", str(bundle), "--json").json["findings"]
+    assert finding["severity"] == "warning"
+    refused = lading("import", str(bundle), "--into", f"oci:{home / 'other'}", "--strict", "--quiet")
+    assert (refused.code, refused.last.endswith("--strict makes warnings errors")) == (5, True)
+    assert not (home / "other").exists()

@@ -131,7 +131,7 @@ def test_what_differs_is_told_for_machines(lading: Lading, two: list[str]) -> No
 
 def test_files_that_differ_are_told_for_machines_a_line_each(lading: Lading, two: list[str]) -> None:
     ran = lading("diff", *two, "--files", "--json")
-    assert (ran.code, ran.err, ran.out.isascii()) == (0, "", True)
+    assert (ran.code, ran.out.isascii()) == (0, True)
     assert ran.json["files"] == {"added": 6, "removed": 3, "changed": 1}
     paths: dict[str, Any] = {each["path"]: each for each in ran.json["paths"]}
     assert list(paths) == [
@@ -207,7 +207,7 @@ def test_an_unknown_name_is_not_found(lading: Lading, two: list[str], more: list
     for words in ([*two[:3], "app:2"], [two[0], "app:2", *two[2:]]):
         ran = lading("diff", *words, *more)
         assert ran.code == 3
-        assert ran.last.startswith("error: image app:2: is not in ")
+        assert ran.sentence.startswith("image app:2: is not in ")
 
 
 def test_a_place_that_is_not_there_is_not_found(lading: Lading, two: list[str]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.archives import ONE, TWO, blob, image, index, layout, sha256, unpacked
 from tests.cli.conftest import Lading
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the tree has files of many owners")
@@ -129,3 +131,56 @@ def test_a_folder_whose_name_is_no_utf_8_stops_nothing(lading: Lading, root: Pat
     os.makedirs(os.fsencode(root) + b"/" + name)
     assert lading("doctor", str(root), "--fast", "--quiet").code == 0
     assert lading("ls", f"docker-root:{root}").code == 0
+
+
+def together(root: Path, *origins: Path) -> None:
+    """Make one root of several; overlay2 has folders that its owner alone may copy, empty ones."""
+    for origin in origins:
+        subprocess.run(["cp", "-aT", str(origin), str(root)], check=os.geteuid() == 0, capture_output=True)
+
+
+def test_each_driver_of_a_root_is_looked_at_by_itself(
+    lading: Lading, engine_stores: Path, tmp_path: Path
+) -> None:
+    """A root that was used with two has each image twice; one of them may be whole where the other is not."""
+    root = tmp_path / "two"
+    together(root, engine_stores / "docker-20.10-overlay2", engine_stores / "docker-20.10-vfs")
+    shutil.rmtree(root / "image/vfs/layerdb/sha256" / BASE)
+    assert len(lading("ls", f"docker-root:{root}").out.splitlines()) == 3  # a head, and one for each name
+    told = lading("doctor", str(root), "--json")
+    assert told.code == 5
+    facts = [(place["driver"], [each["state"] for each in place["images"]]) for place in told.json["places"]]
+    assert facts == [("overlay2", ["whole"]), ("vfs", ["lost"])]
+    (saves,) = told.json["places"][0]["saves"]
+    command = f"lading export --from docker-root+overlay2:{root} -o FILE"
+    assert saves == {"state": "whole", "command": command}
+    assert command in lading("doctor", str(root)).out
+    (tmp_path / "x").mkdir()
+    assert lading(*command.replace("FILE", "x/y.tar").split()[1:]).code == 0
+
+
+def test_a_legacy_root_of_two_drivers_tells_of_each_only_its_own(
+    lading: Lading, engine_stores: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "two"
+    together(root, engine_stores / "docker-1.9.1-aufs", engine_stores / "docker-1.9.1-vfs")
+    (root / "repositories-vfs").unlink()
+    shutil.rmtree(root / "vfs/dir")
+    (root / "vfs/dir").mkdir()
+    aufs, vfs = lading("doctor", str(root), "--json").json["places"]
+    assert [each["names"] for each in aufs["images"]] == [["ubuntu:14.04", "ubuntu:trusty"]]
+    assert (vfs["driver"], vfs["images"]) == ("vfs", [])
+
+
+def test_an_image_that_lost_a_platform_is_told_with_the_way_to_save_the_others(
+    lading: Lading, tmp_path: Path
+) -> None:
+    both = index(image(ONE), image(ONE, TWO, architecture="arm64"))
+    root = unpacked(tmp_path / "layout", layout(("app:1", both)))
+    (root / blob(sha256(TWO))).write_bytes(TWO.replace(b"22", b"23"))
+    told = lading("doctor", f"oci:{root}", "--quiet")
+    assert (told.code, told.last) == (5, "error: image app:1: has lost linux/arm64; and 1 more found")
+    assert "linux/amd64   1        10.2kB   partial" in told.out
+    command = f"lading export app:1 --from oci:{root} --platform linux/amd64 -o FILE"
+    assert f"saves what is partial: {command}" in told.out
+    assert lading(*command.replace("FILE", "x.tar").split()[1:]).code == 0

@@ -139,7 +139,8 @@ def test_a_bundle_may_go_to_standard_output(bundle: Path) -> None:
 def test_what_is_told_to_machines_goes_aside(bundle: Path) -> None:
     piped = ran(*EXPORT, "--json")
     assert (piped.returncode, piped.stdout) == (0, bundle.read_bytes())
-    told = json.loads(piped.stderr)
+    *events, told = map(json.loads, piped.stderr.splitlines())
+    assert {"event" in each for each in events} == {True}
     assert (told["bundle"], told["size"]) == ("-", len(piped.stdout))
 
 
@@ -153,7 +154,8 @@ def test_an_export_that_fails_writes_nothing(changed: tuple[str, ...], json_: tu
     piped = ran(*argv, *changed, *json_)
     assert piped.returncode in {2, 3}
     assert piped.stdout == b""
-    assert piped.stderr.splitlines()[-1].startswith(b"error: ")
+    last = piped.stderr.splitlines()[-1]
+    assert json.loads(last)["event"] == "failed" if json_ else last.startswith(b"error: ")
 
 
 @pytest.mark.usefixtures("home")

@@ -77,6 +77,12 @@ def test_an_import_needs_the_reader_of_its_format_alone(lading: Lading, layout: 
     assert "toolkit.bundles.oci_reader" in found
 
 
+def test_bars_are_imported_where_they_are_drawn(layout: str) -> None:
+    drawn = {"rich", "toolkit.cli.bars"}
+    for words in ((), ("--json",), ("--quiet",)):
+        assert not imported("export", IMAGE, "--from", layout, "-o", "x.tar", *words) & drawn
+
+
 def test_garbage_is_collected_once_a_command_runs(monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
     monkeypatch.setattr(sys, "argv", ["lading", "ls", layout])
     try:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.archives import ONE, TWO, image, index, layout, sha256, tar, unpacked
+from tests.follow import tallied, words
 from toolkit.errors import RegistryError
+from toolkit.event import Event, Tell, nobody
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.places import open_sink, open_source
@@ -78,23 +80,23 @@ def remembered(home: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry, 
     return file
 
 
-def pulled(place: str, name: str, folder: Path) -> str:
+def pulled(place: str, name: str, folder: Path, tell: Tell = nobody) -> str:
     """Copy an image from a registry into a layout, verified; return its digest."""
     source = open_source(place, SETTINGS)
     assert isinstance(source, RegistryStore)
     try:
-        [image_] = copy(source, LayoutStore(folder), [name])
+        [image_] = copy(source, LayoutStore(folder), [name], progress=tell)
     finally:
         source.close()
     assert not verify(LayoutStore(folder)).errors
     return str(image_.top.digest)
 
 
-def pushed(files: Path, name: str, place: str) -> None:
+def pushed(files: Path, name: str, place: str, tell: Tell = nobody) -> None:
     sink = open_sink(place, SETTINGS)
     assert isinstance(sink, RegistrySink)
     try:
-        copy(LayoutStore(files), sink, [name])
+        copy(LayoutStore(files), sink, [name], progress=tell)
     finally:
         sink.close()
 
@@ -192,24 +194,36 @@ def test_a_private_authority_is_believed_from_certs_d(
     assert told(skopeo, remote, f"--cert-dir={folder}", login) == LayoutStore(files).identify("app")
 
 
+def assert_counted_once(events: list[Event], files: LayoutStore) -> None:
+    size = sum(layer.size for layer in files.image("large").layers)
+    for length in range(len(events)):
+        assert tallied(events[:length]).done <= size
+    assert (tallied(events).done, tallied(events).size) == (size, size)
+
+
 def test_downloads_through_a_proxy_that_cuts_them_arrive(
     registry: Registry, files: Path, tmp_path: Path
 ) -> None:
     pushed(files, "large", f"docker://{registry.host}/large:1")
+    events: list[Event] = []
     with CuttingProxy(registry.host, down=4 << 20) as proxy:
-        digest = pulled(f"docker://{proxy.host}/large:1", "large:1", tmp_path / "o")
+        digest = pulled(f"docker://{proxy.host}/large:1", "large:1", tmp_path / "o", events.append)
     assert digest == LayoutStore(files).identify("large")
     assert proxy.cut >= 6
     assert proxy.brought <= 1.3 * (30 << 20)
+    assert words(events).count("blob.retried") >= 6
+    assert_counted_once(events, LayoutStore(files))
 
 
 @pytest.mark.parametrize("up", [9 << 20, 3 << 20])
 def test_uploads_through_a_proxy_that_cuts_some_arrive(
     registry: Registry, files: Path, tmp_path: Path, up: int
 ) -> None:
+    events: list[Event] = []
     with CuttingProxy(registry.host, up=up, cuts=2) as proxy:
-        pushed(files, "large", f"docker://{proxy.host}/large:1")
+        pushed(files, "large", f"docker://{proxy.host}/large:1", events.append)
     assert proxy.cut == 2
+    assert_counted_once(events, LayoutStore(files))
     assert pulled(f"docker://{registry.host}/large:1", "large:1", tmp_path / "o") == LayoutStore(
         files
     ).identify("large")

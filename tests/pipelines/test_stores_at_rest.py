@@ -12,6 +12,7 @@ import pytest
 from pipelines import ExportImage
 from tests.pipelines.conftest import build
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
+from toolkit.cli import main
 
 STORES = {
     "docker-1.9.1-vfs": ("graph", "ubuntu:14.04"),
@@ -57,3 +58,17 @@ def test_layers_are_made_anew_only_where_the_settings_allow_it(
     report = json.loads((home / "b.tar.json").read_text())
     assert report["images"][0]["platforms"][0]["image_id"] != IMAGE_ID
     assert any("is made anew of its files" in finding["problem"] for finding in report["findings"])
+
+
+def test_a_short_id_is_taken_and_names_the_file_as_the_command_does(home: Path, engine_stores: Path) -> None:
+    source = f"docker-root:{engine_stores / 'docker-20.10-vfs'}"
+    short = IMAGE_ID.removeprefix("sha256:")[:12]
+    assert main(["export", short, "--from", source, "--quiet"]) == 0
+    written = home / "bundles" / f"{short}.tar"
+    by_command = written.read_bytes()
+    written.unlink()
+    assert build(ExportImage(tag=short, source=source)) == "SUCCESS"
+    assert written.read_bytes() == by_command
+    report = json.loads(written.with_name(f"{written.name}.json").read_text())
+    assert report["reference"] == short
+    assert report["resolved"] == report["images"][0]["platforms"][0]["image_id"] == IMAGE_ID

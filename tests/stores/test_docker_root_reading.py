@@ -155,7 +155,7 @@ def test_a_legacy_root_is_told_from_a_newer_one(engine_stores: Path) -> None:
 
 
 def test_what_is_no_root_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="has no folder image/DRIVER/imagedb"):
+    with pytest.raises(NotFound, match="there is no image/DRIVER/imagedb in it"):
         DockerRoot(tmp_path)
     with pytest.raises(NotFound, match="is not there"):
         DockerRoot(tmp_path / "gone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +15,21 @@ from tests.archives import LAYER, Picture, image, sha256, tar
 from tests.webregistry import MemoryRegistry, client_of, refusal
 from tests.webs import Asked, Reply, ranged
 from toolkit.bundles import create_bundle, open_bundle
-from toolkit.errors import Mismatch, NotFound
+from toolkit.errors import Mismatch, NotFound, Spoiled
+from toolkit.event import Event, nobody
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
 from toolkit.operations.recompress import recompressed
 from toolkit.operations.staging import Staging
+from toolkit.operations.taking import taken
+from toolkit.operations.through import Through
 from toolkit.operations.verify import verify
 from toolkit.plumbing.partials import Partials
-from toolkit.ports import Source
+from toolkit.plumbing.streams import Stream
+from toolkit.ports import Content, Source
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.registry.store import RegistryStore
+from toolkit.tally import Tally
 
 MB = 1 << 20
 TAR = tar({"file": random.Random(1).randbytes(6 * MB)})
@@ -212,14 +218,33 @@ def test_what_is_wrong_in_the_registry_is_told_as_that(site: Site, tmp_path: Pat
     assert site.is_clear
 
 
-def test_the_progress_takes_back_what_passed_in_vain(site: Site, tmp_path: Path) -> None:
-    told: list[int] = []
-
-    def progress(layer: Layer, count: int) -> None:
-        assert layer.size == SIZE
-        told.append(count)
-
+def test_what_passed_in_vain_is_told_and_not_counted_twice(site: Site, tmp_path: Path) -> None:
+    events: list[Event] = []
+    tally = Tally()
     site.keep(0, bytes(MB))
-    copy(site.source, LayoutStore(tmp_path / "layout"), ["app:1"], progress=progress)
-    assert min(told) == -SIZE
-    assert sum(told) == SIZE
+    copy(site.source, LayoutStore(tmp_path / "layout"), ["app:1"], progress=events.append)
+    for event in events:
+        tally.take(event)
+        assert tally.done <= SIZE
+    words = [event.word for event in events if event.word != "blob.progress"]
+    assert words == ["image.begun", "blob.begun", "blob.failed", "blob.begun", "blob.done", "image.done"]
+    assert (tally.done, tally.size, tally.over) == (SIZE, SIZE, 1)
+
+
+class Bad(Through):
+    """A source of which every opening finds something that an earlier run has spoiled."""
+
+    opened = 0
+
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
+        self.opened += 1
+        yield Stream(layer.size, iter(()), "nothing")
+        raise Spoiled(layer.key, "is spoiled")
+
+
+def test_what_is_spoiled_again_and_again_is_given_up(site: Site) -> None:
+    bad = Bad(site.source)
+    with pytest.raises(Spoiled):
+        taken(bad, Layer("key", 3), lambda content, _: content.size, nobody)
+    assert bad.opened == 2

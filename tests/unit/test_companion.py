@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.errors import CorruptContent
 from toolkit.image import Finding
-from toolkit.operations.companion import check_companion, companions
+from toolkit.operations.companion import check_companion, companion_warnings, companions
 
 HELLO = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"  # of "hello\n"
 
@@ -83,3 +84,14 @@ def test_what_is_no_file_or_too_large_is_an_error(bundle: Path) -> None:
     path.unlink()
     os.mkfifo(path)
     assert [finding.severity for finding in check_companion(bundle)] == ["error"]
+
+
+def test_who_only_reads_the_images_is_warned_and_refused_where_strict(bundle: Path) -> None:
+    sums(bundle, f"{HELLO}  app_1.tar\n")
+    assert companion_warnings(bundle, strict=True) == []
+    bundle.write_bytes(b"HELLO\n")
+    (warning,) = companion_warnings(bundle)
+    assert (warning.severity, warning.subject) == ("warning", str(bundle))
+    assert f", expected {HELLO}; it is not the file that app_1.tar.sha256" in warning.problem
+    with pytest.raises(CorruptContent, match=r"expected 5891.*; --strict makes warnings errors"):
+        companion_warnings(bundle, strict=True)

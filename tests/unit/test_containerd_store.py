@@ -156,7 +156,7 @@ def test_a_root_behind_a_link_is_none(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_no_root_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unsupported, match="is no containerd root: it holds neither"):
+    with pytest.raises(NotFound, match=r"holds no store of containerd: there is no io.containerd.content"):
         open_containerd(tmp_path)
     with pytest.raises(NotFound, match="is not there"):
         open_containerd(tmp_path / "nothing")

@@ -171,9 +171,9 @@ def test_a_driver_without_images_is_unsupported(storage: Storage, driver: str) -
 
 
 def test_what_is_no_root_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="is not there; give podman's graphRoot"):
+    with pytest.raises(NotFound, match="is not there"):
         ContainersStorage(tmp_path / "none")
-    with pytest.raises(NotFound, match="has no folder DRIVER-images"):
+    with pytest.raises(NotFound, match="there is no DRIVER-images in it"):
         ContainersStorage(tmp_path)
     (tmp_path / "zfs-images").mkdir()
     with pytest.raises(Unsupported, match="has images of the driver 'zfs', expected overlay or vfs"):

@@ -7,10 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, A, B, Body, encode, image, layout, sha256, unpacked, v1_folder, written
+from tests.archives import (
+    ONE,
+    TWO,
+    A,
+    B,
+    Body,
+    encode,
+    image,
+    layout,
+    sha256,
+    tar,
+    unpacked,
+    v1_folder,
+    written,
+)
+from tests.follow import Alone, Together, read, tallied, words
 from toolkit.bundles import open_bundle
 from toolkit.bundles.modern import ModernImage
+from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, NotFound
+from toolkit.event import BlobSkipped, Event
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.operations.copy import SMALL, copy, refuse_warnings
 from toolkit.operations.through import Through
@@ -132,13 +149,36 @@ def test_known_digests_are_not_read_twice(source: Source) -> None:
 
 
 def test_progress_tells_every_byte_of_every_layer(source: Source) -> None:
-    seen: dict[str, int] = {}
+    told: list[Event] = []
+    copy(source, Memory(), ["app:1", "other:1"], progress=told.append)
+    assert read(told) == LAYERS
+    assert words(told)[:2] == ["image.begun"] * 2
+    assert words(told)[-2:] == ["image.done"] * 2
+    assert tallied(told).done == tallied(told).size == sum(LAYERS.values())
 
-    def tell(layer: Layer, count: int) -> None:
-        seen[layer.key] = seen.get(layer.key, 0) + count
 
-    copy(source, Memory(), ["app:1", "other:1"], progress=tell)
-    assert seen == LAYERS
+def test_what_is_there_already_is_told_as_skipped(source: Source) -> None:
+    told: list[Event] = []
+    there = Proof(Digest.of(ONE), len(ONE), Digest.of(ONE))
+    copy(source, Memory(there), ["app:1"], progress=told.append)
+    assert words(told, sha256(ONE)) == ["blob.skipped"]
+    assert [event.reason for event in told if isinstance(event, BlobSkipped)] == ["present"]
+    tally = tallied(told)
+    assert (tally.done, tally.skipped, tally.size) == (len(TWO), len(ONE), len(ONE) + len(TWO))
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_as_many_are_carried_at_once_as_are_asked_for(tmp_path: Path, jobs: int) -> None:
+    layers = [tar({"number": bytes([number])}) for number in range(jobs)]
+    files = layout(("app:1", image(*layers)))
+    source = Together(open_bundle(written(tmp_path / "many.tar", files)), jobs)
+    assert len(copy(source, Memory(), ["app:1"], jobs=jobs)) == 1
+
+
+def test_one_job_is_one_at_a_time(source: Source) -> None:
+    far = Alone(source)
+    far.at_once = 6
+    copy(far, Memory(), ["app:1", "other:1"], jobs=1)
 
 
 def test_what_the_source_noticed_and_the_sink_loses_is_told_once(source: Source) -> None:

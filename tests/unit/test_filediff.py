@@ -13,9 +13,11 @@ import pytest
 import zstandard
 
 from tests.archives import LAYER, A, B, Picture, encode, image, index, layout, sha256, v1_folder, written
+from tests.follow import read
 from tests.layers import device, file, folder, hard_link, layer, symlink
 from toolkit.bundles import open_bundle
 from toolkit.errors import CorruptContent, Mismatch, UnsafeArchive
+from toolkit.event import Event
 from toolkit.image import Finding, Layer
 from toolkit.operations.diff import Asked, diff
 from toolkit.operations.filechange import FileChange
@@ -208,14 +210,10 @@ def test_legacy_images_are_compared_by_their_files_and_not_by_their_v1_ids(tmp_p
 
 def test_a_place_gives_each_legacy_layer_once(tmp_path: Path) -> None:
     old = legacy(tmp_path / "old.tar", BASE, layer(file("new")))
-    read: Counter[str] = Counter()
-
-    def progress(read_layer: Layer, count: int) -> None:
-        read[read_layer.key] += count
-
-    with compared_files(old, old, progress) as found:
+    told: list[Event] = []
+    with compared_files(old, old, told.append) as found:
         assert found.same
-    assert read == {f"{A[:12]} (left)": len(BASE), f"{B[:12]} (left)": 10240}
+    assert read(told) == {f"{A[:12]} (left)": len(BASE), f"{B[:12]} (left)": 10240}
 
 
 # ── what is not as it should be ──

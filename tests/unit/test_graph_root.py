@@ -45,7 +45,7 @@ def locked_out(folder: Path) -> Iterator[None]:
 
 
 def test_a_folder_without_graph_is_no_root(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="holds no folder named graph; give the data root of a Docker"):
+    with pytest.raises(NotFound, match=r"holds no data root of Docker 0.7 to 1.9: there is no graph in it"):
         GraphRoot(tmp_path)
     with pytest.raises(NotFound):
         GraphRoot(tmp_path / "nothing")

@@ -13,7 +13,9 @@ from toolkit.errors import NotFound, UsageError
 from toolkit.image import Finding
 from toolkit.operations.copy import copy
 from toolkit.operations.joining import Joined
+from toolkit.operations.through import Through
 from toolkit.operations.verify import verify
+from toolkit.plumbing.parallel import jobs_for
 from toolkit.ports import Source
 from toolkit.stores.sample import sample_store
 
@@ -28,6 +30,13 @@ def bundle(path: Path, *named: tuple[str, object]) -> Source:
 def both(tmp_path: Path) -> Joined:
     first = bundle(tmp_path / "a.tar", ("app:1", APP), ("same:1", APP))
     return Joined([first, bundle(tmp_path / "b.tar", ("other:1", OTHER), ("same:1", APP))])
+
+
+def test_what_is_far_away_is_read_as_it_wants_to_be(both: Joined) -> None:
+    assert both.at_once == 0
+    far = Through(both)
+    far.at_once = 6
+    assert jobs_for(Joined([both, far])) >= 6
 
 
 class TestJoined(SourceContract):

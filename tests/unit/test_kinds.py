@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import unpacked, written
+from toolkit.errors import NotFound, Unsupported
+from toolkit.places import open_source
+from toolkit.settings import Settings
 from toolkit.stores.kinds import kinds_at, stores_at
 
 REAL = {
@@ -70,3 +74,28 @@ def test_a_root_with_drivers_and_a_containerd_store_is_both(tmp_path: Path) -> N
     (tmp_path / "image/vfs/imagedb").mkdir(parents=True)
     (tmp_path / "containerd/daemon/io.containerd.content.v1.content").mkdir(parents=True)
     assert kinds_at(tmp_path) == ["docker-root", "docker-root+containerd"]
+
+
+ROOTS = ("oci", "graph", "docker-root", "containers-storage", "containerd-root", "registry-root")
+
+
+@pytest.mark.parametrize("scheme", [*ROOTS, "dir", ""])
+@pytest.mark.parametrize("files", [(), ("notes.txt", "more/notes.txt")])
+def test_a_folder_without_a_store_is_not_found_whatever_it_is_called(
+    tmp_path: Path, scheme: str, files: tuple[str, ...]
+) -> None:
+    folder = unpacked(tmp_path / "folder", dict.fromkeys(files, b"text"))
+    folder.mkdir(exist_ok=True)
+    place = f"{scheme}:{folder}".lstrip(":")
+    with pytest.raises(NotFound, match=f"^{place}: holds no [^;]+: [^;]+; [^;]+$"):
+        open_source(place, Settings()).listings()
+
+
+@pytest.mark.parametrize("scheme", ROOTS)
+def test_what_is_another_thing_is_unsupported_and_told_what_it_is(tmp_path: Path, scheme: str) -> None:
+    other = "oci" if scheme != "oci" else "graph"
+    folder = unpacked(tmp_path / other, {"oci-layout" if other == "oci" else "graph/x": b""})
+    with pytest.raises(Unsupported, match=f"is no {scheme}: place; read it as {other}:{folder}"):
+        open_source(f"{scheme}:{folder}", Settings())
+    with pytest.raises(Unsupported, match="is no folder; give the root of a store"):
+        open_source(f"{scheme}:{written(tmp_path / 'file', {})}", Settings())

@@ -25,7 +25,7 @@ from tests.archives import (
     sha256,
     unpacked,
 )
-from toolkit.bundles.modern import ModernImage, gather
+from toolkit.bundles.modern import ModernImage, gather, platforms_here
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
@@ -241,3 +241,41 @@ def test_a_proof_of_something_else_is_refused(tmp_path: Path, fact: str) -> None
     }
     with pytest.raises(Mismatch):
         found.proven({layer.key: bad[fact]})
+
+
+def cut(folder: Path, *pictures: Picture) -> tuple[FolderBlobs, Descriptor]:
+    """A layout of both platforms in which the configs of some were cut."""
+    both = index(AMD, ARM)
+    unpacked(folder, layout(("app:1", both)))
+    for picture in pictures:
+        path = folder / blob(sha256(picture.config))
+        path.write_bytes(path.read_bytes()[:-1])
+    return FolderBlobs(folder), Descriptor.of(INDEX, both.raw)
+
+
+def test_a_platform_is_taken_past_one_that_is_damaged_and_all_of_them_are_not(tmp_path: Path) -> None:
+    blobs, top = cut(tmp_path, ARM)
+    assert platforms_here(blobs, top) == [Platform("linux", "amd64")]
+    assert str(gather(blobs, (), top, Platform("linux", "amd64")).top.digest) == AMD.digest
+    with pytest.raises(Mismatch, match="size"):
+        gather(blobs, (), top)
+    with pytest.raises(Mismatch, match="size"):  # which may be the one that was asked for
+        gather(blobs, (), top, Platform("linux", "arm64"))
+
+
+def test_of_an_index_with_nothing_whole_no_platform_is_left(tmp_path: Path) -> None:
+    blobs, top = cut(tmp_path, AMD, ARM)
+    assert platforms_here(blobs, top) == []
+    with pytest.raises(Mismatch, match="size"):
+        gather(blobs, (), top, Platform("linux", "amd64"))
+
+
+def test_what_is_unsafe_in_an_index_is_not_gone_past(tmp_path: Path) -> None:
+    nested = index(ARM)
+    for _ in range(9):
+        nested = replace(index(nested), blobs={**index(nested).blobs, **nested.blobs})
+    both = index(AMD, nested)
+    unpacked(tmp_path, layout(("app:1", both)))
+    blobs, top = FolderBlobs(tmp_path), Descriptor.of(INDEX, both.raw)
+    with pytest.raises(UnsafeArchive, match="nested deeper"):
+        gather(blobs, (), top, Platform("linux", "amd64"))

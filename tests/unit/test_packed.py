@@ -14,10 +14,11 @@ import pytest
 import zstandard
 
 from tests.archives import ONE, TWO, image, layout, written
+from tests.follow import read, words
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.bundles.packed import SUFFIXES, compression_of, loads_packed, packed_file, target_for
 from toolkit.errors import StoreError
-from toolkit.image import Layer
+from toolkit.event import Event
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.plumbing.files import atomic_file, write_all
@@ -117,10 +118,9 @@ def test_the_mode_is_that_of_any_new_file(source: Source, out: Path) -> None:
 
 
 def test_progress_counts_every_byte_of_the_tar(source: Source, out: Path) -> None:
-    told: list[tuple[Layer, int]] = []
-    target = target_for(out / "b.tar.gz", lambda *args: told.append(args))
+    told: list[Event] = []
+    target = target_for(out / "b.tar.gz", told.append)
     copy(source, create_bundle(out / "b.tar.gz", target=target), ["app:1"])
-    ((whole, _), *_) = told
     plain = gzip.decompress((out / "b.tar.gz").read_bytes())
-    assert (whole.key, whole.size) == ("b.tar.gz", len(plain))
-    assert sum(count for _, count in told) == len(plain)
+    assert read(told) == {"b.tar.gz": len(plain)}
+    assert words(told) == ["blob.begun", "blob.done"]

@@ -113,3 +113,4 @@ def test_more_is_carried_at_once_between_places_that_are_far_apart() -> None:
 
     assert jobs_for(object(), object()) == default_jobs()
     assert jobs_for(object(), Far()) == jobs_for(Far(), object()) == 100
+    assert [jobs_for(object(), Far(), asked=asked) for asked in (1, 64)] == [1, 64]

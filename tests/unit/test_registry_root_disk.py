@@ -138,7 +138,9 @@ def test_a_file_is_no_registry(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inside", ["", "blobs/sha256"])
 def test_another_folder_is_no_registry(tmp_path: Path, inside: str) -> None:
     (tmp_path / inside).mkdir(parents=True, exist_ok=True)  # an OCI layout has blobs too
-    with pytest.raises(Unsupported, match="is no storage of a registry: it holds no docker/registry/v2"):
+    with pytest.raises(
+        NotFound, match="holds no storage of a v2 registry: there is no docker/registry/v2 in it"
+    ):
         Disk(tmp_path, "registry-root:x")
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from tests.archives import ONE, TWO, image, index, layout, sha256, unpacked
 from tests.conformance import Bytes
-from tests.webregistry import MemoryRegistry, refusal, sink_of, store_of
-from tests.webs import DROP, Asked, Reply
+from tests.follow import tallied, words
+from tests.webregistry import MemoryRegistry, forgetful, refusal, sink_of, store_of
+from tests.webs import Asked, Reply
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, RegistryError, UsageError
+from toolkit.event import BlobSkipped, Event
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
 from toolkit.plumbing.streams import Stream
@@ -132,7 +134,11 @@ def test_an_image_of_the_same_registry_is_taken_over_without_a_download(
     copy(source, sink("/team/a"), ["app:1"])
     web.asked.clear()
     store = store_of(web, "/team/a")
-    copy(store, sink("/team/b"), [f"{web.host}/team/a:1"])
+    told: list[Event] = []
+    copy(store, sink("/team/b"), [f"{web.host}/team/a:1"], progress=told.append)
+    copy(store, sink("/team/b"), [f"{web.host}/team/a:1"], progress=told.append)
+    skipped = [event.reason for event in told if isinstance(event, BlobSkipped)]
+    assert skipped == ["mounted", "mounted", "present", "present"]
     store.close()
     layers = {sha256(ONE), sha256(TWO)}
     got = [asked for asked in web.asked if asked.method == "GET" and asked.path.rpartition("/")[2] in layers]
@@ -176,26 +182,15 @@ def test_wrong_bytes_are_not_named(sink: Made, web: MemoryRegistry, source: Layo
     assert web.uploads == {}
 
 
-def forgetful(web: MemoryRegistry, times: int) -> Callable[[Asked], Reply | None]:
-    """Forget the upload when all of it was sent, so many times."""
-    left = [None] * times
-
-    def odd(asked: Asked) -> Reply | None:
-        if asked.method == "PATCH" and left:
-            left.pop()
-            web.uploads.clear()
-            return DROP
-        return None
-
-    return odd
-
-
 def test_an_upload_that_is_forgotten_is_begun_anew(
     sink: Made, web: MemoryRegistry, source: LayoutStore
 ) -> None:
     web.odd = forgetful(web, AGAIN - 1)
-    copy(source, sink("/x"), ["large:1"])
+    told: list[Event] = []
+    copy(source, sink("/x"), ["large:1"], progress=told.append)
     assert web.blobs["x", sha256(BIG)] == BIG
+    assert words(told, sha256(BIG)) == ["blob.begun", *["blob.retried"] * (AGAIN - 1), "blob.done"]
+    assert tallied(told).done == tallied(told).size == len(BIG)
     web.blobs.clear()
     web.odd = forgetful(web, AGAIN)
     with pytest.raises(RegistryError, match="does not know the upload"):

@@ -144,8 +144,10 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
         ("strict = maybe", "[lading] strict: is 'maybe', expected yes or no"),
         ("home =", "[lading] home: is '', expected a folder"),
         ("source =", "[lading] source: is '', expected some text"),
-        ("jobs = -1", "[lading] jobs: is '-1', expected a whole number"),
-        ("jobs = 1.5", "[lading] jobs: is '1.5', expected a whole number"),
+        *(
+            (f"jobs = {text}", f"[lading] jobs: is '{text}', expected a number from 1 to 64")
+            for text in ("-1", "0", "65", "1.5", "1K", "all", "9" * 15)
+        ),
         ("layer_limit = 64 GB", "[lading] layer_limit: is '64 GB', expected a whole number"),
         ("layer_limit = " + "9" * 5000, "[lading] layer_limit: is '9999"),
         ("home = ${PLACE}", "[lading] home: names the environment variable PLACE, which is not set"),

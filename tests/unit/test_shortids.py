@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, A, image, layout, sha256, v1_folder, written
+from tests.archives import ONE, TWO, A, B, image, index, layout, sha256, unpacked, v1_folder, written
+from tests.graphs import legacy_layer
+from tests.registries import Registry
 from toolkit.bundles import open_bundle
-from toolkit.errors import UsageError
+from toolkit.errors import StoreError, UsageError
+from toolkit.operations.choosing import FirstThatHas, one_place
+from toolkit.operations.joining import Joined
 from toolkit.operations.shortids import full_name
 from toolkit.ports import Source
+from toolkit.stores.graph.store import GraphStore
+from toolkit.stores.layout import LayoutStore
+from toolkit.stores.registry_root.store import RegistryRoot
 
 APP, OTHER = image(ONE), image(TWO)
 ID = sha256(APP.config)
@@ -50,3 +57,54 @@ def test_digits_of_several_images_are_refused_with_them(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"may be any of {twins[0]}, {twins[1]}; write more digits"):
         full_name(source, "a" * 12)
     assert full_name(source, twins[1][:14]) == twins[1]
+
+
+def test_a_parent_that_is_not_listed_has_a_short_id_too(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    legacy_layer(root, "vfs", A, {"one": b"1"})
+    legacy_layer(root, "vfs", B, {"two": b"2"}, parent=A)
+    bundle = open_bundle(written(tmp_path / "a.tar", {**v1_folder(A, "", ONE), **v1_folder(B, A, TWO)}))
+    for source in (GraphStore(root), bundle):
+        assert [line.id for line in source.listings()] == [B]
+        assert full_name(source, A[:12]) == A
+
+
+ARM = image(ONE, TWO, architecture="arm64")
+BOTH = index(APP, ARM)
+
+
+@pytest.mark.parametrize("digest", [ID, sha256(ARM.config), APP.digest, ARM.digest, BOTH.digest])
+def test_each_platform_of_an_index_has_a_short_id_and_each_manifest(tmp_path: Path, digest: str) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.push("team/app:1", BOTH)
+    layout_folder = unpacked(tmp_path / "layout", layout(("team/app:1", BOTH)))
+    for source in (RegistryRoot(registry.folder), LayoutStore(layout_folder)):
+        assert full_name(source, digest[7:19]) == digest
+        assert source.image(digest).layers
+
+
+def test_an_id_is_found_in_each_of_several_places(tmp_path: Path, source: Source) -> None:
+    second = open_bundle(written(tmp_path / "b.tar", v1_folder(A, "", ONE)))
+    joined = Joined([source, second])
+    assert full_name(joined, ID[7:19]) == ID
+    assert full_name(joined, A[:12]) == A
+
+
+def test_an_id_of_a_place_that_is_here_comes_before_the_name_of_one_that_is_not(
+    tmp_path: Path, source: Source
+) -> None:
+    def nowhere(name: str) -> Source:
+        return LayoutStore(tmp_path / "nowhere" / name)
+
+    def registry(name: str) -> Source:
+        raise StoreError("a registry", f"was asked for {name}, and is not there")
+
+    chosen = FirstThatHas("auto", [nowhere, one_place(lambda: source), registry])
+    assert full_name(chosen, ID[7:19]) == ID
+    assert chosen.narrowed(ID) == source.place
+    assert full_name(chosen, "0" * 12) == "0" * 12  # which is for the error that all of them give together
+    twins = [v1_folder(f"{'a' * 13}{digit}{'0' * 50}", "", ONE) for digit in "12"]
+    ambiguous = open_bundle(written(tmp_path / "b.tar", {**twins[0], **twins[1]}))
+    chosen = FirstThatHas("auto", [one_place(lambda: ambiguous), registry])
+    with pytest.raises(UsageError, match="write more digits"):
+        full_name(chosen, "a" * 12)

@@ -20,8 +20,10 @@ import pytest
 import zstandard
 
 from tests.archives import EMPTY, ONE, TWO, sha256, tar
+from tests.follow import read
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, StoreError, UsageError
+from toolkit.event import Event
 from toolkit.image import Layer
 from toolkit.operations.transcoding import Transcoder
 from toolkit.ports import Block, Content, Source
@@ -222,11 +224,9 @@ def test_a_temporary_folder_that_is_full_is_one_sentence(temporary: Path) -> Non
 
 
 def test_progress_counts_the_old_bytes_apart_from_the_new() -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[Event] = []
     shelf = Shelf(a=ONE, b=TWO)
-    with Transcoder(
-        cast("Source", shelf), "zstd", None, lambda layer, count: told.append((layer.key, layer.size, count))
-    ) as transcoder:
+    with Transcoder(cast("Source", shelf), "zstd", None, told.append) as transcoder:
         transcoder.transcoded(shelf.layers())
-    assert told[:2] == [("zstd:a", len(ONE), 0), ("zstd:b", len(TWO), 0)]
-    assert sorted(told[2:]) == [("zstd:a", len(ONE), len(ONE)), ("zstd:b", len(TWO), len(TWO))]
+    assert told[0].facts() == {"blobs": 2, "size": len(ONE) + len(TWO)}
+    assert read(told) == {"zstd:a": len(ONE), "zstd:b": len(TWO)}

@@ -35,6 +35,7 @@ class Literal:
     named: list[tuple[str, str]] = field(default_factory=list)
     built_on: set[str] = field(default_factory=set)
     configs: dict[str, bytes] = field(default_factory=lambda: {APP_ID: APP.config, OTHER_ID: OTHER.config})
+    manifests: dict[str, str] = field(default_factory=dict)
 
     def names(self) -> list[tuple[str, str]]:
         return self.named
@@ -50,6 +51,9 @@ class Literal:
 
     def intermediate(self) -> set[str]:
         return self.built_on
+
+    def manifest(self, image_id: Digest) -> str:
+        return self.manifests.get(str(image_id), "")
 
     def config(self, image_id: Digest) -> Config:
         if str(image_id) not in self.configs:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.archives import LAYER, ONE, TWO, blob, described, encode, image, layout, sha256, unpacked, written
+from tests.follow import Alone, Together, read, tallied, words
 from tests.layers import file, folder, hard_link, layer, member, symlink
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import NotFound, UnsafeArchive
+from toolkit.event import Event
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import as_finding, tar_sizes, verify
 from toolkit.platform import Platform
@@ -153,9 +155,32 @@ def test_an_error_keeps_its_sentence_and_its_exit_code() -> None:
 
 
 def test_progress_tells_every_byte(store: LayoutStore) -> None:
-    seen: dict[str, int] = {}
-    verify(store, progress=lambda layer, count: seen.update({layer.key: seen.get(layer.key, 0) + count}))
-    assert seen == {sha256(content): len(content) for content in (ONE, TWO, THREE)}
+    told: list[Event] = []
+    report = verify(store, progress=told.append)
+    assert read(told) == {sha256(content): len(content) for content in (ONE, TWO, THREE)}
+    assert tallied(told).done == tallied(told).size
+    assert words(told).count("image.begun") == words(told).count("image.done") == len(report.images)
+
+
+def test_a_blob_that_is_damaged_is_told_as_failed(tmp_path: Path) -> None:
+    path = written(tmp_path / "in.tar", layout(("app:1", image(ONE))))
+    path.write_bytes(path.read_bytes().replace(ONE, bytes(len(ONE))))
+    told: list[Event] = []
+    assert not verify(open_bundle(path), progress=told.append).ok
+    assert words(told) == ["image.begun", "blob.begun", "blob.failed"]
+
+
+def test_a_place_far_away_is_read_as_it_wants_to_be(store: LayoutStore) -> None:
+    far = Together(store, 3)
+    far.at_once = 3  # more than there may be processors
+    assert verify(far).ok
+
+
+def test_jobs_are_as_many_as_asked_for(store: LayoutStore) -> None:
+    assert verify(Together(store, 3), jobs=3).ok
+    far = Alone(store)
+    far.at_once = 3
+    assert verify(far, jobs=1).ok
 
 
 # ── layersize ──

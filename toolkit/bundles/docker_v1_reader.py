@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 from toolkit import mediatype
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import CHAIN_LIMIT, V1Layer
 from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
@@ -16,7 +17,7 @@ from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
-from toolkit.reference import near, same
+from toolkit.reference import meaning, near
 
 
 class V1Bundle(ArchiveSource):
@@ -32,7 +33,7 @@ class V1Bundle(ArchiveSource):
         """List names, those that lead nowhere too, then images that nobody names or builds upon."""
         parents = self._checked()
         names: dict[str, list[str]] = {}
-        for name, layer_id in self._part.names().items():
+        for name, layer_id in self._names.items():
             names.setdefault(layer_id, []).append(name)
         named = [self._listing(tuple(sorted(found)), layer_id) for layer_id, found in names.items()]
         tops = sorted(parents.keys() - set(parents.values()) - names.keys())
@@ -41,6 +42,10 @@ class V1Bundle(ArchiveSource):
     def identify(self, name: str) -> str:
         """Return the ID of the top layer."""
         return self._find(name)[1]
+
+    def ids(self) -> Iterable[str]:
+        """Return the ID of every layer: each is the top of an image."""
+        return self._checked()
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of jsons."""
@@ -85,17 +90,28 @@ class V1Bundle(ArchiveSource):
 
     def _find(self, name: str) -> tuple[tuple[str, ...], str]:
         """Return the name as it stands, and the layer ID; raises NotFound with near names."""
-        parents, names = self._checked(), self._part.names()
-        for stored, layer_id in names.items():
-            if same(stored, name):
-                if layer_id not in parents:
-                    raise MissingMember(f"image {stored}", f"is layer {layer_id[:64]!r}, which is not there")
-                return (stored,), layer_id
+        parents = self._checked()
+        if stored := self._named.get(meaning(name)):
+            self._must_be(stored, self._names[stored])
+            return (stored,), self._names[stored]
         if is_v1_id(name) and name in parents:
             return (), name
-        close = ", ".join(near(name, names))
+        close = ", ".join(near(name, self._names))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _must_be(self, stored: str, layer_id: str) -> None:
+        if layer_id not in self._checked():
+            raise MissingMember(f"image {stored}", f"is layer {layer_id[:64]!r}, which is not there")
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return self._part.names()
+
+    @cached_property
+    def _named(self) -> dict[tuple[str, ...], str]:
+        """Map what a name means to the name as it stands; of two the first counts."""
+        return {meaning(stored): stored for stored in reversed(self._names)}
 
     def _chain(self, name: str, platform: Platform | None) -> tuple[tuple[str, ...], list[V1Layer]]:
         names, layer_id = self._find(name)
@@ -119,9 +135,23 @@ class V1Bundle(ArchiveSource):
         undigested = Finding(self.place, NO_DIGESTS, "note")
         return (*self._archive.findings, *strays, *camelcase_findings(chain), undigested)
 
+    def _top(self, name: str, layer_id: str) -> V1Layer:
+        """Return the top layer alone: there may be very many chains; raises where one is not whole."""
+        self._must_be(name, layer_id)
+        parents, below = self._checked(), layer_id
+        for _ in range(CHAIN_LIMIT):
+            if below not in parents:
+                break
+            below = parents[below]
+        if below:
+            self._part.chain(layer_id)  # which says why it is not
+        return self._part.layer(layer_id)
+
     def _listing(self, names: tuple[str, ...], layer_id: str) -> Listing:
         try:
-            _, chain = self._chain(names[0] if names else layer_id, None)
+            name = names[0] if names else layer_id
+            # Docker fails on any layer of a chain, so that each has to be looked at.
+            chain = self._chain(name, None)[1] if self.docker_compatible else [self._top(name, layer_id)]
             told = legacy_outline(names, chain)
         except ToolkitError as error:
             return Listing(names, layer_id, problem=str(error))

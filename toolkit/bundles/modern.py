@@ -5,8 +5,6 @@ Source: OCI image-spec (image-layout.md, image-index.md, manifest.md); formats D
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -17,7 +15,15 @@ from toolkit.ancestry import CHAIN_LIMIT, V1Layer
 from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
-from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    Mismatch,
+    MissingMember,
+    NotFound,
+    ToolkitError,
+    UnsafeArchive,
+    Unsupported,
+)
 from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
@@ -61,6 +67,9 @@ class ModernImage:
     layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
     findings: tuple[Finding, ...] = ()
     told_types: bool = True  # a layer of another compression than its type is a warning
+    lacking: tuple[
+        Finding, ...
+    ] = ()  # the platforms of the index that are not here whole; an error: was lost
 
     def noting(self, finding: Finding) -> ModernImage:
         """Return the image with one more thing that a person should know."""
@@ -113,28 +122,45 @@ def gather(
     """
     if top.media_type not in mediatype.INDEXES | mediatype.MANIFESTS:
         raise Unsupported(f"blob {top.digest}", f"is {top.media_type[:100]}, neither manifest nor index")
-    found = _Gathering(blobs, top)
+    found = _Gathering(blobs, top, only_one=platform is not None)
     if platform:
         found = _Gathering(blobs, found.chosen(platform))
     return ModernImage(
-        names, bare(found.top), found.documents, tuple(found.layers.values()), tuple(found.findings)
+        names,
+        bare(found.top),
+        found.documents,
+        tuple(found.layers.values()),
+        tuple(found.findings),
+        lacking=tuple(found.lacking),
     )
 
 
-class _Gathering:
-    """One walk from a top descriptor down."""
+def platforms_here(blobs: Documents, top: Descriptor) -> list[Platform]:
+    """Return the platforms that can be asked for one by one, whatever is damaged beside them."""
+    try:
+        return [image.config.platform for image in _Gathering(blobs, top, only_one=True).image().images()]
+    except ToolkitError:
+        return []
 
-    def __init__(self, blobs: Documents, top: Descriptor) -> None:
-        self.top = top
+
+class _Gathering:
+    """One walk from a top descriptor down; where `only_one` image of it is wanted, past those damaged."""
+
+    def __init__(self, blobs: Documents, top: Descriptor, *, only_one: bool = False) -> None:
+        self.top, self._only_one = top, only_one
         self.documents: dict[Digest, Document] = {}
         self.layers: dict[Digest, Layer] = {}
         self.findings: list[Finding] = []
+        self.lacking: list[Finding] = []
         self._blobs = blobs
+        self._damage: list[CorruptContent] = []
         self._images: list[tuple[Descriptor, Image]] = []
         self._seen: set[Digest] = set()
         self._missing: list[Digest] = []
         self._left = TOTAL
         self._take(top, 0)
+        if self._damage and not self._images:
+            raise self._damage[0]
         if self._missing and not self._images:
             raise MissingMember(
                 f"blob {self._missing[0]}", "is not there, and without it this image is not whole"
@@ -142,7 +168,12 @@ class _Gathering:
 
     def chosen(self, platform: Platform) -> Descriptor:
         """Return the manifest for a platform; raises NotFound."""
-        wanted = self.image().preferred(platform)
+        try:
+            wanted = self.image().preferred(platform)
+        except NotFound:
+            if self._damage:  # it may be the one
+                raise self._damage[0] from None
+            raise
         for descriptor, image in self._images:
             if wanted and image.manifest.raw == wanted.manifest.raw:
                 return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
@@ -171,7 +202,12 @@ class _Gathering:
     def _take_index(self, descriptor: Descriptor, depth: int) -> None:
         raw = self._read(descriptor)
         for child in Index.from_bytes(raw, descriptor.media_type).manifests:
-            self._take(child, depth + 1)
+            try:
+                self._take(child, depth + 1)
+            except CorruptContent as error:
+                if not self._only_one or isinstance(error, UnsafeArchive):
+                    raise
+                self._damage.append(error)
         self.documents[descriptor.digest] = Document(descriptor, raw)
 
     def _take_manifest(self, descriptor: Descriptor, *, is_top: bool) -> None:
@@ -182,7 +218,8 @@ class _Gathering:
         if len(here) < len(children):
             kept = {child.digest for child in here}
             gone = next(child for child in children if child.digest not in kept)
-            self._lack(descriptor, gone, f"blob {gone.digest} of it is not there")
+            lost = f", and so {descriptor.platform} is lost" if descriptor.platform else ""
+            self._lack(descriptor, gone, f"blob {gone.digest} of it is not there{lost}")
         elif manifest.is_image and (is_top or _runs(descriptor, manifest)):
             self._take_image(descriptor, manifest)
             return
@@ -223,15 +260,19 @@ class _Gathering:
 
     def _is_there(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is here; raises Mismatch where it is of another size."""
-        _check_inline(descriptor)
+        descriptor.check_inline()
         size = self._blobs.size(descriptor.digest)
         if size not in {None, descriptor.size}:
             raise Mismatch(f"blob {descriptor.digest}", "size", "", size, descriptor.size)
         return size is not None
 
     def _lack(self, descriptor: Descriptor, gone: Descriptor, problem: str) -> None:
+        finding = Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}")
         self._missing.append(gone.digest)
-        self.findings.append(Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}"))
+        self.findings.append(finding)
+        if descriptor.platform is None or descriptor.platform.os != UNKNOWN:
+            was_here = gone is not descriptor  # what was not pulled is not lost
+            self.lacking.append(replace(finding, severity="error") if was_here else finding)
 
     def _read(self, descriptor: Descriptor) -> bytes:
         """Read one document, bounded and proven."""
@@ -257,15 +298,3 @@ def _runs(descriptor: Descriptor, manifest: Manifest) -> bool:
     """Tell an image from an attestation beside it, which borrows a config's media type (BuildKit)."""
     unknown = descriptor.platform is not None and descriptor.platform.os == UNKNOWN
     return not unknown and all(mediatype.is_layer(layer.media_type) for layer in manifest.layers)
-
-
-def _check_inline(descriptor: Descriptor) -> None:
-    """Refuse a descriptor whose own copy of the content, `data`, is other content (formats G.4)."""
-    if (inline := descriptor.extra.get("data")) is None:
-        return
-    subject = f"data of blob {descriptor.digest}"
-    try:
-        raw = base64.b64decode(inline, validate=True)
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise InvalidDocument(subject, f"is not base64 ({error})") from error
-    descriptor.check(raw, subject)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
-from toolkit.bundles.modern import Blobs, ModernImage, gather
+from toolkit.bundles.modern import Blobs, Documents, ModernImage, gather, platforms_here
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
@@ -65,6 +65,12 @@ class ListedImages(ABC):
     def identify(self, name: str) -> str:
         """Return the digest of the manifest or index that the name points at."""
         return str(self._find(name).top.digest)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the digest of every manifest and index that an image is found by, and of its config."""
+        entries = self.entries()
+        yield from (str(entry.top.digest) for entry in entries)
+        yield from map(str, self._known(entries))
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""
@@ -116,6 +122,10 @@ class ListedImages(ABC):
         for entry in entries:
             if entry.top.digest == wanted:
                 return entry.top
+        return self._known(entries).get(wanted)
+
+    def _known(self, entries: Entries) -> Mapping[Digest, Descriptor]:
+        """Return the manifests by their own and by their configs' digests, looked up once for a list."""
         if self._ids_of is not entries:
             self._ids, self._ids_of = {}, entries
             for digest, image in (pair for entry in entries for pair in self._pictures(entry)):
@@ -123,7 +133,7 @@ class ListedImages(ABC):
                 found = Descriptor(manifest.media_type, digest, len(manifest.raw))
                 self._ids.setdefault(digest, found)
                 self._ids.setdefault(manifest.config.digest, found)
-        return self._ids.get(wanted)
+        return self._ids
 
     def _pictures(self, entry: Entry) -> Iterator[tuple[Digest, Image]]:
         """Yield the platforms of an entry; nothing of one that cannot be read."""
@@ -136,14 +146,13 @@ class ListedImages(ABC):
             yield by_raw[image.manifest.raw], image
 
     def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
-        from toolkit.outline import Listing
 
         try:
             if ambiguous:
                 raise UnsafeArchive(self.place, f"has {ambiguous[0]} twice, for different images")
             return listing(self.gathered(entry.names, entry.top))
         except ToolkitError as error:
-            return Listing(entry.names, str(entry.top.digest), problem=str(error))
+            return broken_listing(entry.names, entry.top, self.blobs, error)
 
 
 def listing(image: ModernImage) -> Listing:
@@ -157,6 +166,14 @@ def listing(image: ModernImage) -> Listing:
     told = _outline(image, pictures)
     id_ = digest if image.top.media_type in mediatype.INDEXES else told.id
     return Listing(image.names, id_, told.created, ", ".join(told.platforms), told.size)
+
+
+def broken_listing(names: tuple[str, ...], top: Descriptor, blobs: Documents, error: ToolkitError) -> Listing:
+    """Return the line of an image that cannot be read, with the platforms that are left of an index."""
+    from toolkit.outline import Listing
+
+    left = platforms_here(blobs, top) if top.media_type in mediatype.INDEXES else []
+    return Listing(names, str(top.digest), platform=", ".join(map(str, left)), problem=str(error))
 
 
 def told_apart(lines: Sequence[Listing], tops: Sequence[Digest]) -> list[Listing]:
@@ -219,7 +236,15 @@ def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
         replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
         for line in told.layers
     ]
-    return replace(told, layers=tuple(layers), v1_ids=tuple(layer.id for layer in chain))
+    return replace(
+        told,
+        layers=tuple(layers),
+        v1_ids=tuple(layer.id for layer in chain),
+        manifest=next(
+            str(digest) for digest, each in image.documents.items() if each.raw == picture.manifest.raw
+        ),
+        index=str(image.top.digest) if image.top.media_type in mediatype.INDEXES else "",
+    )
 
 
 def check_layout(blobs: Blobs, place: str) -> None:

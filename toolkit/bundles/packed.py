@@ -7,13 +7,15 @@ compressed into the target: headers that tell digests come last, and no compress
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.event import Tell, nobody
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.files import atomic_file
+from toolkit.plumbing.followed import followed
 from toolkit.plumbing.nameless import nameless_file
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.writebehind import WriteBehind
@@ -35,8 +37,6 @@ SUFFIXES = {  # as GNU tar's --auto-compress knows them
     ".tz2": "bzip2",
 }
 
-Told = Callable[[Layer, int], object]  # as `copy` tells its progress; the whole file passes for a layer
-
 
 def compression_of(path: Path) -> str:
     """Return how a file of this name is compressed; empty where it is not."""
@@ -52,7 +52,7 @@ def loads_packed(path: Path) -> list[Finding]:
     return [Finding(str(path), problem, "note")]
 
 
-def target_for(path: Path, progress: Told | None = None) -> Target:
+def target_for(path: Path, progress: Tell = nobody) -> Target:
     """Return how a file of this name is written."""
     if not (compression := compression_of(path)):
         return atomic_file
@@ -60,21 +60,17 @@ def target_for(path: Path, progress: Told | None = None) -> Target:
 
 
 @contextmanager
-def packed_file(path: Path, compression: str, progress: Told | None = None) -> Iterator[int]:
+def packed_file(path: Path, compression: str, progress: Tell = nobody) -> Iterator[int]:
     """Yield a descriptor to write a tar to; it has its name, compressed, when the block ends well."""
     from toolkit.plumbing.compressing import compressed
 
     with atomic_file(path) as packed, nameless_file(path.parent) as plain:
         yield plain
         content = Extent(plain, 0, os.fstat(plain).st_size, str(path))
-        whole, write = Layer(path.name, content.size), WriteBehind(packed)
-        blocks = _told(content, whole, progress) if progress else content.blocks()
-        with closing(compressed(blocks, compression)) as pieces:
+        whole, write = Layer(path.name, content.size), WriteBehind(packed)  # the file passes for a layer
+        with (
+            followed(content, whole, progress) as seen,
+            closing(compressed(seen.blocks(), compression)) as pieces,
+        ):
             for piece in pieces:
                 write(piece)
-
-
-def _told(content: Extent, whole: Layer, progress: Told) -> Iterator[bytes | bytearray | memoryview]:
-    for block in content.blocks():
-        yield block
-        progress(whole, len(block))

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, V1Layer
 from toolkit.bundles.archive_reader import Archive
-from toolkit.document import load
+from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, UnsafeArchive
 
 REPOSITORIES = "repositories"
 NAMES_LIMIT = 16 << 20  # bytes (formats G.6)
-CHAIN_TOTAL = 32 << 20  # bytes of all jsons of one chain, which are held in memory
 
 
 class V1Part:
@@ -54,17 +53,16 @@ class V1Part:
         """
         chain: list[V1Layer] = []
         seen: set[str] = set()
-        left = CHAIN_TOTAL
+        allowance = Allowance(f"image {layer_id[:12]}", CHAIN_BYTES, CHAIN_VALUES)
         while layer_id:
             if layer_id in seen:
                 raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
             layer = self.layer(folders.get(layer_id, layer_id))
             seen.add(layer_id)
             chain.append(layer)
-            left -= len(layer.raw)
-            if len(chain) > CHAIN_LIMIT or left < 0:
-                limits = f"{CHAIN_LIMIT} layers and {CHAIN_TOTAL} bytes of json"
-                raise UnsafeArchive(f"image {chain[0].id[:12]}", f"is longer than {limits}")
+            allowance.take(layer.raw)
+            if len(chain) > CHAIN_LIMIT:
+                raise UnsafeArchive(f"image {chain[0].id[:12]}", f"has more than {CHAIN_LIMIT} layers")
             layer_id = layer.parent
         return chain[::-1]
 

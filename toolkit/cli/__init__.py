@@ -30,14 +30,15 @@ class _Stopped(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the only place that catches errors. Returns the exit code of contract 5."""
-    output = Output()
+    words = sys.argv[1:] if argv is None else argv
+    output = Output(json="--json" in words, quiet=not {"-q", "--quiet"}.isdisjoint(words))
     _replace_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         with _ended_by_signals():
-            code = _run(sys.argv[1:] if argv is None else argv, output)
+            code = _run(words, output)
             output.flush()
             return code
     except BrokenPipeError:
@@ -77,6 +78,9 @@ def _fail(output: Output, sentence: str, code: int) -> int:
         import traceback
 
         traceback.print_exc()
+    if output.json and not output.quiet:
+        output.event("failed", {"exit_code": code, "sentence": printable(sentence)})
+        return code
     with contextlib.suppress(OSError):
         print(f"error: {printable(sentence)}", file=sys.stderr, flush=True)
     return code

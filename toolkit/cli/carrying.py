@@ -15,11 +15,12 @@ from toolkit.cli import options
 from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
-from toolkit.cli.progress import Announced, Progress
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.image import ProvenImage
+from toolkit.event import Tell
+from toolkit.image import Finding, ProvenImage
 from toolkit.platform import Platform
+from toolkit.plumbing.followed import FollowedLands
 from toolkit.ports import Gathers, Lands, Sink, Source
 from toolkit.reading import Reading
 from toolkit.reference import meaning
@@ -48,6 +49,7 @@ OPTIONS = (
     options.platform_option,
     options.compression_option,
     options.level_option,
+    options.jobs_option,
     options.limit_rate_option,
     options.strict_option,
 )
@@ -61,6 +63,7 @@ class Wishes:
     platform: Platform | None
     compression: str | None
     level: int | None
+    jobs: int  # blobs at once; 0 is as many as suits the places
     limit_rate: int | None
     strict: bool
     reading: Reading
@@ -76,7 +79,9 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
-        words["strict"] = words["strict"] or load_settings().strict
+        settings = load_settings()
+        words["strict"] = words["strict"] or settings.strict
+        words["jobs"] = words["jobs"] or settings.jobs
         wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
         return command(**words, wishes=wishes)
 
@@ -102,7 +107,7 @@ def carry(
     target: Target,
     references: Sequence[str],
     wishes: Wishes,
-    progress: Progress,
+    progress: Tell,
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
 
@@ -117,18 +122,23 @@ def carry(
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
     if isinstance(source, Gathers):
-        source.gather(asked, _direct(target.sink, wishes))
+        source.gather(asked, _direct(target.sink, wishes, progress))
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
-        announced = Announced(packed, progress)
         return copy(
-            announced, target.sink, asked, platform=wishes.platform, strict=wishes.strict, progress=progress
+            packed,
+            target.sink,
+            asked,
+            platform=wishes.platform,
+            strict=wishes.strict,
+            progress=progress,
+            jobs=wishes.jobs,
         )
 
 
-def _direct(sink: Sink, wishes: Wishes) -> Lands | None:
+def _direct(sink: Sink, wishes: Wishes, progress: Tell) -> Lands | None:
     """Return the sink where layers may go into it as they come: nothing will look at them, or refuse them."""
     is_plain = wishes.compression is None and wishes.level is None and not wishes.strict
-    return sink if is_plain and isinstance(sink, Lands) else None
+    return FollowedLands(sink, progress) if is_plain and isinstance(sink, Lands) else None
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
@@ -139,12 +149,12 @@ def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Sourc
     return Renamed(source, Renaming.of(tags, asked))
 
 
-def _packed(source: Source, wishes: Wishes, progress: Progress) -> AbstractContextManager[Source]:
+def _packed(source: Source, wishes: Wishes, progress: Tell) -> AbstractContextManager[Source]:
     if wishes.compression is None and wishes.level is None:
         return nullcontext(source)
     from toolkit.operations.recompress import recompressed
 
-    return recompressed(source, wishes.compression, wishes.level, progress)
+    return recompressed(source, wishes.compression, wishes.level, progress, wishes.jobs)
 
 
 def everything(source: Source) -> list[str]:
@@ -169,10 +179,19 @@ def _failure(source: Source, listing: Listing) -> ToolkitError:
 
 
 def tell(
-    output: Output, source: Source, target: Target, images: Sequence[ProvenImage], facts: dict[str, Any]
+    output: Output,
+    source: Source,
+    target: Target,
+    images: Sequence[ProvenImage],
+    facts: dict[str, Any],
+    *,
+    noticed: Sequence[Finding] = (),
 ) -> None:
-    """Print what was carried, where to, and which engines read it there; `facts` begin the document."""
-    found = [*options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
+    """Print what was carried, where to, which engines read it there, and what was `noticed` before.
+
+    `facts` begin the document.
+    """
+    found = [*noticed, *options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms

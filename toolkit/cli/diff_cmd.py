@@ -54,7 +54,7 @@ def command(
 
     settings = load_settings()
     with ExitStack() as stack:
-        sources = [stack.enter_context(options.opened(place, settings, reading)) for place in (left, right)]
+        sources = stack.enter_context(options.several((left, right), settings, reading))
         asked = [
             Asked(source, full_name(source, name), platform)
             for source, name in zip(sources, (left_reference, right_reference), strict=True)

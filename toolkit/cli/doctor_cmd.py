@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -22,7 +22,7 @@ from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
 from toolkit.image import Finding
 from toolkit.place import Place
-from toolkit.ports import Described, Source
+from toolkit.ports import Described, SeveralDrivers, Source
 from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.report import Report, finding_json
@@ -51,13 +51,13 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
 
     settings = load_settings()
     found: list[Visit] = []
-    for each in places_at(place):
-        rescue = replace(reading, allow_rebuilt=True)
-        with (
-            options.opened(each, settings, reading) as source,
-            progress_for(output, "reading") as progress,
-        ):
-            checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
+    rescue = replace(reading.or_else(settings.reading), allow_rebuilt=True)
+    with options.several(places_at(place), settings, reading) as sources:
+        places = [each for source in sources for each in by_driver(source)]
+    with options.several(places, settings, reading) as sources:
+        for each, source in zip(places, sources, strict=True):
+            with progress_for(output, "reading") as progress:
+                checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
             if not checked and each.startswith(BESIDE) and found:
                 continue  # a Docker with a graph driver has one, for what its containers need
             found.append(Visit(source.place, _facts(source), options.remarks_of(source), checked))
@@ -92,6 +92,13 @@ def places_at(text: str) -> list[str]:
     raise NotFound(text, "holds no store that we know, nor do the usual folders below it", advice)
 
 
+def by_driver(source: Source) -> list[str]:
+    """Return a place for each graph driver, which has images of its own, where a store has several."""
+    names = source.driver_names() if isinstance(source, SeveralDrivers) else []
+    place = Place.parse(source.place)
+    return [str(replace(place, option=name)) for name in names] if len(names) > 1 else [source.place]
+
+
 def _reopened(place: str, settings: Settings, reading: Reading) -> Any:  # noqa: ANN401
     from toolkit.places import open_source
 
@@ -108,15 +115,16 @@ def tell(output: Output, found: Sequence[Visit], words: str) -> None:
     findings += [finding for visit in found for each in visit.checked for finding in each.findings]
     report = Report(found[0].place, (), tuple(dict.fromkeys(findings)))
     if output.json:
-        output.document({"places": [_json(visit) for visit in found], "ok": report.ok})
-    for visit in () if output.json else found:
+        output.document({"places": [_json(visit, words) for visit in found], "ok": report.ok})
+    for number, visit in enumerate(() if output.json else found):
+        output.say(*[""][:number])
         titles = [(title.capitalize(), text) for title, text in visit.facts.items()]
         output.facts([("Place", visit.place), *titles, ("Images", _summary(visit.checked))])
         if visit.checked:
             rows = [_row(each, name) for each in visit.checked for name in each.listing.names or ("",)]
             output.say("")
             output.table(HEAD, rows)
-            output.say("", *_advice(visit, words))
+            output.say("", *(f"saves what is {state}: {line}" for state, line in _advice(visit, words)))
     worst = None if report.ok else max(report.errors, key=lambda finding: finding.exit_code)
     output.findings(finding for finding in report.findings if finding is not worst)
     if worst:
@@ -126,7 +134,8 @@ def tell(output: Output, found: Sequence[Visit], words: str) -> None:
 def _row(checked: Checked, name: str) -> tuple[str, ...]:
     item = checked.listing
     layers = str(checked.layers or "-")
-    return name or NAMELESS, short_id(item.id), item.platform, layers, size_text(item.size), checked.state
+    platform = ", ".join(checked.platforms) or item.platform
+    return name or NAMELESS, short_id(item.id), platform, layers, size_text(item.size), checked.state
 
 
 def _summary(checked: Sequence[Checked]) -> str:
@@ -135,20 +144,28 @@ def _summary(checked: Sequence[Checked]) -> str:
     return f"{len(checked)}: {told}" if told else "none"
 
 
-def _advice(visit: Visit, words: str) -> list[str]:
-    """Say with which commands what is not lost can be saved."""
-    from toolkit.operations.checkup import REBUILDABLE, UNREAD, WHOLE
+def _advice(visit: Visit, words: str) -> Iterator[tuple[str, str]]:
+    """Yield a state, and the command that saves the images that are in it; of none what is lost."""
+    from toolkit.operations.checkup import PARTIAL, REBUILDABLE, UNREAD, WHOLE
 
-    lines = []
-    for state, option in ((WHOLE, ""), (UNREAD, ""), (REBUILDABLE, " --allow-rebuilt")):
-        found = [each.listing for each in visit.checked if each.state == state]
-        # It is there to be pasted into a shell, and a store may call an image anything, as `$(reboot)`.
-        names = [quote(printable(name)) for item in found for name in item.names or (item.id,)]
-        asked = "" if len(found) == len(visit.checked) else f"{' '.join(names)} "
-        if found:
-            command = f"lading export {asked}--from {quote(printable(visit.place))}{words}{option} -o FILE"
-            lines.append(f"saves what is {state}: {command}")
-    return lines
+    as_it_is = [each for each in visit.checked if not each.platforms]
+    for state, option in ((WHOLE, ""), (UNREAD, ""), (PARTIAL, ""), (REBUILDABLE, " --allow-rebuilt")):
+        if found := [each for each in as_it_is if each.state == state]:
+            asked = "" if len(found) == len(visit.checked) else _asked(found)
+            yield state, f"lading export {asked}{_from(visit, words)}{option} -o FILE"
+    for platform in dict.fromkeys(platform for each in visit.checked for platform in each.platforms):
+        asked = _asked(each for each in visit.checked if platform in each.platforms)
+        yield PARTIAL, f"lading export {asked}{_from(visit, words)} --platform {quote(platform)} -o FILE"
+
+
+def _asked(found: Iterable[Checked]) -> str:
+    """Return names to paste into a shell: a store may call an image anything, as `$(reboot)`."""
+    listed = (each.listing for each in found)
+    return "".join(f"{quote(printable(name))} " for item in listed for name in item.names or (item.id,))
+
+
+def _from(visit: Visit, words: str) -> str:
+    return f"--from {quote(printable(visit.place))}{words}"
 
 
 def _words(reading: Reading) -> str:
@@ -159,15 +176,17 @@ def _words(reading: Reading) -> str:
     return "".join([*words, *(f" {flag}" for flag, given in flags.items() if given)])
 
 
-def _json(visit: Visit) -> dict[str, Any]:
+def _json(visit: Visit, words: str) -> dict[str, Any]:
     images = [
         {
             **listing_json(each.listing),
             "state": each.state,
-            "layers": each.layers,
+            "layers": each.layers or None,
+            "whole_platforms": list(each.platforms),
             "findings": [finding_json(finding) for finding in each.findings],
         }
         for each in visit.checked
     ]
     remarks = [finding_json(finding) for finding in visit.remarks]
-    return {"place": visit.place, **visit.facts, "findings": remarks, "images": images}
+    saves = [{"state": state, "command": line} for state, line in _advice(visit, words)]
+    return {"place": visit.place, **visit.facts, "findings": remarks, "images": images, "saves": saves}

@@ -12,6 +12,7 @@ from toolkit.cli.pictures import history_json
 from toolkit.outline import Outline, OutlineLayer
 from toolkit.platform import Platform
 from toolkit.reading import Reading
+from toolkit.report import finding_json
 from toolkit.settings import load_settings
 
 HEAD = ("IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT")
@@ -43,7 +44,7 @@ def command(
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]
         facts = {"place": source.place, "names": list(outline.names), "id": outline.id, "history": lines}
-        output.document(facts)
+        output.document({**facts, "findings": list(map(finding_json, outline.findings))})
         return
     output.table(HEAD, rows(outline, in_full=no_trunc))
     output.findings(outline.findings)

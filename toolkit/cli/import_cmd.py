@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -15,7 +16,8 @@ from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import Unsupported
-from toolkit.place import AUTO
+from toolkit.image import Finding
+from toolkit.place import AUTO, STANDARD_STREAM, Place
 from toolkit.ports import Source
 from toolkit.settings import Settings
 
@@ -63,10 +65,21 @@ def command(
         refuse_for_rootfs(created)
         origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
+        noticed = _sums(file, wishes)
         place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
         images = carry(source, target, references, wishes, progress)
-    tell(output, source, target, images, {"bundle": source.place, "store": target.place})
+    facts = {"bundle": source.place, "store": target.place}
+    tell(output, source, target, images, facts, noticed=noticed)
+
+
+def _sums(file: str, wishes: Wishes) -> list[Finding]:
+    """Return what the `.sha256` beside a file says against it; raises CorruptContent where that is strict."""
+    from toolkit.operations.companion import companion_warnings
+
+    path = Path(Place.parse(file).path)
+    is_file = file != STANDARD_STREAM and path.is_file()
+    return companion_warnings(path, strict=wishes.strict) if is_file else []
 
 
 def refuse_unsigned(settings: Settings) -> None:

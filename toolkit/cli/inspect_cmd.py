@@ -87,6 +87,8 @@ class _View:
     def document(self, names: Sequence[str], listings: Sequence[Listing]) -> None:
         """Print the document for machines; of several images, one that cannot be read is listed."""
         images = [self._json(name) for name in names] if len(names) == 1 else list(map(self._any, listings))
+        if len(listings) == 1:
+            images[0]["names"] = list(listings[0].names)  # asked for by one of them, it tells that one
         facts = {"place": self.source.place, "format": options.kind_of(self.source), "images": images}
         self.output.document(facts)
 

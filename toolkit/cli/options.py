@@ -15,9 +15,9 @@ from toolkit.errors import UsageError
 from toolkit.image import Finding
 from toolkit.place import AUTO, SCHEMES, Place
 from toolkit.platform import Platform
-from toolkit.ports import Closes, HoldsV1, Remarks, Source
+from toolkit.ports import Closes, HoldsV1, Namespaced, Remarks, Source
 from toolkit.reading import Reading
-from toolkit.settings import Settings, read_rate
+from toolkit.settings import MOST_JOBS, Settings, read_rate
 
 place_argument = click.argument("place", metavar="PLACE")
 reference_argument = click.argument("reference", metavar="REF")
@@ -45,6 +45,14 @@ READING = (
         help="Make layers whose tar cannot be proven anew from their files: other layers, another image ID.",
     ),
     click.option("--live", is_flag=True, help="Read a store although an engine is running on it."),
+)
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, MOST_JOBS),
+    callback=lambda ctx, param, value: value or 0,  # noqa: ARG005
+    help="Work on N layers at once.  [default: as many as there are processors, at most 8; with a registry 6 "
+    "at least]",
 )
 strict_option = click.option("--strict", is_flag=True, help="Make warnings errors.")
 
@@ -112,7 +120,28 @@ def reads(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]:
-    """Open a place to read from, and let it go afterwards."""
+    """Open a place to read from, and let it go afterwards; raises as `several`."""
+    with several([place], settings, reading) as (source,):
+        yield source
+
+
+@contextmanager
+def several(origins: Sequence[str], settings: Settings, reading: Reading) -> Iterator[list[Source]]:
+    """Open places to read from, and let them go afterwards.
+
+    Raises UsageError where a namespace was asked for and none of them has any: what `settings` say of one
+    is for those that have.
+    """
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_opened(origin, settings, reading)) for origin in origins]
+        if reading.namespace and not any(isinstance(source, Namespaced) for source in sources):
+            problem = f"names a namespace, and {' and '.join(origins)} has none: they are containerd's"
+            raise UsageError(f"--namespace {reading.namespace}", problem, "leave it out")
+        yield sources
+
+
+@contextmanager
+def _opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]:
     reading = reading.or_else(settings.reading)
     source = places.open_source(place, settings, reading)
     if reading.docker_compatible and isinstance(source, HoldsV1):
@@ -124,10 +153,7 @@ def opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]
 @contextmanager
 def all_opened(origins: Sequence[str], settings: Settings, reading: Reading) -> Iterator[Source]:
     """Open one place, or several as one."""
-    with ExitStack() as stack:
-        sources = [
-            stack.enter_context(opened(origin, settings, reading)) for origin in dict.fromkeys(origins)
-        ]
+    with several(list(dict.fromkeys(origins)), settings, reading) as sources:
         if len(sources) == 1:
             yield sources[0]
             return

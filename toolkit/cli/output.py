@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ GAP = "   "
 class Output:
     """How this run was asked to speak."""
 
-    json: bool = False  # one JSON document on stdout, and nothing else there
-    quiet: bool = False  # no progress, no notes
+    json: bool = False  # one JSON document on stdout, and nothing else there; events on stderr
+    quiet: bool = False  # no progress, no notes, no events
     debug: bool = False
     has_spoken: bool = False  # something stands on stdout already
     aside: bool = False  # stdout carries a bundle: all that is said goes to stderr
@@ -44,7 +45,17 @@ class Output:
 
         if isinstance(value, dict):
             value = {"schema": SCHEMA, **value}
-        self.say(json.dumps(value, indent=2))
+        self.say(json.dumps(value, indent=None if self.aside else 2))  # among events, a line of its own
+
+    def event(self, word: str, facts: Mapping[str, Any]) -> None:
+        """Print what happened, for machines: a line of ASCII on stderr, which may be full or have gone."""
+        import json
+
+        from toolkit.report import SCHEMA
+
+        line = json.dumps({"schema": SCHEMA, "event": word, "time": _now(), **facts})
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
     def long_document(self, value: Mapping[str, Any], member: str, items: Iterable[Any]) -> None:
         """Print a document whose last member is a list that may be too long for memory, an item a line."""
@@ -90,6 +101,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in safe
     ]
+
+
+def _now() -> str:
+    """Return the time as RFC 3339 has it, in UTC, to the millisecond."""
+    seconds, thousandths = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{thousandths:03}Z"
 
 
 @contextmanager

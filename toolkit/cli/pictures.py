@@ -58,6 +58,8 @@ def outline_json(outline: Outline) -> dict[str, Any]:
     return {
         "names": list(outline.names),
         "id": outline.id,
+        "manifest": outline.manifest or None,
+        "index": outline.index or None,
         "platform": outline.platform,
         "created": outline.created,
         "size": outline.size,
@@ -88,7 +90,9 @@ def outline_rows(outline: Outline) -> list[tuple[str, str]]:
     """Return what an image is: a title and a fact a row; an untitled row goes on with the one above."""
     facts: list[tuple[str, Sequence[str]]] = [
         ("Names", outline.names or (NAMELESS,)),
-        (_id_title(outline), [outline.id]),
+        ("Layer ID (v1)" if is_v1_id(outline.id) else "Image ID", [_image_id(outline)]),
+        ("Manifest", [outline.manifest]),
+        ("Index", [outline.index]),
         ("Kind", [outline.kind]),
         ("Platform", [outline.platform]),
         ("Platforms", outline.platforms if len(outline.platforms) > 1 else ()),
@@ -106,10 +110,9 @@ def outline_rows(outline: Outline) -> list[tuple[str, str]]:
     ]
 
 
-def _id_title(outline: Outline) -> str:
-    if outline.kind == "oci":
-        return "Image ID"
-    return "Layer ID (v1)" if is_v1_id(outline.id) else "Manifest"
+def _image_id(outline: Outline) -> str:
+    """Return the ID; nothing of an image that is known by its manifest alone, until its layers are read."""
+    return "" if outline.id == outline.manifest else outline.id
 
 
 def config_texts(value: object, *, each: bool = False) -> list[str]:

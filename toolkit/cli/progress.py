@@ -1,4 +1,7 @@
-"""How far a copy or verification has got: bars on a terminal, plain lines elsewhere, or nothing."""
+"""How far a copy or verification has got: bars on a terminal, plain lines elsewhere, JSON lines, or nothing.
+
+All four are one listener to the events of the work, and count them alike.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,23 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from toolkit.cli.figures import short_id, size_text
 from toolkit.cli.output import Output
-from toolkit.image import Layer, SourceImage
-from toolkit.operations.through import Through
-from toolkit.platform import Platform
-from toolkit.ports import Source
+from toolkit.event import BlobAt, BlobDone, BlobEvent, BlobProgress, BlobSkipped, Event
+from toolkit.tally import Tally
 
 LEAST, MOST = 1.0, 10.0  # seconds between two plain lines, if there is something to tell
+PAUSE = 0.5  # seconds between two events of the progress of one blob
 
 
 class Progress:
-    """Counts the bytes of layers that have passed, from several threads; this one shows nothing."""
+    """Counts what has passed, told by several threads; this one shows nothing."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0  # bytes
-        self._left: dict[str, int] = {}
+        self.tally = Tally()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -36,29 +36,14 @@ class Progress:
     ) -> None:
         pass
 
-    def expect(self, layers: Iterable[Layer]) -> None:
-        """Count these layers, each once, to what there is to do."""
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
         with self._lock:
-            for layer in layers:
-                if layer.key not in self._left:
-                    self._left[layer.key] = layer.size
-                    self.total += layer.size
+            self.tally.take(event)
+            self.show(event)
 
-    def __call__(self, layer: Layer, count: int) -> None:
-        """Take note of `count` more bytes of a layer."""
-        self.expect([layer])
-        with self._lock:
-            self.done += count
-            self._left[layer.key] -= count
-            self.show(layer, is_finished=not self._left[layer.key])
-
-    @property
-    def layers(self) -> tuple[int, int]:
-        """Return how many layers have passed, and how many there are."""
-        return sum(not left for left in self._left.values()), len(self._left)
-
-    def show(self, layer: Layer, *, is_finished: bool) -> None:
-        """Show it; called under the lock."""
+    def show(self, event: Event) -> None:
+        """Show an event that is counted; called under the lock."""
 
 
 class Lines(Progress):
@@ -67,82 +52,71 @@ class Lines(Progress):
     def __init__(self) -> None:
         super().__init__()
         self._last = time.monotonic() - LEAST
-        self._told = 0
+        self._told = -1  # blobs that were finished when the last line was printed
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and 0 < self._told < self.done:
+        if kind is None and 0 <= self._told < self.tally.over:
             self._tell("all done")
 
-    def show(self, layer: Layer, *, is_finished: bool) -> None:
+    def show(self, event: Event) -> None:
         """Print a line if it is time."""
+        if isinstance(event, BlobDone):
+            self._in_time(event, "done", LEAST)
+        elif isinstance(event, BlobSkipped):
+            self._in_time(event, "is there already", LEAST)
+        elif isinstance(event, BlobProgress):
+            self._in_time(event, "on its way", MOST)
+
+    def _in_time(self, event: BlobEvent, what: str, pause: float) -> None:
         now = time.monotonic()
-        if now - self._last < (LEAST if is_finished else MOST):
-            return
-        self._last = now
-        self._tell(f"layer {short_id(layer.key)} {'done' if is_finished else 'on its way'}")
+        if now - self._last >= pause:
+            self._last = now
+            self._tell(f"layer {short_id(event.layer.key)} {what}")
 
     def _tell(self, what: str) -> None:
-        self._told = self.done
-        passed, every = self.layers
-        amount = f"{size_text(self.done)} of {size_text(self.total)}"
-        print(f"{what}: {passed} of {every} layers, {amount}", file=sys.stderr, flush=True)
+        tally = self.tally
+        self._told = tally.over
+        amount = f"{size_text(tally.done)} of {size_text(tally.size - tally.skipped)}"
+        there = f", {size_text(tally.skipped)} there already" if tally.skipped else ""
+        told = f"{what}: {tally.over} of {tally.blobs} layers, {amount}{there}"
+        print(told, file=sys.stderr, flush=True)
 
 
-class Bars(Progress):
-    """One bar for all the bytes, with rate and time left."""
+class JsonLines(Progress):
+    """A line of JSON for every event; of a blob's progress two in a second at most."""
 
-    def __init__(self, what: str) -> None:
-        from rich import progress as bars
-        from rich.console import Console
-
+    def __init__(self, output: Output) -> None:
         super().__init__()
-        self._bars = bars.Progress(
-            bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(),
-            bars.DownloadColumn(),
-            bars.TransferSpeedColumn(),
-            bars.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._bars.add_task(what, total=None)
+        self._output = output
+        self._last: dict[
+            str, tuple[float, int]
+        ] = {}  # a blob's key → when it was told of, and its bytes then
 
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def show(self, layer: Layer, *, is_finished: bool) -> None:  # noqa: ARG002 - the shape of all three
-        """Move the bar."""
-        self._bars.update(self._task, completed=self.done, total=self.total)
-
-
-class Announced(Through):
-    """A source that tells the progress about layers before they are read, so that it knows the total."""
-
-    def __init__(self, source: Source, progress: Progress) -> None:
-        super().__init__(source)
-        self._progress = progress
-
-    def image(self, name: str, platform: Platform | None = None) -> SourceImage:
-        """Return the source's image, its layers announced."""
-        image = self.source.image(name, platform)
-        self._progress.expect(image.layers)
-        return image
+    def show(self, event: Event) -> None:
+        """Print the event, unless it comes too soon."""
+        facts = event.facts()
+        if isinstance(event, BlobProgress):
+            now, done = time.monotonic(), event.done
+            then, before = self._last.setdefault(event.layer.key, (now, done))
+            if now - then < PAUSE:
+                return
+            facts["rate"] = max(0, round((done - before) / (now - then)))
+            self._last[event.layer.key] = now, done
+        elif isinstance(event, BlobEvent):
+            self._last[event.layer.key] = time.monotonic(), event.done if isinstance(event, BlobAt) else 0
+        self._output.event(event.word, {**facts, "all": self.tally.facts()})
 
 
 def progress_for(output: Output, what: str) -> Progress:
     """Return the kind that suits the place we print to."""
-    if output.json or output.quiet:
+    if output.quiet:
         return Progress()
+    if output.json:
+        return JsonLines(output)
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from toolkit.cli.bars import Bars
+
         return Bars(what)
     return Lines()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from toolkit.bundles.packed import compression_of, loads_packed, target_for
 from toolkit.bundles.streamed import Streamed
 from toolkit.cli.output import Output
 from toolkit.errors import NotFound, UsageError
-from toolkit.image import Finding, Layer
+from toolkit.event import Tell
+from toolkit.image import Finding
 from toolkit.place import AUTO, SCHEMES, STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
@@ -23,8 +23,6 @@ from toolkit.settings import Settings
 
 FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
 STORES = SCHEMES - {*FORMAT_OF, AUTO}
-
-Told = Callable[[Layer, int], object]  # as `copy` tells its progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Target:
         return loads_packed(self.written) if isinstance(self.written, Path) else []
 
 
-def target(text: str, format_: str | None, settings: Settings, output: Output, progress: Told) -> Target:
+def target(text: str, format_: str | None, settings: Settings, output: Output, progress: Tell) -> Target:
     """Return any place to write to; raises UsageError, InvalidPlace, NotFound or Unsupported."""
     if places.is_bundle(text):
         return bundle(text, format_, output, progress)
@@ -73,7 +71,7 @@ def target(text: str, format_: str | None, settings: Settings, output: Output, p
     return Target(sink, sink.place)
 
 
-def bundle(text: str, format_: str | None, output: Output, progress: Told) -> Target:
+def bundle(text: str, format_: str | None, output: Output, progress: Tell) -> Target:
     """Return a bundle to write; its format is the one named, else the one of its kind of place."""
     if text == STANDARD_STREAM:
         return _streamed(format_ or DEFAULT, output)

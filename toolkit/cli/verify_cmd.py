@@ -12,7 +12,7 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
-from toolkit.cli.progress import Announced, progress_for
+from toolkit.cli.progress import progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding
 from toolkit.place import STANDARD_STREAM, Place
@@ -30,6 +30,7 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @options.place_argument
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
+@options.jobs_option
 @options.strict_option
 @options.reads
 @click.pass_obj
@@ -39,6 +40,7 @@ def command(
     references: tuple[str, ...],
     *,
     platform: Platform | None,
+    jobs: int,
     strict: bool,
     reading: Reading,
 ) -> None:
@@ -56,9 +58,9 @@ def command(
         options.opened(place, settings, reading) as source,
         progress_for(output, "verifying") as progress,
     ):
-        announced = Announced(source, progress)
         names = [full_name(source, name) for name in references]
-        report = verify(announced, names, platform=platform, strict=strict, progress=progress)
+        at_once = jobs or settings.jobs
+        report = verify(source, names, platform=platform, strict=strict, progress=progress, jobs=at_once)
         report = replace(report, serves=served(source, report.images))
     path = Path(Place.parse(place).path)
     if is_bundle(place) and place != STANDARD_STREAM and path.is_file():

@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.errors import StoreError, ToolkitError
+from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, SourceImage
-from toolkit.operations.copy import Progress, watched
 from toolkit.operations.verify import as_finding
 from toolkit.outline import Listing
+from toolkit.platform import Platform
+from toolkit.plumbing.followed import followed
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import nowhere, transfer
-from toolkit.ports import Source
+from toolkit.ports import Lacks, Source
 from toolkit.report import ERROR
 
 WHOLE = "whole"
+PARTIAL = "partial"  # an image of several platforms, of which some are not here, or damaged
 UNREAD = "not read"  # its records are whole; nobody looked at its layers
 REBUILDABLE = "rebuildable"  # some of its layers' tars are lost; their files are there
 UNREADABLE = "unreadable"  # we may not read it, or its disk does not let us
@@ -29,21 +32,14 @@ class Checked:
 
     listing: Listing
     state: str
-    layers: int = 0  # how many it has; 0 where that cannot be known
+    layers: int = 0  # how many it has, of its preferred platform; 0 where that cannot be known
     findings: tuple[Finding, ...] = ()  # all that is odd about it; errors where it is not whole
+    platforms: tuple[str, ...] = ()  # of a partial one: those to save one by one; none: it is saved as it is
 
     @property
     def name(self) -> str:
         """Return what the store knows it by."""
-        return self.listing.names[0] if self.listing.names else self.listing.id
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What has been read of a place."""
-
-    failures: dict[str, Finding] = field(default_factory=dict)  # key of a layer → why it cannot be read
-    read: set[str] = field(default_factory=set)  # keys
+        return _name(self.listing)
 
 
 def check_up(
@@ -51,7 +47,7 @@ def check_up(
     rescue: Callable[[], Source],
     *,
     fast: bool = False,
-    progress: Progress | None = None,
+    progress: Tell = nobody,
 ) -> list[Checked]:
     """Look at every image of a place; unless `fast`, read every layer and compare it with its digest.
 
@@ -60,61 +56,113 @@ def check_up(
     """
     offered = [(listing, _image(source, listing)) for listing in source.listings()]
     images = [image for _, image in offered if not isinstance(image, Finding)]
-    seen = _Seen()
-    if not fast:
-        _read(source, [layer for image in images for layer in image.layers], seen, progress)
-    saved: list[Source] = []
+    visit = _Visit(source, fast=fast)
+    visit.read([layer for image in images for layer in image.layers], progress)
+    saved: list[_Visit] = []
 
-    def rescuer() -> Source:
+    def rescuer() -> _Visit:
         if not saved:
-            saved.append(rescue())
+            saved.append(_Visit(rescue()))
         return saved[0]
 
-    whole = UNREAD if fast else WHOLE
-    return [_checked(listing, image, whole, seen, rescuer) for listing, image in offered]
+    return [_checked(listing, image, visit, rescuer) for listing, image in offered]
 
 
-def _image(source: Source, listing: Listing) -> SourceImage | Finding:
+def _checked(
+    listing: Listing, image: SourceImage | Finding, visit: _Visit, rescuer: Callable[[], _Visit]
+) -> Checked:
+    noticed, failures = (image,) if isinstance(image, Finding) else _noticed(image), visit.failures(image)
+    if not isinstance(image, Finding) and not failures:
+        lacks = isinstance(image, Lacks) and image.lacking
+        state = PARTIAL if lacks else UNREAD if visit.fast else WHOLE
+        return Checked(listing, state, _count(visit.source, listing) or len(image.layers), noticed)
+    errors = [finding for finding in (*noticed, *failures) if finding.severity == ERROR]
+    if {finding.exit_code for finding in errors} == {UNABLE}:
+        return Checked(listing, UNREADABLE, _count(visit.source, listing), (*noticed, *failures))
+    if left := _left(listing, image, visit):
+        told = (_lost(listing, left), *noticed, *failures)
+        return Checked(listing, PARTIAL, _count(visit.source, listing, left[0]), told, left)
+    rescued = rescuer().whole(listing)
+    layers = _count(visit.source, listing) or len(rescued.layers if rescued else ())
+    return Checked(listing, REBUILDABLE if rescued else LOST, layers, (*noticed, *failures))
+
+
+@dataclass(slots=True)
+class _Visit:
+    """What has been read of a place, each layer once."""
+
+    source: Source
+    fast: bool = False
+    _failed: dict[str, Finding] = field(default_factory=dict)  # key of a layer → why it cannot be read
+    _read: set[str] = field(default_factory=set)  # keys
+
+    def read(self, layers: Sequence[Layer], progress: Tell = nobody) -> None:
+        """Read layers, and note those that are not what they are recorded as."""
+
+        def check(layer: Layer) -> None:
+            try:
+                with self.source.open(layer) as content, followed(content, layer, progress) as told:
+                    transfer(told, layer, nowhere)
+            except ToolkitError as error:
+                self._failed[layer.key] = as_finding(error)
+
+        if self.fast:
+            return
+        new = {layer.key: layer for layer in layers if layer.key not in self._read}
+        self._read.update(new)
+        progress(BlobsExpected(tuple(new.values())))
+        in_parallel(check, tuple(new.values()), size=lambda layer: layer.size)
+
+    def failures(self, image: SourceImage | Finding) -> tuple[Finding, ...]:
+        """Return why layers of an image that were read are not to be had."""
+        layers = () if isinstance(image, Finding) else image.layers
+        return tuple(self._failed[layer.key] for layer in layers if layer.key in self._failed)
+
+    def whole(self, listing: Listing, platform: str = "") -> SourceImage | None:
+        """Return an image, or what it is for a platform, its layers read; None where it is not whole."""
+        image = _image(self.source, listing, platform)
+        if isinstance(image, Finding):
+            return None
+        self.read(image.layers)
+        return None if self.failures(image) else image
+
+
+def _image(source: Source, listing: Listing, platform: str = "") -> SourceImage | Finding:
     """Return a listed image, or why it cannot be had."""
     try:
-        return source.image(listing.names[0] if listing.names else listing.id)
+        return source.image(_name(listing), Platform.parse(platform) if platform else None)
     except ToolkitError as error:
         return as_finding(error)
 
 
-def _checked(
-    listing: Listing, image: SourceImage | Finding, whole: str, seen: _Seen, rescuer: Callable[[], Source]
-) -> Checked:
-    layers = () if isinstance(image, Finding) else image.layers
-    noticed = (image,) if isinstance(image, Finding) else tuple(image.findings)
-    errors = tuple(seen.failures[layer.key] for layer in layers if layer.key in seen.failures)
-    if not errors and not isinstance(image, Finding):
-        return Checked(listing, whole, len(layers), noticed)
-    if {finding.exit_code for finding in (*noticed, *errors) if finding.severity == ERROR} == {UNABLE}:
-        return Checked(listing, UNREADABLE, len(layers), (*noticed, *errors))
-    rescued = _rescued(rescuer(), listing)
-    state = REBUILDABLE if rescued is not None else LOST
-    return Checked(listing, state, len(rescued or layers), (*noticed, *errors))
+def _noticed(image: SourceImage) -> tuple[Finding, ...]:
+    """Return what is odd about an image; of a platform that was here, that it is lost."""
+    lacking = image.lacking if isinstance(image, Lacks) else ()
+    graver = {(finding.subject, finding.problem): finding for finding in lacking}
+    return tuple(graver.get((finding.subject, finding.problem), finding) for finding in image.findings)
 
 
-def _rescued(source: Source, listing: Listing) -> Sequence[Layer] | None:
-    """Return the layers of an image as far as it can be saved; None where one of them cannot be read."""
-    image = _image(source, listing)
-    if isinstance(image, Finding):
-        return None
-    seen = _Seen()
-    _read(source, image.layers, seen, None)
-    return None if seen.failures else image.layers
+def _left(listing: Listing, image: SourceImage | Finding, visit: _Visit) -> tuple[str, ...]:
+    """Return the platforms of a damaged image that are whole, where it has, or had, several."""
+    asked = listing.platforms if len(listing.platforms) > 1 or isinstance(image, Finding) else []
+    return tuple(platform for platform in asked if visit.whole(listing, platform))
 
 
-def _read(source: Source, layers: Sequence[Layer], seen: _Seen, progress: Progress | None) -> None:
-    """Read layers, each once, and note those that are not what they are recorded as."""
+def _lost(listing: Listing, left: Sequence[str]) -> Finding:
+    """Say what of an image is lost; of one whose documents are damaged, what is not."""
+    lost = [platform for platform in listing.platforms if platform not in left]
+    problem = f"has lost {', '.join(lost)}" if lost else f"is damaged but for {', '.join(left)}"
+    return Finding(f"image {_name(listing)}", problem, ERROR)
 
-    def check(layer: Layer) -> None:
-        try:
-            with source.open(layer) as content:
-                transfer(watched(content, layer, progress), layer, nowhere)
-        except ToolkitError as error:
-            seen.failures[layer.key] = as_finding(error)
 
-    in_parallel(check, list({layer.key: layer for layer in layers}.values()), size=lambda layer: layer.size)
+def _count(source: Source, listing: Listing, platform: str = "") -> int:
+    """Return how many layers an image has by its metadata; 0 where that cannot be read."""
+    try:
+        told = source.outline(_name(listing), Platform.parse(platform) if platform else None)
+    except ToolkitError:
+        return 0
+    return sum(bool(line.id) for line in told.layers)
+
+
+def _name(listing: Listing) -> str:
+    return listing.names[0] if listing.names else listing.id

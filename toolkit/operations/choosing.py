@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from toolkit.errors import NotFound, RegistryError, StoreError, ToolkitError, Unsupported
 from toolkit.image import Finding, Layer, SourceImage
+from toolkit.operations.shortids import full_name, is_known
 from toolkit.platform import Platform
 from toolkit.ports import Closes, Content, Distant, Gathers, Lands, Remarks, Source
 
@@ -52,6 +53,15 @@ class FirstThatHas:
     def listings(self) -> list[Listing]:
         """List what the first place lists."""
         return self._source(0).listings()
+
+    def full_name(self, name: str) -> str:
+        """Return what the first place that has such a name or ID has it as: no registry before those here."""
+        for number in range(len(self._ways)):
+            with suppress(*PASSED_OVER):
+                source = self._source(number, name)
+                if (found := full_name(source, name)) != name or is_known(source, name):
+                    return found
+        return name
 
     def remarks(self) -> list[Finding]:
         """Return what the places that were asked have to say of themselves."""

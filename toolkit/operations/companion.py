@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from toolkit.errors import Mismatch, NotFound, ToolkitError
+from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError
 from toolkit.image import Finding
 from toolkit.operations.verify import as_finding
 from toolkit.plumbing.files import read_bounded
@@ -39,6 +40,17 @@ def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
         return []
     advice = f"it is not the file that {sums.name} was written for"
     return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, line["digest"]))]
+
+
+def companion_warnings(bundle: Path, *, strict: bool = False) -> list[Finding]:
+    """Return what `check_companion` finds, as warnings: what is in a bundle is held against its own digests.
+
+    Raises CorruptContent where `strict`.
+    """
+    found = [replace(finding, severity=WARNING) for finding in check_companion(bundle)]
+    if strict and found:
+        raise CorruptContent(found[0].subject, found[0].problem, "--strict makes warnings errors")
+    return found
 
 
 def _sha256(bundle: Path) -> str:

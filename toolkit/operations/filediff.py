@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from toolkit.errors import MissingMember
+from toolkit.event import Tell, nobody
 from toolkit.image import Finding
-from toolkit.operations.copy import Progress
 from toolkit.operations.diff import LEGACY, Asked, Told, told
 from toolkit.operations.filechange import FileChange, file_change, wanted
 from toolkit.operations.layertable import HeldLayer, LayerTable
@@ -42,7 +42,7 @@ class FileDifference:
 
 
 @contextmanager
-def compared_files(left: Asked, right: Asked, progress: Progress | None = None) -> Iterator[FileDifference]:
+def compared_files(left: Asked, right: Asked, progress: Tell = nobody) -> Iterator[FileDifference]:
     """Compare the files of two images; what differs can be asked for as long as the block lasts.
 
     A legacy image gets its diffIDs and image ID on the way. The top folder itself is not compared, and a

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from toolkit.errors import NotFound, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.operations.shortids import ids_of
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Content, Remarks, Source
+from toolkit.ports import Content, Distant, Remarks, Source
 from toolkit.reference import near
 
 ADVICE = "ask for one by its digest or ID, and name it with --tag"
@@ -25,11 +26,16 @@ class Joined:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self.place = " and ".join(source.place for source in sources)
+        self.at_once = max((each.at_once for each in sources if isinstance(each, Distant)), default=0)
 
     def listings(self) -> list[Listing]:
         """List all images, each once, named ones first."""
         lines = {(line.names, line.id): line for source in self._sources for line in source.listings()}
         return sorted(lines.values(), key=lambda line: (not line.names, line.names))
+
+    def ids(self) -> Iterator[str]:
+        """Yield the IDs that images of each source can be asked for by."""
+        return (id_ for source in self._sources for id_ in ids_of(source))
 
     def identify(self, name: str) -> str:
         """Identify as the one source that has it."""

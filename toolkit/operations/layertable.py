@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, Proof
-from toolkit.operations.copy import Progress, watched
 from toolkit.operations.verify import layer_entries
 from toolkit.plumbing.filetable import FileTable
+from toolkit.plumbing.followed import followed
 from toolkit.plumbing.layerfiles import Odd, hash_files, list_files
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.tarball import Entries
@@ -38,7 +39,7 @@ class HeldLayer:
 class LayerTable:
     """Layers by number, and what lies in them."""
 
-    def __init__(self, files: FileTable, progress: Progress | None = None) -> None:
+    def __init__(self, files: FileTable, progress: Tell = nobody) -> None:
         self.files = files
         self.has_unhashed = False  # layers whose contents were passed over
         self._progress = progress
@@ -61,9 +62,7 @@ class LayerTable:
         """
         new = [held for held in layers if (held.source.place, held.layer.key) not in self._proofs]
         numbers = self._numbered(new)
-        if self._progress:
-            for held in new:  # so that it knows how much there is to do
-                self._progress(_named_for_people(held), 0)
+        self._progress(BlobsExpected(tuple(map(_named_for_people, new))))
         for number, proof in zip(numbers, self._each(numbers, self._read), strict=True):
             held = self._held[number]
             self._proofs[held.source.place, held.layer.key] = proof
@@ -107,8 +106,8 @@ class LayerTable:
         def list_(tar: Iterator[Block]) -> None:
             self._list(number, Entries(StreamReader(tar), held.subject, allow_sparse=True), hashed=True)
 
-        with held.source.open(held.layer) as content:
-            seen = watched(content, _named_for_people(held), self._progress)
+        named = _named_for_people(held)
+        with held.source.open(held.layer) as content, followed(content, named, self._progress) as seen:
             return unpacked(seen, held.layer, list_)[0]
 
     def _skim(self, number: int) -> None:

@@ -15,9 +15,9 @@ from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import UsageError
+from toolkit.event import Tell, nobody
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.model import Descriptor
-from toolkit.operations.copy import Progress
 from toolkit.operations.rewrite import named_by, rewritten
 from toolkit.operations.through import Through
 from toolkit.operations.transcoding import Transcoded, Transcoder
@@ -29,19 +29,23 @@ NONE = "none"
 
 
 def recompressed(
-    source: Source, compression: str | None, level: int | None = None, progress: Progress | None = None
+    source: Source,
+    compression: str | None,
+    level: int | None = None,
+    progress: Tell = nobody,
+    jobs: int = 0,
 ) -> AbstractContextManager[Source]:
     """Return the source with its layers in `compression`, gzip, zstd or none; as it is where that is None.
 
-    What was made for it is gone when the block ends. Raises UsageError for a level it does not have.
+    What was made for it is gone when the block ends. `jobs` layers are packed at once; 0 is as many as there
+    are processors. Raises UsageError for a level it does not have.
     """
     if compression in {None, NONE} and level is not None:
         raise UsageError(f"level {level}", "means nothing without a compression", "say which: gzip or zstd")
     if compression is None:
         return nullcontext(source)
-    return _recompressed(
-        source, Transcoder(source, "" if compression == NONE else compression, level, progress)
-    )
+    wanted = "" if compression == NONE else compression
+    return _recompressed(source, Transcoder(source, wanted, level, progress, jobs))
 
 
 @contextmanager

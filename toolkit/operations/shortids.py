@@ -1,16 +1,16 @@
-"""Short IDs: what `ls` prints of an image may be asked for, as docker lets one.
+"""Short IDs: what `ls`, `history` and `inspect` print of an image may be asked for, as docker lets one.
 
 A name always comes first: hex digits that somebody has as a name are that name (CVE-2014-5278).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
 from toolkit.errors import NotFound, UsageError
-from toolkit.ports import Source
+from toolkit.ports import KnowsIds, Resolves, Source
+from toolkit.reference import ID
 
-SHORT = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 FEW = 3  # IDs to show
 
 
@@ -19,17 +19,26 @@ def full_name(source: Source, name: str) -> str:
 
     Raises UsageError where several images have such an ID.
     """
-    short = SHORT.fullmatch(name)
-    if short is None or _is_known(source, name):
+    if (short := ID.fullmatch(name)) is None:
         return name
-    ids = sorted({line.id for line in source.listings() if _digits(line.id).startswith(short[1])})
+    if isinstance(source, Resolves):
+        return source.full_name(name)
+    if is_known(source, name):
+        return name
+    ids = sorted({id_ for id_ in ids_of(source) if _digits(id_).startswith(short[1])})
     if len(ids) > 1:
         told = ", ".join(ids[:FEW]) + (", …" if len(ids) > FEW else "")
         raise UsageError(f"image {name}", f"may be any of {told}", "write more digits")
     return ids[0] if ids else name
 
 
-def _is_known(source: Source, name: str) -> bool:
+def ids_of(source: Source) -> Iterable[str]:
+    """Return the IDs that images of a source can be asked for by; those that it lists, at least."""
+    return source.ids() if isinstance(source, KnowsIds) else (line.id for line in source.listings())
+
+
+def is_known(source: Source, name: str) -> bool:
+    """Tell whether a source knows a name, or ID, as it stands."""
     try:
         source.identify(name)
     except NotFound:

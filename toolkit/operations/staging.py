@@ -21,8 +21,9 @@ from pathlib import Path
 from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
+from toolkit.event import Tell, nobody
 from toolkit.image import Layer, Proof
-from toolkit.operations.copy import Progress, taken, watched
+from toolkit.operations.taking import taken
 from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
@@ -70,7 +71,7 @@ class Staging:
         is_whole = stamp is not None and stamp.is_same_content(Stamp.of(folder / "layer.tar"))
         return proof if is_whole else None
 
-    def stage(self, source: Source, layer: Layer, progress: Progress | None = None) -> Proof:
+    def stage(self, source: Source, layer: Layer, progress: Tell = nobody) -> Proof:
         """Write one layer, its json and its receipt; raises what reading the layer raises."""
         path = self.place_of(source.place, layer.key) / "layer.tar"
         make_folder(path.parent)
@@ -155,9 +156,9 @@ def _held_claim(path: Path) -> int:
             os.close(handle)
 
 
-def _staged(source: Source, layer: Layer, path: Path, progress: Progress | None) -> Proof:
-    def take(content: Content, progress: Progress | None) -> Proof:
-        return _shared(content, layer, path, progress) or _written(content, layer, path, progress)
+def _staged(source: Source, layer: Layer, path: Path, progress: Tell) -> Proof:
+    def take(content: Content, seen: Content) -> Proof:
+        return transfer(seen, layer, nowhere) if _shared(content, path) else _written(seen, layer, path)
 
     proof = taken(source, layer, take, progress)
     if layer.v1 is not None:
@@ -176,21 +177,17 @@ def _staged(source: Source, layer: Layer, path: Path, progress: Progress | None)
     return proof
 
 
-def _shared(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof | None:
-    """Give a blob that is a file of its own, as in an `oci:` store, a second name; None where that fails."""
-    if (
-        not isinstance(content, Extent)
-        or not content.is_whole_file()
-        or not link_atomically(content.handle, path)
-    ):
-        return None
-    return transfer(watched(content, layer, progress), layer, nowhere)
+def _shared(content: Content, path: Path) -> bool:
+    """Give a blob that is a file of its own, as in an `oci:` store, a second name; tell whether it has it."""
+    if not isinstance(content, Extent) or not content.is_whole_file():
+        return False
+    return link_atomically(content.handle, path)
 
 
-def _written(content: Content, layer: Layer, path: Path, progress: Progress | None) -> Proof:
+def _written(content: Content, layer: Layer, path: Path) -> Proof:
     with atomic_file(path) as handle:
         reserve(handle, layer.size)
-        return transfer(watched(content, layer, progress), layer, WriteBehind(handle))
+        return transfer(content, layer, WriteBehind(handle))
 
 
 class StagedSource(Through):

@@ -15,14 +15,15 @@ from typing import Self
 from toolkit import mediatype
 from toolkit.digest import Digest, Hash, new_hash
 from toolkit.errors import StoreError
+from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Layer, Proof
 from toolkit.model import Descriptor
-from toolkit.operations.copy import Progress, taken, watched
+from toolkit.operations.taking import taken
 from toolkit.plumbing.compressing import Compressor
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import Piece, Spool, nameless_file, temporary_folder
-from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.parallel import default_jobs, in_parallel
 from toolkit.plumbing.streams import SNIFF, Extent, compared
 from toolkit.ports import Block, Content, Source
 
@@ -48,12 +49,18 @@ class Transcoder(AbstractContextManager["Transcoder"]):
     """Packs layers of one source with `compression`: gzip, zstd, or nothing. Each layer once."""
 
     def __init__(
-        self, source: Source, compression: str, level: int | None = None, progress: Progress | None = None
+        self,
+        source: Source,
+        compression: str,
+        level: int | None = None,
+        progress: Tell = nobody,
+        jobs: int = 0,
     ) -> None:
         """Raises UsageError for a level that the compression does not have."""
         self.compression = compression
         self._source, self._progress = source, progress
         self._compressor = Compressor(compression, level)
+        self._jobs = jobs or default_jobs()
         self._files = ExitStack()
         self._spool: Spool | None = None
         self._known: dict[str, Transcoded | None] = {}
@@ -65,10 +72,9 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         Raises Mismatch where a layer is not what its digest or diffID says, and what reading it raises.
         """
         new = list({layer.key: layer for layer in layers if layer.key not in self._known}.values())
-        found = in_parallel(self._compression_of, new, lambda layer: layer.size)
+        found = in_parallel(self._compression_of, new, lambda layer: layer.size, self._jobs)
         todo = [pair for pair in zip(new, found, strict=True) if pair[1] != self.compression]
-        for layer, _ in todo:
-            self._tell(layer, 0)  # so that the total is known before the first is done
+        self._progress(BlobsExpected(tuple(self._counted(layer) for layer, _ in todo)))
         made = self._all(todo) if todo else []
         self._known |= dict.fromkeys(layer.key for layer in new)
         self._known |= {layer.key: one for (layer, _), one in zip(todo, made, strict=True)}
@@ -92,13 +98,14 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         def work(pair: tuple[Layer, str]) -> Transcoded:
             return self._made(spool, *pair)
 
-        return in_parallel(work, todo, lambda pair: pair[0].size, self._compressor.jobs, self._given_up.set)
+        jobs = min(self._jobs, self._compressor.jobs)
+        return in_parallel(work, todo, lambda pair: pair[0].size, jobs, self._given_up.set)
 
     def _made(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
-        def take(content: Content, progress: Progress | None) -> Transcoded:
-            return self._packed(spool, watched(content, layer, progress), layer, compression)
+        def take(_: Content, seen: Content) -> Transcoded:
+            return self._packed(spool, seen, layer, compression)
 
-        return taken(self._source, layer, take, self._tell)
+        return taken(self._source, layer, take, self._progress, self._counted(layer))
 
     def _packed(self, spool: Spool, content: Content, layer: Layer, compression: str) -> Transcoded:
         algorithm = layer.digest.algorithm if layer.digest else "sha256"
@@ -128,11 +135,9 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         with storing(f"temporary file in {temporary_folder()} for layer {layer.key}"):
             return spool.add(piece)
 
-    def _tell(self, layer: Layer, count: int) -> None:
+    def _counted(self, layer: Layer) -> Layer:
         """Count the old bytes as a layer of their own: the new ones are counted when they are carried."""
-        if self._progress:
-            key = f"{self.compression or 'plain'}:{layer.key.rpartition(':')[2]}"
-            self._progress(replace(layer, key=key), count)
+        return replace(layer, key=f"{self.compression or 'plain'}:{layer.key.rpartition(':')[2]}")
 
     def __enter__(self) -> Self:
         self._compressor.__enter__()

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
+from toolkit.event import ImageBegun, ImageDone, Tell, nobody
 from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
-from toolkit.operations.copy import Progress, taken, watched
+from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import decompressed
-from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.sizemeter import SizeMeter
 from toolkit.plumbing.streams import Extent, nowhere, transfer
 from toolkit.plumbing.tarball import Entries
@@ -30,23 +31,26 @@ def verify(
     *,
     platform: Platform | None = None,
     strict: bool = False,
-    progress: Progress | None = None,
+    progress: Tell = nobody,
+    jobs: int = 0,
 ) -> Report:
     """Check images, all of the place's if none is named, and report every finding.
 
     Each blob's digest and size, each diffID, the config and manifests, v1 chains and layersizes.
-    Raises only where there is nothing to report on: the place cannot be read at all.
+    `jobs` blobs are read at once; 0 is as many as suits the place. Raises only where there is nothing to
+    report on: the place cannot be read at all.
     """
     findings: list[Finding] = []
     images = _gather(source, names, platform, findings)
+    for image in images:
+        progress(ImageBegun(image.names, image.layers))
     layers = list({layer.key: layer for image in images for layer in image.layers}.values())
     proofs: dict[str, Proof] = {}
 
     def check(layer: Layer) -> list[Finding]:
-        def take(content: Content, progress: Progress | None) -> list[Finding]:
+        def take(content: Content, seen: Content) -> list[Finding]:
             meter = SizeMeter()
-            write = meter if layer.v1 else nowhere
-            proofs[layer.key] = transfer(watched(content, layer, progress), layer, write)
+            proofs[layer.key] = transfer(seen, layer, meter if layer.v1 else nowhere)
             return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
 
         try:
@@ -54,10 +58,13 @@ def verify(
         except ToolkitError as error:
             return [as_finding(error)]
 
-    for found in in_parallel(check, layers, size=lambda layer: layer.size):
+    at_once = jobs_for(source, asked=jobs)
+    for found in in_parallel(check, layers, size=lambda layer: layer.size, jobs=at_once):
         findings += found
     findings += _unproven(source, layers)
     proven = [result for image in images if (result := _prove(image, proofs, findings))]
+    for done in proven:
+        progress(ImageDone(done.names, done.top.digest))
     if strict:
         findings = list(map(_hardened, findings))
         proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]

@@ -18,9 +18,12 @@ def default_jobs() -> int:
     return min(8, len(os.sched_getaffinity(0)))
 
 
-def jobs_for(*places: object) -> int:
-    """Return how many layers to carry at once between places: more where one of them is far away."""
-    return max([default_jobs(), *(place.at_once for place in places if isinstance(place, Distant))])
+def jobs_for(*places: object, asked: int = 0) -> int:
+    """Return how many layers to carry at once between places: what is asked for, if anything is.
+
+    Else more where one of them is far away.
+    """
+    return asked or max([default_jobs(), *(place.at_once for place in places if isinstance(place, Distant))])
 
 
 def in_parallel(

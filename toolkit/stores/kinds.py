@@ -6,13 +6,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from toolkit.errors import NotFound
 from toolkit.plumbing.folder_files import FolderFiles
 
 CONTENT = "io.containerd.content.v1.content"  # where a containerd keeps its blobs
 IMAGES = "-images"  # ends the folders of containers/storage, behind the driver
 REGISTRY = ("docker/registry/v2/repositories", "registry/v2/repositories", "v2/repositories")
-
-
+TOLD = {  # scheme → what a store of the kind is called, what lies at its top, and where one usually is
+    "oci": ("OCI image layout", "oci-layout", ""),
+    "graph": ("data root of Docker 0.7 to 1.9", "graph", "/var/lib/docker"),
+    "docker-root": ("data root of Docker 1.10 or later", "image/DRIVER/imagedb", "/var/lib/docker"),
+    "containers-storage": (
+        "root of podman, buildah or CRI-O", "DRIVER-images", "/var/lib/containers/storage",
+    ),
+    "containerd-root": ("store of containerd", CONTENT, "/var/lib/containerd"),
+    "registry-root": ("storage of a v2 registry", "docker/registry/v2", "/var/lib/registry"),
+}  # fmt: skip
 BELOW = (
     "var/lib/docker", "var/lib/containers/storage", "var/lib/containerd", "var/lib/registry",
     "lib/docker", "lib/containers/storage", "lib/containerd", "lib/registry",
@@ -33,6 +42,13 @@ def stores_at(path: Path) -> list[tuple[str, Path]]:
         if folder.is_dir() and (kinds := kinds_at(folder)):
             found.setdefault(folder, kinds)
     return [(kind, folder) for folder, kinds in found.items() for kind in kinds]
+
+
+def no_store(scheme: str, place: str) -> NotFound:
+    """Return the one sentence for a folder that is no store of the kind that it was called."""
+    kind, first, usual = TOLD[scheme]
+    advice = f"give the folder itself, as {usual}" if usual else "give the folder itself"
+    return NotFound(place, f"holds no {kind}: there is no {first} in it", advice)
 
 
 def kinds_at(path: Path) -> list[str]:

@@ -37,6 +37,7 @@ from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content, Landing
 from toolkit.stores.folder_blobs import FolderBlobs
+from toolkit.stores.kinds import no_store
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
 
@@ -185,12 +186,14 @@ class _Existing:
         self.size, self.open = inner.size, inner.open
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """Return a small file; raises NotFound where the folder itself is not there."""
+        """Return a small file; raises NotFound where the folder is not there, or no layout."""
         found = self._inner.read(name, limit)
         if found is None and not self._path.is_dir():
             raise NotFound(f"oci:{self._path}", "is not there")
         if found is None and name == INDEX and self._inner.read(LAYOUT, INDEX_LIMIT) is not None:
             return EMPTY  # the first delivery has not ended yet
+        if found is None and name == INDEX:
+            raise no_store("oci", f"oci:{self._path}")
         return found
 
 

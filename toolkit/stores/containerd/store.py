@@ -16,7 +16,7 @@ from pathlib import Path
 from toolkit.bundles.entries import Entries, Entry, digest_in
 from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import ListedImages
-from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
+from toolkit.errors import CorruptContent, MissingMember, NotFound
 from toolkit.image import Finding
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
@@ -26,8 +26,8 @@ from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containerd.names import FEW, Names, read_names
 from toolkit.stores.containerd.recovery import recovered
 from toolkit.stores.folder_blobs import FolderBlobs
+from toolkit.stores.kinds import CONTENT, TOLD, no_store
 
-CONTENT = "io.containerd.content.v1.content"
 DATABASE = "io.containerd.metadata.v1.bolt"
 META = f"{DATABASE}/meta.db"
 IN_DOCKER = "containerd/daemon"  # of a data root
@@ -70,7 +70,7 @@ class ContainerdStore(ListedImages):
     def described(self) -> dict[str, str]:
         """Say whose images these are."""
         self.entries()
-        return {"kind": "store of containerd", "namespace": self.namespace or self._told or "none"}
+        return {"kind": TOLD["containerd-root"][0], "namespace": self.namespace or self._told or "none"}
 
     def remarks(self) -> list[Finding]:
         """Say that names are lost, and that other namespaces have images too."""
@@ -131,10 +131,10 @@ def holds_containerd(path: Path) -> Path | None:
 
 
 def open_containerd(path: Path, namespace: str = "") -> ContainerdStore:
-    """Open a containerd root, or that in a Docker data root; raises NotFound, or Unsupported for neither."""
+    """Open a containerd root, or that in a Docker data root; raises NotFound for neither."""
     place = f"containerd-root:{path}"
     if (root := holds_containerd(path)) is not None:
         return ContainerdStore(root, namespace, place)
     if not path.is_dir():
         raise NotFound(place, "is not there")
-    raise Unsupported(place, f"is no containerd root: it holds neither {CONTENT} nor {IN_DOCKER}")
+    raise no_store("containerd-root", place)

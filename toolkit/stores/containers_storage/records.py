@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -60,6 +61,13 @@ class StorageRecords:
             nameless = [image_id for image_id in images if image_id not in named]
             found.update(nameless if top in below else self._gone_on_from(nameless, images))
         return found
+
+    def manifest(self, image_id: Digest) -> str:
+        """Return the digest of the manifest that an image was pulled or built as."""
+        with suppress(ToolkitError):
+            if manifest := self._images.manifest(self._images.record(image_id)):
+                return str(manifest.descriptor.digest)
+        return ""
 
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises NotFound, CorruptContent or Unsupported."""

@@ -15,17 +15,17 @@ from toolkit.reading import AS_IT_IS, Reading
 from toolkit.stores.containers_storage.documents import StorageFiles, StorageTrees
 from toolkit.stores.containers_storage.layerlist import DRIVERS, Driver
 from toolkit.stores.containers_storage.records import StorageRecords
+from toolkit.stores.kinds import TOLD, no_store
 from toolkit.stores.trees.drivers import Drivers
 from toolkit.stores.trees.source import TreeSource
 
 IMAGES = "-images"  # behind a driver's name: the folder of its images
-ADVICE = "give podman's graphRoot, as /var/lib/containers/storage"
 
 
 class ContainersStorage(Drivers):
     """The images of every driver of a root; `driver` settles which one is meant."""
 
-    kind = "root of podman, buildah or CRI-O"
+    kind = TOLD["containers-storage"][0]
 
     def __init__(self, path: Path, driver: str = "", reading: Reading = AS_IT_IS) -> None:
         place = f"containers-storage{'+' + driver if driver else ''}:{path}"
@@ -64,5 +64,5 @@ def _no_root(path: Path, drivers: list[str]) -> ToolkitError:
         known = " or ".join(DRIVERS)
         return Unsupported(str(path), f"has images of the driver {drivers[0][:50]!r}, expected {known}")
     if not path.is_dir():
-        return NotFound(str(path), "is not there", ADVICE)
-    return NotFound(str(path), "has no folder DRIVER-images", ADVICE)
+        return NotFound(str(path), "is not there")
+    return no_store("containers-storage", f"containers-storage:{path}")

@@ -64,6 +64,10 @@ class DriverRecords:
         """Return the IDs of parents; where names are lost, one of them may have had one."""
         return set() if self.lost() else set(map(str, self._images.parents()))
 
+    def manifest(self, image_id: Digest) -> str:  # noqa: ARG002 - one shape for all
+        """Return nothing: Docker keeps no manifest in a data root."""
+        return ""
+
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises MissingMember, or Mismatch where its bytes were changed."""
         return self._images.config(image_id)

@@ -18,6 +18,7 @@ from toolkit.reading import AS_IT_IS, Reading
 from toolkit.stores.containerd.store import ContainerdStore, holds_containerd
 from toolkit.stores.docker_root.driver_store import DriverStore
 from toolkit.stores.docker_root.drivers import DRIVERS
+from toolkit.stores.kinds import TOLD, no_store
 from toolkit.stores.trees.drivers import Drivers
 
 EMPTY = ("buildkit", "containers", "plugins", "swarm", "volumes")  # folders that every Docker makes
@@ -39,7 +40,7 @@ def open_docker_root(path: Path, driver: str = "", reading: Reading = AS_IT_IS) 
 class DockerRoot(Drivers):
     """The images of every driver of a data root; `driver` settles which one is meant."""
 
-    kind = "data root of Docker 1.10 or later"
+    kind = TOLD["docker-root"][0]
 
     def __init__(self, path: Path, driver: str = "", reading: Reading = AS_IT_IS) -> None:
         place = f"docker-root{'+' + driver if driver else ''}:{path}"
@@ -77,7 +78,6 @@ def _drivers(files: FolderFiles) -> list[str]:
 
 def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError:
     """Say what a folder is that is no data root we read."""
-    advice = "give the data root of a Docker 1.10 or later, as /var/lib/docker"
     if drivers:
         known = ", ".join(DRIVERS)
         return Unsupported(
@@ -86,8 +86,8 @@ def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError
     if files.has_folder("graph"):
         return Unsupported(str(path), "is the data root of a Docker 0.7 to 1.9", f"read it as graph:{path}")
     if not path.is_dir():
-        return NotFound(str(path), "is not there", advice)
+        return NotFound(str(path), "is not there")
     if sum(files.has_folder(name) for name in EMPTY) > 1:
         problem = "is a Docker data root without images: with the system's containerd they are elsewhere"
         return NotFound(str(path), problem, "look into /var/lib/containerd of that disk: lading doctor PATH")
-    return NotFound(str(path), "has no folder image/DRIVER/imagedb", advice)
+    return no_store("docker-root", f"docker-root:{path}")

@@ -7,18 +7,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.ancestry import CHAIN_LIMIT, JSON_LIMIT, Layersize, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import Allowance, load
-from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
+from toolkit.stores.kinds import no_store
 from toolkit.stores.nameindex import NameIndex
 
 TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
 NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
 NAMES_VALUES = 500_000  # in it
-CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
 LAYERS = 100_000  # of a root
 REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
 
@@ -123,7 +123,6 @@ class GraphRoot:
 
 
 def _no_root(path: Path) -> ToolkitError:
-    advice = "give the data root of a Docker 0.7 to 1.9"
     if (path / "image").is_dir():
         return Unsupported(
             str(path), "is the data root of a Docker 1.10 or later", f"read it as docker-root:{path}"
@@ -132,4 +131,4 @@ def _no_root(path: Path) -> ToolkitError:
         return Unsupported(
             str(path), "is a store of podman or buildah", f"read it as containers-storage:{path}"
         )
-    return NotFound(str(path), "holds no folder named graph", advice)
+    return no_store("graph", f"graph:{path}")

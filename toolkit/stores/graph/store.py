@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named, holds
 from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.totals import Totals
+from toolkit.stores.kinds import TOLD
 
 
 class GraphStore:
@@ -45,11 +46,16 @@ class GraphStore:
         named = [self._listing(tuple(found), id_, totals[driver]) for (driver, id_), found in names.items()]
         tops = self._nameless({layer_id for _, layer_id in names})
         nameless = [self._listing((), layer_id, totals[self._holder(layer_id).name]) for layer_id in tops]
-        return sorted(named, key=lambda line: line.names) + nameless
+        once = {(line.names, line.id): line for line in reversed(named)}  # alike in two drivers: of the first
+        return sorted(once.values(), key=lambda line: line.names) + nameless
 
     def identify(self, name: str) -> str:
         """Return the ID of the top layer."""
         return self._find(name)[2]
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every layer: each is the top of an image, for its parents are here too."""
+        return self.root.layer_ids()
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of json files."""
@@ -97,20 +103,27 @@ class GraphStore:
     def described(self) -> dict[str, str]:
         """Say which drivers the root was used with."""
         return {
-            "kind": "data root of Docker 0.7 to 1.9",
-            "driver": ", ".join(driver.name for driver in self._drivers),
+            "kind": TOLD["graph"][0],
+            "driver": ", ".join(self.driver_names()),
         }
+
+    def driver_names(self) -> list[str]:
+        """Name the drivers."""
+        return [driver.name for driver in self._drivers]
 
     def _examiner(self, driver: Driver) -> Callable[[V1Layer], tuple[Layer, list[Finding]]]:
         return partial(examine, self.root, driver, allow_rebuilt=self._allow_rebuilt)
 
     def _found(self) -> list[str]:
         """Name the drivers of this root that we read; those that recorded names come first."""
+        if not (known := self._used()):
+            driver_named(next(iter(self.root.drivers()), "unknown"), self.place)
+        return known
+
+    def _used(self) -> list[str]:
         named = self.root.drivers()
         there = [name for name in DRIVERS if (self.root.path / name).is_dir() and name not in named]
-        if not (known := [name for name in named if name in DRIVERS] + there):
-            driver_named(named[0] if named else "unknown", self.place)
-        return known
+        return [name for name in named if name in DRIVERS] + there
 
     def _holder(self, layer_id: str) -> Driver:
         """Return the first driver that holds a layer; the first of all where none does."""
@@ -168,7 +181,7 @@ class GraphStore:
         return Listing(names, layer_id, outline.created, outline.platform, size)
 
     def _nameless(self, known: set[str]) -> list[str]:
-        """Return the top layers that are nobody's parent and have no name."""
+        """Return the top layers that are nobody's parent, have no name and are not another driver's alone."""
         ids = set(self.root.layer_ids())
         parents: set[str] = set()
         for layer_id in ids:
@@ -176,4 +189,9 @@ class GraphStore:
                 parents.add(self.root.layer(layer_id).parent)
             except ToolkitError:
                 continue
-        return sorted(ids - parents - known)
+        others = [DRIVERS[name] for name in self._used() if name not in self.driver_names()]
+        tops = sorted(ids - parents - known)
+        return [top for top in tops if self._held(top, self._drivers) or not self._held(top, others)]
+
+    def _held(self, layer_id: str, drivers: Iterable[Driver]) -> bool:
+        return any(holds(self.root.path, driver, layer_id) for driver in drivers)

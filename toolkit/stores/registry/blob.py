@@ -7,7 +7,7 @@ are the right ones is proven where they arrive (toolkit.plumbing.streams.transfe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, RegistryError
@@ -35,6 +35,7 @@ class Blob:
         kept: Kept | None = None,
     ) -> None:
         self.size, self.subject = size, f"blob {digest}"
+        self.resumed: Callable[[int], object] = lambda done: None  # noqa: ARG005 - nobody listens yet
         self._client, self._repository, self._path = client, repository, path
         self._kept = kept or Kept()
 
@@ -75,6 +76,7 @@ class Blob:
             if not series.again():
                 problem = f"ends after {done} bytes, expected {end}"
                 raise failure or CorruptContent(self.subject, problem, "the registry cut it short")
+            self.resumed(done)
 
     def _from(self, done: int, end: int) -> Iterator[bytes]:
         """Yield what follows the first `done` bytes, of one answer."""

@@ -39,6 +39,7 @@ class RegistrySink:
         self._origins: dict[str, list[str]] = {}  # layer key → repositories here that may have it
         self._there: frozenset[tuple[str, Digest]] = frozenset()
         self._asked: set[tuple[str, Digest, str]] = set()
+        self._taken_over: set[Digest] = set()  # blobs that were mounted in this delivery
         self._lock = threading.Lock()
 
     def present(self, layer: Layer) -> Proof | None:
@@ -56,6 +57,10 @@ class RegistrySink:
         compression = mediatype.compression_of(layer.media_type) or ""
         return Proof(layer.digest, layer.size, layer.diff_id or layer.digest, compression)
 
+    def is_mounted(self, layer: Layer) -> bool:
+        """Tell whether the registry took a blob over from another of its repositories just now."""
+        return layer.digest in self._taken_over
+
     @contextmanager
     def receive(
         self, images: Sequence[SourceImage], known: Mapping[str, Proof]
@@ -63,7 +68,7 @@ class RegistrySink:
         """Begin a delivery; raises UsageError where two images would get one tag."""
         del known  # every blob lies by itself: there is nothing to lay out
         refuse_collisions(self.address, images, self.place)
-        self._wanted, self._origins, self._asked = {}, {}, set()
+        self._wanted, self._origins, self._asked, self._taken_over = {}, {}, set(), set()
         for image in images:
             repositories = [one.repository for one in self.destinations(image.names)]
             for layer in image.layers:
@@ -134,6 +139,7 @@ class RegistrySink:
             return False  # we may not read there: the blob is sent
         if answer.status == CREATED:
             self.found(repository, digest)
+            self._taken_over.add(digest)
             return True
         if place := answer.headers.get("Location"):
             Upload.forget(self.client, repository, place)

@@ -27,6 +27,7 @@ from toolkit.errors import (
     InvalidDocument,
     Mismatch,
     NotFound,
+    ToolkitError,
     UnsafeArchive,
     Unsupported,
 )
@@ -34,6 +35,7 @@ from toolkit.plumbing.files import storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.tree import Tree
 from toolkit.reference import LONGEST_REPOSITORY, REPOSITORY, TAG
+from toolkit.stores.kinds import no_store
 
 BELOW = ("docker/registry/v2", "v2", "")  # where the tree is in the folder that was named
 LINK_LIMIT = 4 << 10  # bytes of a link file; a digest has at most 135
@@ -50,7 +52,7 @@ class Broken:
 
 
 class Disk:
-    """The storage folder of a registry; raises NotFound, or Unsupported where it is none.
+    """The storage folder of a registry; raises NotFound where it is none.
 
     `many` bounds the names that one walk may meet.
     """
@@ -206,8 +208,8 @@ def _is_storage(top: FolderFiles, below: str) -> bool:
     return (repositories and (blobs or not images)) or (blobs and below != "")
 
 
-def _no_registry(top: FolderFiles, place: str) -> Unsupported:
+def _no_registry(top: FolderFiles, place: str) -> ToolkitError:
     if top.has_folder("images") and top.has_folder("repositories"):
         problem = "is the storage of a registry of protocol v1, which is not read"
         return Unsupported(place, problem, "pull its images with Docker up to 1.9, then export them")
-    return Unsupported(place, f"is no storage of a registry: it holds no {BELOW[0]}")
+    return no_store("registry-root", place)

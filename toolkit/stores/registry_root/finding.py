@@ -62,6 +62,14 @@ def linking(disk: Disk, kind: str, digest: Digest) -> Iterator[str]:
                 yield repository
 
 
+def known(disk: Disk) -> Iterator[Digest]:
+    """Yield the digests that images are found by; none of a repository whose folders are broken."""
+    for repository in repositories(disk):
+        with suppress(CorruptContent):
+            for revision in disk.revisions(repository):
+                yield from filter(None, (revision, _config_of(disk, revision)))
+
+
 def _by_name(disk: Disk, name: str) -> Found | None:
     found: list[Found] = []
     for repository, reference in _spellings(name):

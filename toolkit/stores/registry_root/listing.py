@@ -63,15 +63,16 @@ def _repository(disk: Disk, name: str, broken: list[Listing]) -> Iterator[Line]:
 
 
 def _line(disk: Disk, repository: str, names: tuple[str, ...], digest: Digest) -> Line:
+    found = Repository(disk, repository)
     try:
-        image = Repository(disk, repository).image(names, digest)
+        image = found.image(names, digest)
         if isinstance(image, HistoricImage):
             told = historic_outline(image)
             return Line(Listing(names, told.id, told.created, told.platform, told.size), digest)
         blobs = (layer.digest for layer in image.layers if layer.digest)
         return Line(listing(image), digest, frozenset([*image.documents, *blobs]))
     except ToolkitError as error:
-        return Line(Listing(names, str(digest), problem=str(error)), digest)
+        return Line(replace(found.broken(digest, error), names=names), digest)
 
 
 def _problem(name: str, problem: str) -> Listing:

@@ -6,12 +6,14 @@ from contextlib import AbstractContextManager
 
 from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
+from toolkit.bundles.ocilayout import broken_listing
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, load
-from toolkit.errors import MissingMember, NotFound
+from toolkit.errors import MissingMember, NotFound, ToolkitError
 from toolkit.historic import HistoricImage
 from toolkit.image import Layer
 from toolkit.model import Descriptor, media_type_of
+from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import Extent
 from toolkit.schema1 import Schema1, proven_payload
@@ -56,6 +58,13 @@ class Repository:
         media_type = media_type_of(load(payload, f"manifest {digest}"))
         self._held[blob_name(digest)] = payload
         return Descriptor(media_type, digest, len(payload))
+
+    def broken(self, digest: Digest, error: ToolkitError) -> Listing:
+        """Return the line of an image that cannot be read, with the platforms that are left of an index."""
+        try:
+            return broken_listing((), self.described(digest), self, error)
+        except ToolkitError:
+            return Listing((), str(digest), problem=str(error))
 
     # ── as toolkit.bundles.modern.Blobs ──
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from toolkit.image import Layer
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
+from toolkit.stores.kinds import TOLD
 from toolkit.stores.registry_root.disk import LAYERS, Disk, blob_path
-from toolkit.stores.registry_root.finding import find, linking
+from toolkit.stores.registry_root.finding import find, known, linking
 from toolkit.stores.registry_root.listing import listings
 from toolkit.stores.registry_root.repository import Repository
 
@@ -34,11 +36,15 @@ class RegistryRoot:
 
     def described(self) -> dict[str, str]:
         """Say what it is."""
-        return {"kind": "storage of a v2 registry"}
+        return {"kind": TOLD["registry-root"][0]}
 
     def identify(self, name: str) -> str:
         """Return the digest that the name points at; no document is read for a tag."""
         return str(find(self._disk, name).digest)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the digest of every manifest and index that a repository gives out, and of its config."""
+        return map(str, known(self._disk))
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""

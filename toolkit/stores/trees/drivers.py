@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from toolkit.errors import UnsafeArchive
@@ -23,12 +23,17 @@ class Drivers:
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
-        lines = [line for part in self.parts for line in part.listings()]
-        return sorted(lines, key=lambda line: (not line.names, line.names))
+        # What two drivers have alike is one image: it is read of the first.
+        lines = {(line.names, line.id): line for part in reversed(self.parts) for line in part.listings()}
+        return sorted(lines.values(), key=lambda line: (not line.names, line.names))
 
     def identify(self, name: str) -> str:
         """Return the image ID."""
         return self._holder(name).identify(name)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every image, also of those that are not listed."""
+        return (image_id for part in self.parts for image_id in part.ids())
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its config and the recorded sizes."""
@@ -52,7 +57,11 @@ class Drivers:
 
     def described(self) -> dict[str, str]:
         """Say which drivers the store was used with."""
-        return {"kind": self.kind, "driver": ", ".join(part.driver_name for part in self.parts)}
+        return {"kind": self.kind, "driver": ", ".join(self.driver_names())}
+
+    def driver_names(self) -> list[str]:
+        """Name the drivers."""
+        return [part.driver_name for part in self.parts]
 
     def remarks(self) -> list[Finding]:
         """Return what the drivers have to say."""

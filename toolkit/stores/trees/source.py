@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from toolkit.configured import ConfiguredImage
@@ -54,6 +54,11 @@ class TreeSource:
         """Return the image ID."""
         return str(self._find(name)[1])
 
+    def ids(self) -> Iterator[str]:
+        """Yield the ID of every image, listed or not, and the digests of manifests that are kept of them."""
+        yield from self._records.ids()
+        yield from (digest for digest, _ in self._manifests())
+
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its config and the recorded sizes."""
         found, image_id, config = self._config(name, platform)
@@ -65,7 +70,8 @@ class TreeSource:
         image = ConfiguredImage(found, config, stack)
         (picture,) = image.proven({layer.key: placeholder(layer) for layer in stack}).images()
         told = modern_outline(found, picture)
-        return replace(told, layers=tuple(_sized(told.layers, sizes)))
+        manifest = self._records.manifest(image_id)
+        return replace(told, layers=tuple(_sized(told.layers, sizes)), manifest=manifest)
 
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return an image: its config proven, its layers measured, their recorded sizes weighed."""
@@ -147,9 +153,27 @@ class TreeSource:
             return (stored,), _parsed(image_id, stored)
         if self._records.has(name):
             return (), _parsed(name, name)
+        if of_manifest := self._by_manifest(name):
+            return (), of_manifest
         if lost := self._records.lost():
             raise replace(lost, advice=BY_ID)
         raise not_found(name, self.place, self.names())
+
+    def _by_manifest(self, name: str) -> Digest | None:
+        """Return the ID of the image that has this manifest; its digest is all that is looked for so."""
+        try:
+            wanted = str(Digest.parse(name))
+        except InvalidDigest:
+            return None
+        return next((image_id for digest, image_id in self._manifests() if digest == wanted), None)
+
+    def _manifests(self) -> Iterator[tuple[str, Digest]]:
+        """Yield the digest of each manifest that is kept, and its image's ID."""
+        for text in self._records.ids():
+            with suppress(ToolkitError):
+                image_id = Digest.parse(text)
+                if digest := self._records.manifest(image_id):
+                    yield digest, image_id
 
     def _listing(self, names: tuple[str, ...], text: str) -> Listing:
         try:
