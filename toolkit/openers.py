@@ -115,11 +115,12 @@ def _transport(settings: Settings, **more: Any) -> Transport:  # noqa: ANN401 - 
 
 
 def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.plumbing.partials import Partials
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.store import RegistryStore
 
-    address = Address.parse(place.path)
-    return RegistryStore(address, _client(address, settings), str(place))
+    address, partials = Address.parse(place.path), Partials(settings.home / "partial")
+    return RegistryStore(address, _client(address, settings), str(place), partials)
 
 
 def _client(address: Address, settings: Settings) -> Client:

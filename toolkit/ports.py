@@ -72,7 +72,7 @@ class Receiver(Protocol):
     """
 
     def write(self, layer: Layer, content: Content) -> Proof:
-        """Take one blob in; called from several threads, once for each layer.
+        """Take one blob in; called from several threads, once for each layer, and again where it raised.
 
         Raises Mismatch where the bytes are not what the layer promised; then nothing is kept.
         """

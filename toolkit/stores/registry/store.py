@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,6 +28,7 @@ from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.partials import Partials
 from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.report import NOTE
@@ -46,11 +47,14 @@ class RegistryStore:
     at_once = AT_ONCE
     referrers = False
 
-    def __init__(self, address: Address, client: Client, place: str) -> None:
+    def __init__(
+        self, address: Address, client: Client, place: str, partials: Partials | None = None
+    ) -> None:
         self.place, self._address, self._client = place, address, client
         # What a tag pointed at when it was last read, and whether that is to hold.
         self._proven: dict[tuple[str, str], Digest] = {}
         self._holds = False
+        self._partials = partials or Partials()
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
@@ -124,13 +128,18 @@ class RegistryStore:
         return Layer(key, size, digest)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
-        """Open a blob; what breaks off on the way is gone on with."""
+        """Open a blob; what breaks off on the way is gone on with, and kept for another run if need be."""
         if layer.digest is None:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         repository = self._where.get(layer.digest, self._last)
         is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
         path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"
-        return nullcontext(Blob(self._client, repository, path, layer.digest, layer.size))
+        return self._opened(repository, path, layer.digest, layer.size)
+
+    @contextmanager
+    def _opened(self, repository: str, path: str, digest: Digest, size: int) -> Iterator[Content]:
+        with self._partials.keeping(digest, size) as kept:
+            yield Blob(self._client, repository, path, digest, size, kept=kept)
 
     def _found(self, name: str, ask: Callable[[Target], T]) -> T:
         """Ask for each thing that a name may mean, until one is there."""
