@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from toolkit.event import BlobEvent, Event
 from toolkit.image import Layer
 from toolkit.places import open_source
 from toolkit.ports import Holds, Source
+from toolkit.reading import Reading
 from toolkit.settings import Settings, load_settings
 from toolkit.tally import Tally
 
@@ -35,10 +37,15 @@ class LadingTask(luigi.Task):
 
     def opened(self, place: str) -> Source:
         """Open a place to read from, as the settings say; in one run a name means one image there."""
-        source = open_source(place, self.settings, self.settings.reading)
+        source = open_source(place, self.settings, self.reading)
         if isinstance(source, Holds):
             source.hold(HELD.setdefault(place, {}))
         return source
+
+    @property
+    def reading(self) -> Reading:
+        """Return how places are read, as the settings say."""
+        return replace(self.settings.reading, referrers=self.settings.referrers)
 
     def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
         """Tell the scheduler one sentence instead of a traceback."""

@@ -109,6 +109,7 @@ class ImageTask(LadingTask):
             "format": self.format,
             "platform": self.platform,
             "resolved": source.identify(self.image),
+            **({"referrers": "yes"} if self.reading.referrers else {}),
         }
 
     def answered(self, facts: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from pipelines.receipts import Receipt, stamp_json, untouched
 from pipelines.verifying import VerifyBundle
 from toolkit.bundles import open_bundle
 from toolkit.errors import ToolkitError
+from toolkit.openers import as_read
 from toolkit.operations.copy import copy
 from toolkit.places import canonical, open_sink
 from toolkit.report import Report
@@ -46,7 +47,7 @@ class ImportBundle(LadingTask):
 
     def run(self) -> None:
         """Copy every image of the bundle into the store."""
-        source = open_bundle(self.path)
+        source = as_read(open_bundle(self.path), self.reading)
         names = [name for line in source.listings() for name in line.names or (line.id,)]
         sink = open_sink(self.place, self.settings)
         meter, settings = Meter(self, "writing"), self.settings

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 OCI = "application/vnd.oci.image."
 MANIFEST, INDEX, CONFIG = f"{OCI}manifest.v1+json", f"{OCI}index.v1+json", f"{OCI}config.v1+json"
 LAYER = f"{OCI}layer.v1.tar"
+SBOM = "application/vnd.example.sbom"
+NOTHING = b"{}"  # the empty config
 REF_NAME, IMAGE_NAME = "org.opencontainers.image.ref.name", "io.containerd.image.name"
 
 
@@ -137,6 +139,36 @@ def index(*pictures: Picture, **members: Any) -> Picture:
     for each in pictures:
         blobs |= each.blobs
     return Picture(raw, INDEX, blobs)
+
+
+def artifact(subject: Picture | None, content: bytes, type_: str = SBOM, **members: Any) -> Picture:
+    """Return what refers to something, its config the empty one (image-spec manifest.md, artifacts)."""
+    body = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": type_,
+        "config": described(NOTHING, "application/vnd.oci.empty.v1+json"),
+        "layers": [described(content, "text/plain")],
+        **({"subject": described(subject.raw, subject.media_type)} if subject else {}),
+        **members,
+    }
+    raw = encode(body)
+    return Picture(raw, MANIFEST, {sha256(each): each for each in (raw, NOTHING, content)})
+
+
+def signature(subject: Picture, content: bytes = b"signed") -> tuple[str, Picture]:
+    """Return a tag of cosign's and what it keeps there: a payload, and a config as an image has it."""
+    rootfs = {"type": "layers", "diff_ids": [sha256(content)]}
+    config = encode({"architecture": "", "os": "", "config": {}, "rootfs": rootfs})
+    body = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": described(config, CONFIG),
+        "layers": [described(content, "application/vnd.dev.cosign.simplesigning.v1+json")],
+    }
+    raw = encode(body)
+    blobs = {sha256(each): each for each in (raw, config, content)}
+    return subject.digest.replace(":", "-") + ".sig", Picture(raw, MANIFEST, blobs)
 
 
 def layout(*named: tuple[str, Picture], **files: bytes) -> dict[str, bytes]:

@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, NotFound
 from toolkit.image import Layer, ProvenImage
 from toolkit.operations.copy import copy
@@ -184,6 +186,20 @@ class SinkContract:
             receiver.write(layer, wrong)
         assert sink.present(layer) is None
         assert_nothing_there(reopened)
+
+    def test_a_layer_that_was_refused_may_come_again(
+        self, sink: Sink, reopened: Callable[[], Source], sample: Source
+    ) -> None:
+        image = sample.image(NAME)
+        proofs = {}
+        with sink.receive([image], {}) as receiver:
+            for layer in image.layers:
+                with pytest.raises(Mismatch, match="digest"):
+                    receiver.write(replace(layer, digest=Digest.of(b"right")), Bytes(bytes(layer.size)))
+                with sample.open(layer) as opened:
+                    proofs[layer.key] = receiver.write(layer, opened)
+            receiver.finish([image.proven(proofs)])
+        assert [str(one.config.image_id) for one in proven(reopened(), self.top).images()] == [IMAGE_ID]
 
     def test_a_delivery_that_fails_leaves_no_image(
         self, sink: Sink, reopened: Callable[[], Source], sample: Source

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from tests.archives import Picture, sha256
+from tests.archives import INDEX, Picture, described, encode, sha256
 from tests.webs import DROP, Asked, Reply, Web, ranged
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
@@ -21,6 +21,7 @@ from toolkit.stores.registry_auth import Doorman
 BLOB = re.compile(r"/v2/(.+)/blobs/(sha256:[0-9a-f]{64})")
 MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 TAGS = re.compile(r"/v2/(.+)/tags/list")
+REFERRERS = re.compile(r"/v2/(.+)/referrers/(sha256:[0-9a-f]{64})")
 UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/(\w*)")
 MISSING = {"blobs": "BLOB_UNKNOWN", "manifests": "MANIFEST_UNKNOWN", "tags": "NAME_UNKNOWN"}
 
@@ -32,19 +33,22 @@ def refusal(status: int, code: str, message: str = "no", **headers: str) -> Repl
 
 
 class MemoryRegistry(Web):
-    """A registry as the specification has it; `odd` may answer first, with what a bad one would."""
+    """A registry as the specification has it; `odd` may answer first, with what a bad one would.
+
+    `lists_referrers` is 0 for one without the referrers API, else how many are on a page.
+    """
 
     def __init__(
         self, odd: Callable[[Asked], Reply | None] = lambda _: None, tls: ssl.SSLContext | None = None
     ) -> None:
         super().__init__(tls=tls)
-        self.odd = odd
+        self.odd, self.lists_referrers = odd, 0
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.uploads: dict[str, bytearray] = {}
 
     def push(self, name: str, picture: Picture) -> Self:
-        """Hold an image or index under a name."""
+        """Hold an image or index under a name, or by its digest where that has no tag."""
         repository, _, tag = name.partition(":")
         for digest, content in picture.blobs.items():
             if b'"schemaVersion"' in content:
@@ -52,7 +56,8 @@ class MemoryRegistry(Web):
                 self.manifests[repository, digest] = (kind, content)
             else:
                 self.blobs[repository, digest] = content
-        self.manifests[repository, tag] = (picture.media_type, picture.raw)
+        if tag:
+            self.manifests[repository, tag] = (picture.media_type, picture.raw)
         return self
 
     def answer(self, asked: Asked) -> Reply:
@@ -62,8 +67,12 @@ class MemoryRegistry(Web):
     def honest(self, asked: Asked) -> Reply:
         """Answer as a registry should."""
         for pattern, serve in (
-            (UPLOAD, self._upload), (BLOB, self._blob), (MANIFEST, self._manifest), (TAGS, self._tags),
-        ):  # fmt: skip
+            (UPLOAD, self._upload),
+            (BLOB, self._blob),
+            (MANIFEST, self._manifest),
+            (TAGS, self._tags),
+            (REFERRERS, self._referrers),
+        ):
             if found := pattern.fullmatch(asked.path):
                 return serve(asked, *found.groups())
         return Reply(404)
@@ -79,7 +88,9 @@ class MemoryRegistry(Web):
             digest = sha256(asked.body)
             for key in (reference, digest):
                 self.manifests[repository, key] = (asked.headers["content-type"], asked.body)
-            return Reply(201, b"", {"Docker-Content-Digest": digest, "Location": asked.path})
+            subject = json.loads(asked.body).get("subject")
+            told = {"OCI-Subject": subject["digest"]} if subject and self.lists_referrers else {}
+            return Reply(201, b"", {"Docker-Content-Digest": digest, "Location": asked.path, **told})
         if (repository, reference) not in self.manifests:
             return refusal(404, MISSING["manifests"])
         kind, raw = self.manifests[repository, reference]
@@ -89,6 +100,20 @@ class MemoryRegistry(Web):
         del asked
         found = [tag for name, tag in self.manifests if name == repository and ":" not in tag]
         return Reply(200, json.dumps({"name": repository, "tags": found}).encode())
+
+    def _referrers(self, asked: Asked, repository: str, digest: str) -> Reply:
+        if not self.lists_referrers:
+            return Reply(404)
+        found = [
+            described(raw, kind, artifactType=json.loads(raw).get("artifactType", ""))
+            for (name, reference), (kind, raw) in sorted(self.manifests.items())
+            if name == repository and ":" in reference and refers_to(raw) == digest
+        ]
+        start = int(asked.query.get("from", ["0"])[0])
+        end = start + self.lists_referrers
+        more = {"Link": f'<{asked.path}?from={end}>; rel="next"'} if end < len(found) else {}
+        body = {"schemaVersion": 2, "mediaType": INDEX, "manifests": found[start:end]}
+        return Reply(200, encode(body), {"Content-Type": INDEX, **more})
 
     def _upload(self, asked: Asked, repository: str, session: str) -> Reply:
         if asked.method == "POST":
@@ -139,6 +164,11 @@ def forgetful(web: MemoryRegistry, times: int) -> Callable[[Asked], Reply | None
         return None
 
     return odd
+
+
+def refers_to(raw: bytes) -> str:
+    """Return the digest of a manifest's subject."""
+    return str((json.loads(raw).get("subject") or {}).get("digest", ""))
 
 
 def at_once(tries: int = 6) -> Transport:

@@ -8,7 +8,7 @@
     │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity
     ├── StoreError          7   a store, disk or engine failed us: RegistryError
     ├── Gaps                8   done, but not everything
-    └── TryAgain           75   locked, peers still working
+    └── TryAgain           75   locked, peers still working: Spoiled
 
 The number is the exit code. An error is one sentence, `subject: problem; advice`; its facts are
 attributes. `str()` never holds a control character, whatever an image called itself.
@@ -143,3 +143,7 @@ class TryAgain(ToolkitError):
     """Somebody else holds it now."""
 
     exit_code = 75
+
+
+class Spoiled(TryAgain):
+    """What an earlier run had kept of something was wrong, and is gone now: it works from the start."""

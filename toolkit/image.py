@@ -92,6 +92,17 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Referrer:
+    """A signature, SBOM or attestation that travels with an image: it names it, or has a tag of cosign's."""
+
+    top: Descriptor  # as a list of referrers has it: with its artifactType, and no name
+    documents: Mapping[Digest, Document]  # children before parents
+    blobs: tuple[Descriptor, ...]  # each once, without those that the image has itself
+    subject: Digest | None = None  # the manifest that it names
+    tags: tuple[str, ...] = ()  # sha256-<hex>.sig and what is like it
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenImage:
     """An image whose every byte was compared with a digest, ready to be named."""
 
@@ -101,6 +112,12 @@ class ProvenImage:
     blobs: tuple[Descriptor, ...]  # layers and artifact content, each once, base first
     findings: tuple[Finding, ...] = ()
     compressions: frozenset[str] = frozenset()  # how its layers are compressed, by their bytes: "", gzip, …
+    referrers: tuple[Referrer, ...] = ()  # what refers to it, then what refers to that
+
+    @property
+    def parts(self) -> tuple[ProvenImage | Referrer, ...]:
+        """Return the image and what travels with it, each after what it refers to."""
+        return (self, *self.referrers)
 
     def images(self) -> list[Image]:
         """Return every platform's image that is here whole, in the index's order."""

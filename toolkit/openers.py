@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import NotFound, Unsupported
 from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
-from toolkit.ports import Sink, Source
+from toolkit.ports import HoldsReferrers, Sink, Source
 from toolkit.reading import Reading
 from toolkit.settings import Settings
 
@@ -115,11 +115,12 @@ def _transport(settings: Settings, **more: Any) -> Transport:  # noqa: ANN401 - 
 
 
 def _registry(place: Place, settings: Settings, reading: Reading) -> Source:  # noqa: ARG001
+    from toolkit.plumbing.partials import Partials
     from toolkit.stores.registry.address import Address
     from toolkit.stores.registry.store import RegistryStore
 
-    address = Address.parse(place.path)
-    return RegistryStore(address, _client(address, settings), str(place))
+    address, partials = Address.parse(place.path), Partials(settings.home / "partial")
+    return RegistryStore(address, _client(address, settings), str(place), partials)
 
 
 def _client(address: Address, settings: Settings) -> Client:
@@ -151,13 +152,20 @@ def _embedded(settings: Settings) -> Source:
     return LayoutStore(settings.home / "store")
 
 
+def as_read(source: Source, reading: Reading) -> Source:
+    """Tell a source what is wanted of it besides the images."""
+    if reading.referrers and isinstance(source, HoldsReferrers):
+        source.referrers = True
+    return source
+
+
 def first_that_has(place: Place, settings: Settings, reading: Reading) -> FirstThatHas:  # noqa: ARG001
     """Return what `auto` means; a further place is a further way to open one."""
     from toolkit.operations.choosing import FirstThatHas, one_place
 
     engine = Place("docker-daemon", "")
     ways = (
-        one_place(lambda: _embedded(settings)),
+        one_place(lambda: as_read(_embedded(settings), reading)),
         one_place(lambda: _daemon(engine, settings, reading)),
         _repository(settings, reading),
     )
@@ -170,7 +178,7 @@ def _repository(settings: Settings, reading: Reading) -> Way:
 
     @cache
     def opened(place: str) -> Source:
-        return _registry(Place.parse(place), settings, reading)
+        return as_read(_registry(Place.parse(place), settings, reading), reading)
 
     return lambda name: opened(Address.of(name).place)
 

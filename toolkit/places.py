@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError, Unsupported
 from toolkit.gotime import EPOCH
-from toolkit.openers import KINDS
+from toolkit.openers import KINDS, as_read
 from toolkit.operations.shortids import full_name
 from toolkit.place import AT_REST, AUTO, BUNDLES, FOLDERS, LIVE, STANDARD_STREAM, Place
 from toolkit.platform import Platform
@@ -31,7 +31,7 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
         from toolkit.stores.running import refuse_running
 
         refuse_running(Path(place.path), reading.live)
-    return KINDS[place.scheme].source(place, settings, reading)
+    return as_read(KINDS[place.scheme].source(place, settings, reading), reading)
 
 
 def open_rootfs(

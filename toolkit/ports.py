@@ -72,7 +72,7 @@ class Receiver(Protocol):
     """
 
     def write(self, layer: Layer, content: Content) -> Proof:
-        """Take one blob in; called from several threads, once for each layer.
+        """Take one blob in; called from several threads, once for each layer, and again where it raised.
 
         Raises Mismatch where the bytes are not what the layer promised; then nothing is kept.
         """
@@ -188,6 +188,13 @@ class Lands(Protocol):
 
     def landing(self) -> Landing:
         """Return how to put a blob there; nobody refers to it until an image with it is named."""
+
+
+@runtime_checkable
+class HoldsReferrers(Protocol):
+    """A source that can tell what refers to an image: signatures, SBOMs, attestations."""
+
+    referrers: bool  # they travel with their images, and are no images of their own; else nobody looks
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ class Reading:
     namespace: str = ""  # of a containerd store
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+    referrers: bool = False  # what refers to an image travels with it
 
     def or_else(self, other: Reading) -> Reading:
         """Return what was said here, and where nothing was, what was said there."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.errors import ToolkitError
-from toolkit.image import Finding, Image, ProvenImage
+from toolkit.image import Finding, Image, ProvenImage, Referrer
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
@@ -76,6 +76,16 @@ def image_json(proven: ProvenImage, *, every_platform: bool = True) -> dict[str,
         "names": list(proven.names),
         "digest": str(proven.top.digest),
         "platforms": [_platform_json(image) for image in images],
+        **({"referrers": list(map(_referrer_json, proven.referrers))} if proven.referrers else {}),
+    }
+
+
+def _referrer_json(referrer: Referrer) -> dict[str, Any]:
+    return {
+        "digest": str(referrer.top.digest),
+        "artifact_type": referrer.top.extra.get("artifactType", ""),
+        "subject": str(referrer.subject or ""),
+        "tags": list(referrer.tags),
     }
 
 

@@ -39,6 +39,7 @@ class Settings:
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
+    referrers: bool = False  # signatures, SBOMs and attestations travel with their images
     limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
     mirrors: Rows = ()  # of registries, from [lading.mirrors]: who is asked before them
@@ -137,6 +138,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "namespace": str,
     "allow_rebuilt": _boolean,
     "live": _boolean,
+    "referrers": _boolean,
     "limit_rate": read_rate,
     "insecure": _hosts,
     "require_signature": str,

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.archives import LAYER, ONE, TWO, image, index, layout, sha256, written
+from tests.archives import LAYER, ONE, TWO, artifact, image, index, layout, sha256, signature, written
 from tests.daemons import Answer, FakeEngine, fake_engine
 from toolkit.bundles import open_bundle
 from toolkit.errors import CorruptContent, InvalidReference, StoreError, Unsupported, UsageError
 from toolkit.image import ProvenImage
 from toolkit.operations.copy import copy
-from toolkit.ports import Source
+from toolkit.ports import HoldsReferrers, Source
 from toolkit.stores.engine import Engine
 from toolkit.stores.engine_host import Host
 from toolkit.stores.engine_sink import EngineSink
@@ -153,3 +153,18 @@ def test_what_an_engine_does_not_keep_is_told(fake: FakeEngine, tmp_path: Path, 
     (carried,) = put(source, fake)
     lost = [finding for finding in carried.findings if "loses its other platforms" in finding.problem]
     assert bool(lost) is not keeps
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_an_engine_gets_no_referrers_and_that_is_told(
+    fake: FakeEngine, tmp_path: Path, *, keeps: bool
+) -> None:
+    tag, signed = signature(APP)
+    files = layout(("app:1", APP), (f"app:{tag}", signed), ("", artifact(APP, b"sbom")))
+    source = open_bundle(written(tmp_path / "in.tar", files))
+    assert isinstance(source, HoldsReferrers)
+    source.referrers = True
+    fake.says("/info", {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]] if keeps else []})
+    (carried,) = put(source, fake)
+    assert any("loses what refers to it in docker-daemon: 2" in each.problem for each in carried.findings)
+    assert [line.names for line in sent(fake, tmp_path).listings()] == [("app:1",)]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.archives import MANIFEST, ONE, TWO, Picture, described, encode, image, index, sha256
+from tests.archives import MANIFEST, ONE, TWO, Picture, described, encode, image, index, sha256, signature
+from tests.archives import artifact as referring
 from tests.pictures import modern
 from toolkit.bundles import FORMATS
 from toolkit.bundles.engines import Engines
-from toolkit.image import ProvenImage
+from toolkit.image import ProvenImage, Referrer
 
 ALL = Engines(((0, 7), (29, 0)), ("podman", "containerd", "skopeo", "crane"))
 NEW = Engines(((1, 10), (29, 0)), ("podman", "skopeo"))
@@ -63,6 +64,20 @@ def test_an_image_without_layers_needs_a_docker_with_configs() -> None:
 def test_an_artifact_is_loaded_by_no_docker() -> None:
     assert ALL.of([artifact()]).names() == list(ALL.others)
     assert ALL.of([modern(image(ONE), "app:1"), artifact()]).docker is None
+
+
+def test_what_refers_to_an_image_keeps_no_engine_from_it_but_podman_from_a_layout() -> None:
+    sbom = modern(referring(image(ONE), b"sbom"))
+    tag, picture = signature(image(ONE))
+    alone, signed = modern(image(ONE), "app:1"), modern(picture, f"app:{tag}")
+    assert ALL.of([alone, sbom]) == ALL
+    assert LAYOUT.of([alone, sbom]).names() == ["containerd", "skopeo"]
+    assert ALL.of([modern(image(TWO), "other:1"), sbom]).docker is None
+    one, other = (Referrer(each.top, each.documents, each.blobs) for each in (sbom, signed))
+    assert LAYOUT.of([replace(alone, referrers=(one,))]).names() == ["containerd", "skopeo"]
+    without_containerd = ["Docker 0.7-29", "podman", "skopeo", "crane"]  # ctr unpacks whatever has a name
+    assert ALL.of([alone, signed]).names() == without_containerd
+    assert ALL.of([replace(alone, referrers=(replace(other, tags=(tag,)),))]).names() == without_containerd
 
 
 def test_podman_finds_nothing_in_a_layout_of_several_entries() -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.archives import LAYER, ONE, TWO, A, B, Picture, described, encode, image, index, sha256
+from tests.archives import LAYER, ONE, TWO, A, B, Picture, artifact, described, encode, image, index, sha256
 from tests.pictures import legacy, modern
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.bundles import docker_v1, docker_v1_2
-from toolkit.bundles.losses import lost_as_v1, lost_layersizes, lost_manifest, lost_platforms
-from toolkit.image import Document, Finding, ProvenImage
+from toolkit.bundles.losses import lost_as_v1, lost_layersizes, lost_manifest, lost_platforms, lost_referrers
+from toolkit.image import Document, Finding, ProvenImage, Referrer
 from toolkit.model import Descriptor, Manifest
 
 AMD, ARM = image(ONE, config={"Env": ["A=b"]}), image(TWO, architecture="arm64")
@@ -41,6 +41,23 @@ def test_the_platforms_that_stay_behind_are_named_and_not_the_one_that_goes() ->
     for both in (index(AMD, ARM), index(ARM, AMD)):
         expected = [("warning", "loses its other platforms in x: linux/arm64")]
         assert told(lost_platforms(modern(both, "app:1"), "x")) == expected
+
+
+def accompanied(*names: str) -> ProvenImage:
+    sbom = modern(artifact(AMD, b"sbom"))
+    one = Referrer(sbom.top, sbom.documents, sbom.blobs)
+    return replace(modern(AMD, *names), referrers=(one, one))
+
+
+def test_what_refers_to_an_image_stays_behind_and_is_told() -> None:
+    problem = "loses what refers to it in x: 2, such as signatures and SBOMs"
+    assert lost_referrers(accompanied("app:1", "app:2"), "x") == [Finding("image app:1, app:2", problem)]
+    assert lost_referrers(accompanied(), "x") == [Finding(f"image {AMD.digest}", problem)]
+    assert lost_referrers(modern(AMD, "app:1"), "x") == []
+    for where in (docker_v1, docker_v1_2):
+        assert problem.replace(" x:", f" {where.NAME}:") in [
+            one.problem for one in where.losses(accompanied("app:1"))
+        ]
 
 
 @pytest.mark.parametrize("picture", [AMD, ARM, index(AMD)])

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, image, layout, unpacked, written
+from tests.archives import ONE, artifact, image, layout, unpacked, written
+from toolkit.bundles.modern import ModernImage
 from toolkit.errors import InvalidPlace, NotFound, StoreError, Unsupported, UsageError
 from toolkit.openers import KINDS
 from toolkit.place import SCHEMES, Place
 from toolkit.places import canonical, is_bundle, open_sink, open_source, settled
 from toolkit.ports import Closes
+from toolkit.reading import AS_IT_IS, Reading
 from toolkit.settings import Settings
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.graph.writer import GraphSink
@@ -178,6 +180,21 @@ def test_a_registry_is_opened_without_being_asked(settings: Settings) -> None:
     for text in ("docker:app", "docker://h.example/App"):
         with pytest.raises(InvalidPlace, match="write docker://HOST"):
             open_source(text, settings)
+
+
+def test_referrers_are_looked_for_where_they_are_wanted(settings: Settings, tmp_path: Path) -> None:
+    files = layout(("app:1", APP), ("", artifact(APP, b"sbom")))
+    unpacked(settings.home / "store", files)
+    bundle = written(tmp_path / "app.tar", files)
+    for text in (f"oci:{settings.home}/store", str(bundle), f"oci-archive:{bundle}", "auto"):
+        for reading, known in ((AS_IT_IS, 0), (Reading(referrers=True), 1)):
+            image_ = open_source(text, settings, reading).image("app:1")
+            assert isinstance(image_, ModernImage)
+            assert len(image_.referrers) == known
+    registry = open_source("docker://h.example/app:1", settings, Reading(referrers=True))
+    assert isinstance(registry, RegistryStore)
+    assert registry.referrers
+    open_source("sample:", settings, Reading(referrers=True))  # which has none
 
 
 def test_other_places_are_settled(settings: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, image, index, sha256
+from tests.archives import ONE, TWO, artifact, image, index, sha256, signature
 from tests.registries import BASE, EMPTY, TOP, schema1, three_layers
 from tests.webregistry import MemoryRegistry, at_once, refusal
 from tests.webs import DROP, Asked, Reply, Web, ranged
@@ -280,3 +280,17 @@ def test_a_manifest_of_schema_1_comes_from_a_mirror(opened: Opened, near: Memory
     near.manifests["team/old", "1"] = ("", payload)
     findings = opened(near.host).image("team/old:1").findings
     assert any("comes from the mirror" in finding.problem for finding in findings)
+
+
+def test_what_refers_to_an_image_the_registry_tells_and_a_mirror_may_have(
+    opened: Opened, web: MemoryRegistry, near: MemoryRegistry, tmp_path: Path
+) -> None:
+    sbom, (tag, signed) = artifact(APP, b"sbom"), signature(APP)
+    web.lists_referrers = 9
+    web.push("team/app", sbom).push(f"team/app:{tag}", signed)
+    near.push("cache/team/app", sbom).push(f"cache/team/app:{tag}", signature(APP, b"older")[1])
+    store = opened(f"{near.host}/cache")
+    store.referrers = True
+    [copied] = copy(store, LayoutStore(tmp_path / "o"), ["team/app:1"])
+    assert {str(one.top.digest) for one in copied.referrers} == {sbom.digest, signed.digest}
+    assert near.targets("GET").count(f"/v2/cache/team/app/manifests/{sbom.digest}") == 1

@@ -57,7 +57,7 @@ def test_pages_in_a_circle_are_left_at_once() -> None:
 
 
 def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.stores.registry.tags.PAGES", 20)
+    monkeypatch.setattr("toolkit.stores.registry.pages.PAGES", 20)
     numbers = itertools.count()
 
     def answer(_: Asked) -> Reply:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,11 +120,13 @@ def test_every_setting_is_read(here: Path) -> None:
         "jobs = 3",
         "layer_limit = 64G",
         "member_limit = 10K",
+        "referrers = yes",
     )
     expected = Settings(
         Path("/srv/lading"), "graph:/var/lib/docker", True, "/etc/lading/key.pem", 3, 64 << 30, 10 << 10
     )
-    assert load_settings({}) == expected
+    assert load_settings({}) == replace(expected, referrers=True)
+    assert not load_settings({}).reading.referrers  # for what carries, not for what lists and describes
 
 
 def test_a_home_may_begin_with_a_tilde(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from toolkit import mediatype
 from toolkit.bundles.dir_reader import BEGINS, VERSION, is_dir_folder
 from toolkit.bundles.docker_part import MANIFEST
+from toolkit.bundles.losses import lost_referrers
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, StoreError, Unsupported, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
@@ -35,14 +36,12 @@ class DirSink:
         self.path, self.place = Path(os.path.abspath(path)), str(path)
 
     def losses(self, image: ProvenImage) -> Sequence[Finding]:
-        """Return the names: a `dir` has no place for them."""
-        if not image.names:
-            return ()
-        return [
-            Finding(
-                ", ".join(image.names), "is not named in a dir; its name is chosen where it is read", "note"
-            )
-        ]
+        """Return the names, and what refers to the image: a `dir` has no place for them."""
+        lost = lost_referrers(image, "a dir")
+        if image.names:
+            problem = "is not named in a dir; its name is chosen where it is read"
+            lost.append(Finding(", ".join(image.names), problem, "note"))
+        return tuple(lost)
 
     def present(self, layer: Layer) -> Proof | None:  # noqa: ARG002 - a new folder holds nothing
         """Return None: a `dir` is always written whole."""
@@ -96,6 +95,8 @@ class DirReceiver:
             if not path.is_file():
                 raise MissingMember(f"blob {blob.digest}", f"is not in {self._place}")
             os.replace(path, self._folder / _name(blob))
+        for blob in (blob for referrer in image.referrers for blob in referrer.blobs):
+            (self._folder / blob.digest.hex).unlink(missing_ok=True)
         for document in image.documents.values():
             is_top = document.descriptor.digest == image.top.digest
             self._write(MANIFEST if is_top else _name(document.descriptor), document.raw)

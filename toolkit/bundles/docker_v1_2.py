@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.docker_members import Pictured, items_json, layered, pictures
-from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms
+from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
 from toolkit.bundles.members import Member, file, folder, link, once
 from toolkit.bundles.names import merged, repositories_json, tags
 from toolkit.bundles.universal import VERSION
@@ -54,6 +54,7 @@ def losses(proven: ProvenImage) -> list[Finding]:
     """Return what the format cannot carry: other platforms, manifests, and what a legacy store recorded."""
     return [
         *lost_platforms(proven, NAME),
+        *lost_referrers(proven, NAME),
         *lost_manifest(proven, NAME),
         *lost_layersizes(proven, NAME),
     ]

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from toolkit.bundles.names import merged, tags
-from toolkit.image import ProvenImage
-from toolkit.mediatype import OCI_INDEX, OCI_MANIFEST
+from toolkit.bundles.refertags import listed, of_their_own
+from toolkit.image import ProvenImage, Referrer
+from toolkit.mediatype import MANIFESTS, OCI_INDEX, OCI_MANIFEST
+from toolkit.model import Manifest
 
 PODMAN, CONTAINERD, SKOPEO, CRANE = "podman", "containerd", "skopeo", "crane"
 FIRST_ZSTD = 23  # Docker reads zstd from here on
@@ -39,7 +41,7 @@ class Engines:
         if outer == TAR:
             return Engines(None)
         compressions = frozenset[str]().union(*(image.compressions for image in images))
-        pictures = [image.preferred() for image in images]
+        pictures = [image.preferred() for image in of_their_own(images)]
         first, last = self.docker or ((0, 0), (0, 0))
         others: Iterable[str] = self.others
         if "zstd" in compressions:
@@ -51,6 +53,8 @@ class Engines:
             first = max(first, (FIRST_ZSTD, 0))
         if outer:
             others = [name for name in others if name in {PODMAN, SKOPEO}]
+        if _names_artifacts(images):
+            others = [name for name in others if name != CONTAINERD]
         if self.layout_only:
             others = [name for name in others if name not in _blind(images)]
         if any(picture and not picture.layers for picture in pictures):
@@ -59,14 +63,27 @@ class Engines:
         return Engines((first, last) if loads else None, tuple(others))
 
 
+def _names_artifacts(images: Sequence[ProvenImage]) -> bool:
+    """Tell whether something with a name is no image, as cosign's signatures: ctr fails to unpack it."""
+    named = [
+        part
+        for image in images
+        for part in image.parts
+        if (part.tags if isinstance(part, Referrer) else tags(part.names) and not part.images())
+    ]
+    tops = [(part.top.media_type, part.documents[part.top.digest].raw) for part in named]
+    return any(kind in MANIFESTS and Manifest.from_bytes(raw, kind).layers for kind, raw in tops)
+
+
 def _blind(images: Sequence[ProvenImage]) -> frozenset[str]:
     """Name the engines that find nothing in a layout with several entries: containers/image has no default.
 
     podman load asks by no name; skopeo asks by name, and passes over entries that are not of OCI's own types.
     """
-    if sum(len(tags(image.names)) or 1 for image in merged(images)) <= 1:
+    entries = listed(merged(images))
+    if sum(len(names) or 1 for _, names in entries) <= 1:
         return frozenset()
-    types = {image.top.media_type for image in images}
+    types = {top.media_type for top, _ in entries}
     return frozenset({PODMAN} if types <= {OCI_MANIFEST, OCI_INDEX} else {PODMAN, SKOPEO})
 
 

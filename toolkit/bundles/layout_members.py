@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from toolkit import gojson, mediatype
 from toolkit.bundles.members import Member, file, folder
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.names import merged, name_annotations, tags
+from toolkit.bundles.names import merged, name_annotations
+from toolkit.bundles.refertags import listed
 from toolkit.image import ProvenImage
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -35,9 +36,9 @@ def index(
 ) -> bytes:
     """Return index.json: a descriptor for each name of each image."""
     descriptors = [
-        image.top.annotated(annotations(name)) if name else image.top
-        for image in images
-        for name in tags(image.names) or [""]
+        top.annotated(annotations(name)) if name else top
+        for top, names in listed(images)
+        for name in names or [""]
     ]
     body = {
         "schemaVersion": 2,
@@ -49,8 +50,9 @@ def index(
 
 def blobs(images: Sequence[ProvenImage]) -> list[Member]:
     """List the blobs, each once: every document first, so that a look at a bundle reads kilobytes."""
-    documents = [document for image in images for document in image.documents.values()]
-    layers = [blob for image in images for blob in image.blobs]
+    parts = [part for image in images for part in image.parts]
+    documents = [document for part in parts for document in part.documents.values()]
+    layers = [blob for part in parts for blob in part.blobs]
     algorithms = dict.fromkeys(
         descriptor.digest.algorithm
         for descriptor in (*(document.descriptor for document in documents), *layers)

@@ -16,7 +16,7 @@ def lost_as_v1(proven: ProvenImage, where: str) -> list[Finding]:
     image = proven.preferred()
     was_legacy = image is not None and own_chain(image) is not None
     lost = [] if was_legacy else _lost_top(proven, where)
-    return [*losses_as_v1(proven), *lost_platforms(proven, where), *lost]
+    return [*losses_as_v1(proven), *lost_platforms(proven, where), *lost_referrers(proven, where), *lost]
 
 
 def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
@@ -29,6 +29,15 @@ def lost_platforms(proven: ProvenImage, where: str) -> list[Finding]:
     if many := _artifacts(proven):
         lost.append(f"loses what its index lists besides images in {where}: {many}")
     return [Finding(_subject(image), problem) for problem in lost]
+
+
+def lost_referrers(proven: ProvenImage, where: str) -> list[Finding]:
+    """Return that what refers to the image stays behind, where a place has none for it."""
+    if not proven.referrers:
+        return []
+    subject = f"image {', '.join(proven.names) or proven.top.digest}"
+    problem = f"loses what refers to it in {where}: {len(proven.referrers)}, such as signatures and SBOMs"
+    return [Finding(subject, problem)]
 
 
 def lost_manifest(proven: ProvenImage, where: str) -> list[Finding]:

@@ -24,7 +24,7 @@ from toolkit.errors import (
     UnsafeArchive,
     Unsupported,
 )
-from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage
+from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage, Referrer
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -67,9 +67,8 @@ class ModernImage:
     layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
     findings: tuple[Finding, ...] = ()
     told_types: bool = True  # a layer of another compression than its type is a warning
-    lacking: tuple[
-        Finding, ...
-    ] = ()  # the platforms of the index that are not here whole; an error: was lost
+    referrers: tuple[Referrer, ...] = ()  # their blobs are among the layers
+    lacking: tuple[Finding, ...] = ()  # platforms of the index that are not here whole; an error: was lost
 
     def noting(self, finding: Finding) -> ModernImage:
         """Return the image with one more thing that a person should know."""
@@ -78,10 +77,15 @@ class ModernImage:
     @property
     def offered(self) -> ProvenImage:
         """Return the image as it will be once its layers are proven: nothing of it is made up."""
+        theirs = {blob.digest for referrer in self.referrers for blob in referrer.blobs}
         blobs = tuple(
-            Descriptor(layer.media_type, layer.digest, layer.size) for layer in self.layers if layer.digest
+            Descriptor(layer.media_type, layer.digest, layer.size)
+            for layer in self.layers
+            if layer.digest and layer.digest not in theirs
         )
-        return ProvenImage(self.names, self.top, self.documents, blobs, self.findings)
+        return ProvenImage(
+            self.names, self.top, self.documents, blobs, self.findings, referrers=self.referrers
+        )
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""
@@ -125,14 +129,8 @@ def gather(
     found = _Gathering(blobs, top, only_one=platform is not None)
     if platform:
         found = _Gathering(blobs, found.chosen(platform))
-    return ModernImage(
-        names,
-        bare(found.top),
-        found.documents,
-        tuple(found.layers.values()),
-        tuple(found.findings),
-        lacking=tuple(found.lacking),
-    )
+    layers, findings, lacking = tuple(found.layers.values()), tuple(found.findings), tuple(found.lacking)
+    return ModernImage(names, bare(found.top), found.documents, layers, findings, lacking=lacking)
 
 
 def platforms_here(blobs: Documents, top: Descriptor) -> list[Platform]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from toolkit.reference import Reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
+TAG_ALONE = re.compile(r"sha[0-9]{3}-[0-9a-f]{64,128}\.(sig|att|sbom)")  # cosign's, with no repository
 
 
 def tags(names: Iterable[str]) -> list[str]:
@@ -46,6 +48,8 @@ def repositories_json(tops: Iterable[tuple[Iterable[str], str]]) -> bytes:
 
 def name_annotations(name: str) -> dict[str, str]:
     """Return the two annotations by which OCI readers and containerd know a name."""
+    if TAG_ALONE.fullmatch(name):
+        return {REF_NAME: name}
     try:
         reference = Reference.parse(name)
     except ToolkitError:
@@ -64,5 +68,8 @@ def merged(images: Sequence[ProvenImage]) -> list[ProvenImage]:
         if known is not image:
             names = tuple(sorted({*known.names, *image.names}))
             findings = tuple(dict.fromkeys((*known.findings, *image.findings)))
-            by_top[image.top.digest] = replace(known, names=names, findings=findings)
+            referrers = {(each.top.digest, each.tags): each for each in (*known.referrers, *image.referrers)}
+            by_top[image.top.digest] = replace(
+                known, names=names, findings=findings, referrers=tuple(referrers.values())
+            )
     return sorted(by_top.values(), key=lambda image: (not image.names, image.names))

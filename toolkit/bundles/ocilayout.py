@@ -30,6 +30,7 @@ from toolkit.reference import near
 from toolkit.synthesis import own_chain
 
 if TYPE_CHECKING:  # an image that is copied has none
+    from toolkit.bundles.listed_referrers import ListedReferrers
     from toolkit.outline import Listing, Outline
 
 LAYOUT, INDEX = "oci-layout", "index.json"
@@ -49,6 +50,10 @@ class ListedImages(ABC):
     def entries(self) -> Entries:
         """Return what is listed now: the same object while nothing has changed."""
 
+    def shown(self) -> Sequence[Entry]:
+        """Return the entries that are images of their own."""
+        return self.entries().listed
+
     def gathered(
         self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
     ) -> ModernImage:
@@ -57,7 +62,7 @@ class ListedImages(ABC):
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
-        entries = self.entries()
+        entries = self.shown()
         twice = Counter(name for entry in entries for name in entry.names)
         lines = [self._listing(entry, [name for name in entry.names if twice[name] > 1]) for entry in entries]
         return in_order(told_apart(lines, [entry.top.digest for entry in entries]))
@@ -191,11 +196,14 @@ def in_order(lines: Iterable[Listing]) -> list[Listing]:
 
 
 class OciImages(ListedImages):
-    """The images of a layout: those that its index.json lists."""
+    """The images of a layout: those that its index.json lists; HoldsReferrers."""
+
+    referrers = False
 
     def __init__(self, blobs: Blobs, place: str) -> None:
         super().__init__(blobs, place)
         self._entries = Entries(b"")
+        self._beside: ListedReferrers | None = None
 
     def entries(self) -> Entries:
         """Return what index.json lists; raises Unsupported for no layout of ours."""
@@ -210,10 +218,26 @@ class OciImages(ListedImages):
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, its documents proven."""
         image = super().image(name, platform)
+        if self.referrers:
+            from toolkit.bundles.referrers import accompanied
+
+            image = accompanied(image, self._listed_referrers().beside(image.names))
         if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
             return image
         problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
         return replace(image, findings=(*image.findings, Finding(self.place, problem)))
+
+    def shown(self) -> Sequence[Entry]:
+        """Return the entries that are images; what refers to one goes with it."""
+        return self._listed_referrers().own() if self.referrers else super().shown()
+
+    def _listed_referrers(self) -> ListedReferrers:
+        from toolkit.bundles.listed_referrers import ListedReferrers
+
+        entries = self.entries()
+        if self._beside is None or self._beside.entries is not entries:
+            self._beside = ListedReferrers(self.blobs, entries, self.place)
+        return self._beside
 
 
 def outline(image: ModernImage) -> Outline:

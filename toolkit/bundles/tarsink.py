@@ -94,16 +94,23 @@ class TarReceiver:
             first = drafted not in self._taken
             self._taken.add(drafted)
         offsets = self._places.get(drafted, []) if first else []
-        if isinstance(content, ProvenExtent):
-            proof = self._copied(content, offsets)
-        else:
-            proof = transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
+        try:
+            proof = self._placed(layer, content, offsets)
+        except BaseException:
+            if first:
+                self._taken.discard(drafted)  # it may come again
+            raise
         if layer.key in self._known and proof.digest != drafted:
             advice = "it changed while it was read"
             raise Mismatch(f"layer {layer.key}", "digest", advice, proof.digest, drafted)
         with self._lock:
             self._real[drafted] = proof.digest
         return proof
+
+    def _placed(self, layer: Layer, content: Content, offsets: Sequence[int]) -> Proof:
+        if isinstance(content, ProvenExtent):
+            return self._copied(content, offsets)
+        return transfer(content, layer, _Cursors(self._handle, offsets) if offsets else nowhere)
 
     def _copied(self, content: ProvenExtent, offsets: Sequence[int]) -> Proof:
         """Copy in the kernel what was proven before; raises where somebody touched it meanwhile."""

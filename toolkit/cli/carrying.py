@@ -19,6 +19,7 @@ from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import Tell
 from toolkit.image import Finding, ProvenImage
+from toolkit.place import Place
 from toolkit.platform import Platform
 from toolkit.plumbing.followed import FollowedLands
 from toolkit.ports import Gathers, Lands, Sink, Source
@@ -30,6 +31,7 @@ from toolkit.settings import Settings, load_settings
 if TYPE_CHECKING:
     from toolkit.outline import Listing
 
+TELL_REFERRERS = frozenset({"oci", "docker", "", "docker-archive", "oci-archive"})  # kinds of places
 SERVES = {row.name: row.serves for row in FORMATS}
 
 format_option = click.option(
@@ -47,6 +49,7 @@ OPTIONS = (
         help="Give an image another name on the way; of one image alone, NEW will do. May be repeated.",
     ),
     options.platform_option,
+    options.referrers_option,
     options.compression_option,
     options.level_option,
     options.jobs_option,
@@ -81,6 +84,7 @@ def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
         settings = load_settings()
         words["strict"] = words["strict"] or settings.strict
+        words["reading"] = words["reading"].or_else(Reading(referrers=settings.referrers))
         words["jobs"] = words["jobs"] or settings.jobs
         wishes = Wishes(**{field.name: words.pop(field.name) for field in fields(Wishes)})
         return command(**words, wishes=wishes)
@@ -124,7 +128,7 @@ def carry(
     if isinstance(source, Gathers):
         source.gather(asked, _direct(target.sink, wishes, progress))
     with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
-        return copy(
+        images = copy(
             packed,
             target.sink,
             asked,
@@ -133,6 +137,15 @@ def carry(
             progress=progress,
             jobs=wishes.jobs,
         )
+    return _with_silence(images, source.place) if wishes.reading.referrers else images
+
+
+def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
+    """Say of a place that has no way to tell what refers to an image that it was asked in vain."""
+    if Place.parse(place).scheme in TELL_REFERRERS:
+        return images
+    silence = Finding(place, "does not tell what refers to its images", "note")
+    return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
 def _direct(sink: Sink, wishes: Wishes, progress: Tell) -> Lands | None:
@@ -191,6 +204,7 @@ def tell(
 
     `facts` begin the document.
     """
+    images = target.kept(images)
     found = [*noticed, *options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
@@ -204,14 +218,20 @@ def tell(
         return
     if images:
         output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
-        output.say(_sentence(source, target, serves))
+        output.say(_sentence(source, target, serves, _beside(images)))
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)
 
 
-def _sentence(source: Source, target: Target, serves: Sequence[str]) -> str:
+def _beside(images: Sequence[ProvenImage]) -> int:
+    """Count what went along because it refers to an image."""
+    return len({referrer.top.digest for image in images for referrer in image.referrers})
+
+
+def _sentence(source: Source, target: Target, serves: Sequence[str], referrers: int) -> str:
+    also = f" with {referrers} referrer{'s' if referrers > 1 else ''}" if referrers else ""
     if not target.format:
-        return f"imported from {source.place} into {target.place}"
-    size = f"{size_text(target.size)}, {target.format}"
+        return f"imported from {source.place} into {target.place}{also}"
+    size = f"{size_text(target.size)}, {target.format}{also}"
     return f"wrote {target.place} ({size}), for {', '.join(serves) or 'no engine'}"

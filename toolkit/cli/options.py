@@ -46,6 +46,11 @@ READING = (
     ),
     click.option("--live", is_flag=True, help="Read a store although an engine is running on it."),
 )
+referrers_option = click.option(
+    "--referrers",
+    is_flag=True,
+    help="Take along what refers to an image: signatures, SBOMs, attestations, also by cosign's tags.",
+)
 jobs_option = click.option(
     "--jobs",
     metavar="N",
@@ -110,8 +115,8 @@ def reads(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(**words: Any) -> Any:  # noqa: ANN401 - click's own
-        reading = Reading(**{field.name: words.pop(field.name) for field in fields(Reading)})
-        return command(**words, reading=reading)
+        told = {field.name: words.pop(field.name) for field in fields(Reading) if field.name in words}
+        return command(**words, reading=Reading(**told))
 
     for option in reversed(READING):
         run = option(run)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import places
@@ -14,7 +15,7 @@ from toolkit.bundles.streamed import Streamed
 from toolkit.cli.output import Output
 from toolkit.errors import NotFound, UsageError
 from toolkit.event import Tell
-from toolkit.image import Finding
+from toolkit.image import Finding, ProvenImage
 from toolkit.place import AUTO, SCHEMES, STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
@@ -55,6 +56,12 @@ class Target:
         if self.format:
             return named(self.format).losses_of is None
         return not isinstance(self.sink, Loses)
+
+    def kept(self, images: Sequence[ProvenImage]) -> list[ProvenImage]:
+        """Return the images with what refers to them, where the target has a place for that."""
+        if self.keeps_platforms and self.format != "dir":
+            return list(images)
+        return [replace(image, referrers=()) for image in images]
 
     def findings(self) -> list[Finding]:
         """Return what there is to say of the bundle as a whole."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from toolkit.errors import CorruptContent
 from toolkit.event import MOUNTED, PRESENT, BlobSkipped, ImageBegun, ImageDone, Tell, nobody
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.operations.taking import taken
 from toolkit.platform import Platform
-from toolkit.plumbing.followed import followed
 from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Loses, Mounts, Names, Proves, Sink, Source
@@ -47,8 +47,7 @@ def copy(
             if proof := sink.present(layer):
                 progress(BlobSkipped(layer, _why(sink, layer)))
                 return proof
-            with source.open(layer) as content, followed(content, layer, progress) as seen:
-                return receiver.write(layer, seen)
+            return taken(source, layer, lambda _, seen: receiver.write(layer, seen), progress)
 
         at_once = jobs_for(source, sink, asked=jobs)
         proofs = in_parallel(carry, layers, size=lambda layer: layer.size, jobs=at_once)

@@ -112,9 +112,10 @@ class Recompressed(Through):
             return image
         self._new |= {one.layer.key: one for one in made.values()}
         moved = {digests[key]: one.descriptor for key, one in made.items()}
-        beside = self._beside(image.layers)
+        offered, own = _alone(offered, image.layers)
+        beside = self._beside(own)
         whole = rewritten(offered, moved, self._transcoder.compression, beside)
-        layers = _carried(image.layers, made, _named(whole, beside))
+        layers = _carried(own, made, _named(whole, beside))
         blobs = tuple(Descriptor(one.media_type, one.digest, one.size) for one in layers if one.digest)
         findings = (*whole.findings, *self._noted(image, made))
         return RecompressedImage(replace(whole, blobs=blobs, findings=findings), layers)
@@ -176,6 +177,17 @@ class RecompressedImage:
         found = [compared(layer, proofs[layer.key]) for layer in self.layers]
         packed = [proof for layer, proof in zip(self.layers, found, strict=True) if layer.diff_id]
         return replace(self.whole, compressions=frozenset(proof.compression for proof in packed))
+
+
+def _alone(image: ProvenImage, layers: Sequence[Layer]) -> tuple[ProvenImage, list[Layer]]:
+    """Return the image and its layers without what refers to it: what that refers to will not be there."""
+    if not image.referrers:
+        return image, list(layers)
+    theirs = {blob.digest for referrer in image.referrers for blob in referrer.blobs}
+    subject = f"image {', '.join(image.names) or image.top.digest}"
+    problem = f"loses what refers to it, {len(image.referrers)} in number: packed anew, it has other digests"
+    findings = (*image.findings, Finding(subject, problem))
+    return replace(image, referrers=(), findings=findings), [x for x in layers if x.digest not in theirs]
 
 
 def _told(layer: Layer) -> str:

@@ -23,6 +23,7 @@ from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.event import Tell, nobody
 from toolkit.image import Layer, Proof
+from toolkit.operations.taking import taken
 from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
@@ -34,7 +35,6 @@ from toolkit.plumbing.files import (
     sweep,
     write_atomically,
 )
-from toolkit.plumbing.followed import followed
 from toolkit.plumbing.sharing import link_atomically
 from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
@@ -157,8 +157,10 @@ def _held_claim(path: Path) -> int:
 
 
 def _staged(source: Source, layer: Layer, path: Path, progress: Tell) -> Proof:
-    with source.open(layer) as content, followed(content, layer, progress) as seen:
-        proof = transfer(seen, layer, nowhere) if _shared(content, path) else _written(seen, layer, path)
+    def take(content: Content, seen: Content) -> Proof:
+        return transfer(seen, layer, nowhere) if _shared(content, path) else _written(seen, layer, path)
+
+    proof = taken(source, layer, take, progress)
     if layer.v1 is not None:
         write_atomically(path.with_name("json"), layer.v1.raw)
     stamp = Stamp.of(path)

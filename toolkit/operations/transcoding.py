@@ -18,10 +18,10 @@ from toolkit.errors import StoreError
 from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Layer, Proof
 from toolkit.model import Descriptor
+from toolkit.operations.taking import taken
 from toolkit.plumbing.compressing import Compressor
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing
-from toolkit.plumbing.followed import followed
 from toolkit.plumbing.nameless import Piece, Spool, nameless_file, temporary_folder
 from toolkit.plumbing.parallel import default_jobs, in_parallel
 from toolkit.plumbing.streams import SNIFF, Extent, compared
@@ -102,17 +102,22 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         return in_parallel(work, todo, lambda pair: pair[0].size, jobs, self._given_up.set)
 
     def _made(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
+        def take(_: Content, seen: Content) -> Transcoded:
+            return self._packed(spool, seen, layer, compression)
+
+        return taken(self._source, layer, take, self._progress, self._counted(layer))
+
+    def _packed(self, spool: Spool, content: Content, layer: Layer, compression: str) -> Transcoded:
         algorithm = layer.digest.algorithm if layer.digest else "sha256"
         packed, plain, made = new_hash(algorithm), new_hash(), new_hash()
         added: list[Piece] = []
-        counted = self._counted(layer)
-        with self._source.open(layer) as content, followed(content, counted, self._progress) as seen:
-            blocks = _hashed(seen.blocks(), packed)
-            unpacked = _hashed(decompressed(blocks, compression, f"layer {layer.key}"), plain)
-            with closing(self._compressor.compressed(unpacked)) as pieces:
-                for piece in pieces:
-                    added.append(self._add(spool, piece, layer))
-                    made.update(piece)
+        unpacked = _hashed(
+            decompressed(_hashed(content.blocks(), packed), compression, f"layer {layer.key}"), plain
+        )
+        with closing(self._compressor.compressed(unpacked)) as pieces:
+            for piece in pieces:
+                added.append(self._add(spool, piece, layer))
+                made.update(piece)
         digest = Digest("sha256", plain.hexdigest())
         proof = compared(
             layer, Proof(Digest(algorithm, packed.hexdigest()), content.size, digest, compression)

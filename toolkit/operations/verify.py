@@ -9,9 +9,9 @@ from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import ImageBegun, ImageDone, Tell, nobody
 from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import decompressed
-from toolkit.plumbing.followed import followed
 from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.sizemeter import SizeMeter
 from toolkit.plumbing.streams import Extent, nowhere, transfer
@@ -48,12 +48,13 @@ def verify(
     proofs: dict[str, Proof] = {}
 
     def check(layer: Layer) -> list[Finding]:
-        meter = SizeMeter()
+        def take(content: Content, seen: Content) -> list[Finding]:
+            meter = SizeMeter()
+            proofs[layer.key] = transfer(seen, layer, meter if layer.v1 else nowhere)
+            return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
+
         try:
-            with source.open(layer) as content:
-                with followed(content, layer, progress) as seen:
-                    proofs[layer.key] = transfer(seen, layer, meter if layer.v1 else nowhere)
-                return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
+            return taken(source, layer, take, progress)
         except ToolkitError as error:
             return [as_finding(error)]
 

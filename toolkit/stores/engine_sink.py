@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.bundles import named
-from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms
+from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
 from toolkit.bundles.names import loadable, merged
 from toolkit.bundles.tarsink import TarSink
 from toolkit.errors import NotFound, StoreError, Unsupported, UsageError
@@ -49,19 +49,18 @@ class EngineSink:
 
     def losses(self, image: ProvenImage) -> Sequence[Finding]:
         """Return what an engine that keeps configs and layers alone will not have of an image."""
-        if self._engine.keeps_manifests:
-            return ()
-        lost = (lost_platforms, lost_manifest, lost_layersizes)
-        return [finding for each in lost for finding in each(image, PLACE)]
+        always, lost = (lost_referrers,), (lost_platforms, lost_manifest, lost_layersizes)
+        kinds = always if self._engine.keeps_manifests else (*always, *lost)
+        return [finding for each in kinds for finding in each(image, PLACE)]
 
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[Receiver]:
         """Begin a delivery; raises StoreError where no engine answers, later what it says against it."""
-        row = named(self._format())
-        assert row.members_of is not None  # noqa: S101 - a tar has members
+        members_of = named(self._format()).members_of
+        assert members_of is not None  # noqa: S101 - a tar has members
         # Its folder is where the nameless file lies; its name is for messages.
         path = temporary_folder() / f"bundle for {self._engine.subject}".replace("/", "+")
-        sink = TarSink(path, row.members_of, None, self._sent)
+        sink = TarSink(path, lambda images: members_of(_alone(images)), None, self._sent)
         with sink.receive(images, known) as inner:
             receiver = _Receiver(inner, self)
             yield receiver
@@ -113,6 +112,11 @@ class EngineSink:
             return self._engine.inspect(name).get("Id", str)
         except NotFound:
             return ""
+
+
+def _alone(images: Sequence[ProvenImage]) -> list[ProvenImage]:
+    """Return images without what refers to them, which an engine would take for images of their own."""
+    return [replace(image, referrers=()) for image in images]
 
 
 class _Receiver:

@@ -7,8 +7,9 @@ from typing import Any
 
 from toolkit import gojson, mediatype
 from toolkit.bundles.entries import entry_names
-from toolkit.bundles.names import IMAGE_NAME, REF_NAME, name_annotations, tags
+from toolkit.bundles.names import IMAGE_NAME, REF_NAME, name_annotations
 from toolkit.bundles.ocilayout import INDEX
+from toolkit.bundles.refertags import listed
 from toolkit.document import load
 from toolkit.image import ProvenImage
 from toolkit.model import Descriptor, Index
@@ -23,12 +24,13 @@ def named_in(raw: bytes, images: Sequence[ProvenImage], place: str) -> bytes:
     """
     Index.from_bytes(raw)  # refused here as it would be when read
     body = load(raw, f"{INDEX} of {place}").value
-    named = {_key(name): image for image in images for name in tags(image.names)}
+    new = listed(images)
+    named = {_key(name): top for top, names in new for name in names}
     entries = [kept for entry in body.get("manifests") or [] if (kept := _without(entry, named.keys()))]
-    for image in images:
-        entries += [_entry(image.top, name) for name in tags(image.names) if named[_key(name)] is image]
-        if not tags(image.names) and all(entry["digest"] != str(image.top.digest) for entry in entries):
-            entries.append(image.top.to_json())
+    for top, names in new:
+        entries += [_entry(top, name) for name in names if named[_key(name)] is top]
+        if not names and all(entry["digest"] != str(top.digest) for entry in entries):
+            entries.append(top.to_json())
     return gojson.encode({**body, "manifests": entries})
 
 

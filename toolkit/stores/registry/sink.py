@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from toolkit import mediatype
+from toolkit.bundles.refertags import list_tag
 from toolkit.digest import Digest
 from toolkit.document import LIMIT
 from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, UnsafeArchive, UsageError
-from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Layer, Proof, ProvenImage, Referrer, SourceImage
+from toolkit.model import Descriptor
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Content
 from toolkit.stores.registry.address import Address
@@ -22,6 +24,7 @@ from toolkit.stores.registry.blob import Blob
 from toolkit.stores.registry.client import AT_ONCE, CREATED, PUSH, Client, quoted_query
 from toolkit.stores.registry.documents import has_blob
 from toolkit.stores.registry.naming import Destination, destinations, origins, refuse_collisions
+from toolkit.stores.registry.subjects import SUBJECT_HEADER, with_referrers
 from toolkit.stores.registry.upload import ACCEPTED, TAKEN, Lost, Upload, compare_digest
 
 AGAIN = 5  # times that an upload is begun: docker-registry 2.8 forgets each that breaks off in the middle
@@ -150,6 +153,7 @@ class RegistryReceiver:
     def __init__(self, sink: RegistrySink) -> None:
         self._sink, self._client = sink, sink.client
         self._manifests: dict[Digest, bytes] = {}  # that came as blobs: they wait until theirs are there
+        self._listed: set[Digest] = set()  # that the registry itself lists as referrers
 
     def write(self, layer: Layer, content: Content) -> Proof:
         """Send one blob to the first repository that lacks it, and have the others take it over."""
@@ -181,25 +185,42 @@ class RegistryReceiver:
         done: set[tuple[str, Digest]] = set()
         for one, image in tagged.items():
             if (one.repository, image.top.digest) not in done:
-                self._put_documents(one.repository, image)
+                self._put_all(one.repository, image)
                 done.add((one.repository, image.top.digest))
         for one, image in tagged.items():
             if one.tag:
-                top = image.documents[image.top.digest]
-                self._put_manifest(one.repository, one.tag, image.top.media_type, image.top.digest, top.raw)
+                self._put_top(one.repository, one.tag, image)
 
     def _check_digest(self, image: ProvenImage) -> None:
         wanted = self._sink.address.digest
         if wanted is not None and image.top.digest != wanted:
             raise Mismatch(self._sink.place, "digest of the image", "", image.top.digest, wanted)
 
-    def _put_documents(self, repository: str, image: ProvenImage) -> None:
-        for blob in image.blobs:
+    def _put_all(self, repository: str, image: ProvenImage) -> None:
+        """Put an image's documents, then what refers to it, and cosign's tags for that."""
+        unlisted: dict[Digest, list[Descriptor]] = {}
+        for part in image.parts:
+            self._put_documents(repository, part)
+            if isinstance(part, Referrer) and part.subject and part.top.digest not in self._listed:
+                unlisted.setdefault(part.subject, []).append(part.top)
+        for subject, tops in unlisted.items():
+            raw = with_referrers(self._client, repository, subject, tops)
+            self._put_manifest(repository, list_tag(subject), mediatype.OCI_INDEX, Digest.of(raw), raw)
+        for referrer in image.referrers:
+            for tag in referrer.tags:
+                self._put_top(repository, tag, referrer)
+
+    def _put_top(self, repository: str, tag: str, part: ProvenImage | Referrer) -> None:
+        raw = part.documents[part.top.digest].raw
+        self._put_manifest(repository, tag, part.top.media_type, part.top.digest, raw)
+
+    def _put_documents(self, repository: str, part: ProvenImage | Referrer) -> None:
+        for blob in part.blobs:
             if (raw := self._manifests.get(blob.digest)) is not None:
                 self._put_manifest(repository, str(blob.digest), blob.media_type, blob.digest, raw)
             elif not self._sink.has(repository, Layer(str(blob.digest), blob.size), blob.digest):
                 raise MissingMember(f"blob {blob.digest}", f"is not in {self._sink.place}")
-        for digest, document in image.documents.items():
+        for digest, document in part.documents.items():
             media_type = document.descriptor.media_type
             if media_type in IS_MANIFEST:
                 self._put_manifest(repository, str(digest), media_type, digest, document.raw)
@@ -219,6 +240,8 @@ class RegistryReceiver:
             expected=TAKEN,
         )
         compare_digest(answer, digest, f"manifest {digest}")
+        if SUBJECT_HEADER in answer.headers:
+            self._listed.add(digest)
 
     def _put_config(self, repository: str, digest: Digest, raw: bytes) -> None:
         layer = Layer(str(digest), len(raw), digest)

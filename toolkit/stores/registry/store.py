@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from toolkit import mediatype
 from toolkit.bundles import ocilayout
 from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import in_order, listing, told_apart
+from toolkit.bundles.refertags import cosign_tags, list_tag
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
@@ -27,6 +28,7 @@ from toolkit.model import Descriptor
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.partials import Partials
 from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.report import NOTE
@@ -40,18 +42,23 @@ T = TypeVar("T")
 
 
 class RegistryStore:
-    """A registry; a Source."""
+    """A registry; a Source that HoldsReferrers."""
 
     at_once = AT_ONCE
+    referrers = False
 
-    def __init__(self, address: Address, client: Client, place: str) -> None:
+    def __init__(
+        self, address: Address, client: Client, place: str, partials: Partials | None = None
+    ) -> None:
         self.place, self._address, self._client = place, address, client
         # What a tag pointed at when it was last read, and whether that is to hold.
         self._proven: dict[tuple[str, str], Digest] = {}
         self._holds = False
+        self._partials = partials or Partials()
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
+        self._parts: set[Digest] = set()  # of images that were read where referrers are wanted
 
     def described(self) -> dict[str, str]:
         """Say what it is."""
@@ -101,7 +108,7 @@ class RegistryStore:
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage | HistoricImage:
         """Return an image, its documents proven; raises as `Documents`, NotFound with near names."""
-        return self._found(name, lambda target: self._read(target, platform))
+        return self._found(name, lambda target: self._whole(target, platform))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the blobs, base first."""
@@ -121,13 +128,18 @@ class RegistryStore:
         return Layer(key, size, digest)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
-        """Open a blob; what breaks off on the way is gone on with."""
+        """Open a blob; what breaks off on the way is gone on with, and kept for another run if need be."""
         if layer.digest is None:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         repository = self._where.get(layer.digest, self._last)
         is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
         path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"
-        return nullcontext(Blob(self._client, repository, path, layer.digest, layer.size))
+        return self._opened(repository, path, layer.digest, layer.size)
+
+    @contextmanager
+    def _opened(self, repository: str, path: str, digest: Digest, size: int) -> Iterator[Content]:
+        with self._partials.keeping(digest, size) as kept:
+            yield Blob(self._client, repository, path, digest, size, kept=kept)
 
     def _found(self, name: str, ask: Callable[[Target], T]) -> T:
         """Ask for each thing that a name may mean, until one is there."""
@@ -212,14 +224,31 @@ class RegistryStore:
         self._proven[key] = top.digest
         self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
         self._last = target.repository
+        if self.referrers and isinstance(image, ModernImage):
+            self._parts.update(image.documents)
         if mirror := self._client.served_by(target.path):
             return image.noting(Finding(f"image {target.name}", f"comes from the mirror {mirror}", NOTE))
         return image
 
+    def _whole(self, target: Target, platform: Platform | None) -> ModernImage | HistoricImage:
+        """Return an image, and what refers to it where that is wanted."""
+        image = self._read(target, platform)
+        if not self.referrers or isinstance(image, HistoricImage):
+            return image
+        from toolkit.bundles.referrers import accompanied
+        from toolkit.stores.registry.referrers import RepositoryReferrers
+
+        image = accompanied(image, RepositoryReferrers(self._client, target.repository))
+        self._where.update((layer.digest, target.repository) for layer in image.layers if layer.digest)
+        return image
+
     def _listed(self, targets: Sequence[Target]) -> list[Listing]:
         lines = in_parallel(self._line, targets, size=lambda _: 0, jobs=AT_ONCE)
+        along = {tag for digest in self._parts for tag in (list_tag(digest), *cosign_tags(digest))}
         names: dict[tuple[str, Listing], list[str]] = {}
         for target, (top, line) in zip(targets, lines, strict=True):
+            if target.tag_or_digest in along:
+                continue  # it goes with its image
             names.setdefault((top, replace(line, names=())), []).append(target.name)
             self._ids.setdefault(line.id, target)
         merged = [replace(line, names=tuple(sorted(called))) for (_, line), called in names.items()]

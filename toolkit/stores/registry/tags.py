@@ -1,19 +1,15 @@
-"""The tags of a repository, page after page (spec.md, Listing Tags; RFC 8288)."""
+"""The tags of a repository (spec.md, Listing Tags)."""
 
 from __future__ import annotations
 
-import re
-
 from toolkit.document import load
-from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.http import Answer
-from toolkit.plumbing.urls import origin, shown
+from toolkit.errors import UnsafeArchive
 from toolkit.reference import TAG
-from toolkit.stores.registry.client import Client, joined
+from toolkit.stores.registry.client import Client
+from toolkit.stores.registry.pages import pages
 
 PAGE = 1000  # tags to ask for at once; a registry may give fewer
-PAGES, MANY = 1_000, 100_000  # pages, and tags, of one repository
-NEXT = re.compile(r'<([^>]*)>\s*;(?:[^,"]|"[^"]*")*\brel="?next"?')
+MANY = 100_000  # tags of one repository
 
 
 def tags(client: Client, repository: str) -> list[str]:
@@ -22,25 +18,10 @@ def tags(client: Client, repository: str) -> list[str]:
     Raises NotFound where there is no such repository, UnsafeArchive where the list does not end.
     """
     found: dict[str, None] = {}
-    url = f"{client.base}/v2/{repository}/tags/list?n={PAGE}"
-    asked = {url}
-    for _ in range(PAGES):
-        answer = client.ask("GET", url, repository)
-        listed = load(answer.body, f"tags of {repository}").texts("tags")
+    subject = f"tags of {repository}"
+    for answer in pages(client, f"/v2/{repository}/tags/list?n={PAGE}", repository, subject):
+        listed = load(answer.body, subject).texts("tags")
         found.update(dict.fromkeys(tag for tag in listed if TAG.fullmatch(tag)))
         if len(found) > MANY:
-            break
-        if (after := _after(answer)) is None:
-            return list(found)
-        if origin(after) != origin(client.base):
-            raise RegistryError(f"GET {shown(url)}", f"has its next page on another host, {shown(after)}")
-        if after in asked:
-            raise UnsafeArchive(f"tags of {repository}", "lead from page to page in a circle")
-        asked.add(url := after)
-    raise UnsafeArchive(f"tags of {repository}", f"are more than {MANY}, or on more than {PAGES} pages")
-
-
-def _after(answer: Answer) -> str | None:
-    """Return where the next page is; None on the last."""
-    link = NEXT.search(answer.headers.get("Link", ""))
-    return joined(answer.url, link[1]) if link else None
+            raise UnsafeArchive(subject, f"are more than {MANY}")
+    return list(found)
