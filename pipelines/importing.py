@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from toolkit.bundles import open_bundle
 from toolkit.errors import ToolkitError
 from toolkit.openers import as_read
 from toolkit.operations.copy import copy
-from toolkit.places import canonical, open_sink
+from toolkit.places import canonical, open_sink, open_source
+from toolkit.ports import Renames, Sink, Source
 from toolkit.report import Report
 
 
@@ -52,17 +53,26 @@ class ImportBundle(LadingTask):
         sink = open_sink(self.place, self.settings)
         meter, settings = Meter(self, "writing"), self.settings
         proven = copy(source, sink, names, strict=settings.strict, progress=meter, jobs=settings.jobs)
-        store = self.opened(self.place)
-        here = {name: store.identify(name) for image in proven for name in image.names}
+        store = self._store()
+        names = [name for image in proven for name in _names_there(sink, image.names)]
+        here = {name: store.identify(name) for name in names}
         facts = Report.of(self.place, proven).to_json()
         self.output().write({**facts, "store": self.place, "names": here, "stamp": stamp_json(self.path)})
+
+    def _store(self) -> Source:
+        """Open the store to see what it has now: names that we put mean something else than a moment ago."""
+        return open_source(self.place, self.settings, self.reading)
 
     def _stands(self, facts: Mapping[str, Any]) -> bool:
         names = facts.get("names")
         if not isinstance(names, dict) or not untouched(facts, self.path):
             return False
         try:
-            store = self.opened(self.place)
+            store = self._store()
             return all(store.identify(name) == known for name, known in names.items())
         except ToolkitError:
             return False
+
+
+def _names_there(sink: Sink, names: Sequence[str]) -> Sequence[str]:
+    return sink.names_there(names) if isinstance(sink, Renames) else names

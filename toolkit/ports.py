@@ -116,6 +116,14 @@ class Names(Protocol):
 
 
 @runtime_checkable
+class Renames(Protocol):
+    """A sink that calls images by its own name for them, as a registry has its host in each."""
+
+    def names_there(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what an image of these names is asked for by, in the place it went to."""
+
+
+@runtime_checkable
 class HoldsV1(Protocol):
     """A source of v1 jsons, some of which Docker reads with losses (formats A.3.1)."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import ExportImage
+from pipelines import ExportImage, ImportBundle
 from tests.archives import ONE, TWO, image, layout, sha256, unpacked
 from tests.pipelines.conftest import build
 from tests.webregistry import MemoryRegistry
@@ -28,6 +28,11 @@ def web() -> Iterator[MemoryRegistry]:
 
 def report(home: Path, bundle: str) -> Any:
     return json.loads((home / bundle).read_text())
+
+
+def tagged(web: MemoryRegistry, name: str) -> str:
+    repository, _, tag = name.partition(":")
+    return sha256(web.manifests[repository, tag][1])
 
 
 def settings(home: Path, *lines: str) -> None:
@@ -55,6 +60,33 @@ def test_what_the_store_has_is_asked_of_no_registry(home: Path, web: MemoryRegis
     assert build(ExportImage(tag=name, bundle=str(home / "b.tar"))) == "SUCCESS"
     assert report(home, "b.tar.json")["source"] == f"oci:{home}/store"
     assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("", "app:1"), ("/site", "site:1"), ("/site/app:old", "site/app:old")],
+    ids=["host", "repository", "tag"],
+)
+def test_a_bundle_is_pushed_once_and_again_where_its_tag_was_moved(
+    home: Path, web: MemoryRegistry, place: str, name: str
+) -> None:
+    unpacked(home / "store", layout(("app:1", APP)))
+    assert (
+        build(ExportImage(tag="app:1", source=f"oci:{home}/store", bundle=str(home / "b.tar"))) == "SUCCESS"
+    )
+    task = ImportBundle(bundle=str(home / "b.tar"), store=f"docker://{web.host}{place}")
+    for pushes in (1, 0):
+        before = len(web.targets("PUT"))
+        assert build(task) == "SUCCESS"
+        assert bool(len(web.targets("PUT")) - before) == bool(pushes)
+        assert tagged(web, name) == APP.digest
+    web.push(name, OTHER)
+    for _ in range(2):
+        assert build(task) == "SUCCESS"
+        assert tagged(web, name) == APP.digest
+    before = len(web.targets("PUT"))
+    assert build(task) == "SUCCESS"
+    assert len(web.targets("PUT")) == before
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tarfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import NotFound, UnsafeArchive
 from toolkit.event import Event
 from toolkit.operations.copy import copy
-from toolkit.operations.verify import as_finding, tar_sizes, verify
+from toolkit.operations.verify import as_finding, layer_entries, tar_sizes, verify
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import Stream
 from toolkit.report import Report
@@ -275,3 +276,12 @@ def test_the_same_holds_in_a_bundle(tmp_path: Path, annotate: Callable[..., Layo
     copy(annotate(layersize="1"), create_bundle(tmp_path / "out.tar"), [SAMPLE])
     (finding,) = verify(open_bundle(tmp_path / "out.tar")).findings
     assert finding.problem.startswith("layersize is 1, expected 139896 by S3, ")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_layer_that_is_no_file_is_walked_in_any_compression(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(ONE)
+    with tarfile.open(fileobj=io.BytesIO(ONE)) as ours:
+        names = [name.rstrip("/") for name in ours.getnames()]
+    stream = Stream(len(packed), iter([packed[:7], packed[7:]]), "layer")
+    assert [entry.name.decode().rstrip("/") for entry in layer_entries(stream)] == names

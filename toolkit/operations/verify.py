@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,10 +12,10 @@ from toolkit.event import ImageBegun, ImageDone, Tell, nobody
 from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
-from toolkit.plumbing.compression import decompressed
+from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.sizemeter import SizeMeter
-from toolkit.plumbing.streams import Extent, nowhere, transfer
+from toolkit.plumbing.streams import SNIFF, Extent, beginning, nowhere, transfer
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import FileReader, StreamReader
 from toolkit.ports import Content, Source
@@ -165,14 +166,13 @@ def tar_sizes(content: Content) -> dict[str, int]:
 def layer_entries(content: Content) -> Entries:
     """Walk a layer's entries; bodies in an uncompressed file are passed over unread."""
     subject = getattr(content, "subject", "layer")
-    if isinstance(content, Extent):
+    if isinstance(content, Extent) and not content.compression():
         plain = FileReader(content.handle, content.offset, content.size, subject)
-        if not (compression := content.compression()):
-            return Entries(plain, subject, allow_sparse=True)
-        return Entries(
-            StreamReader(decompressed(content.blocks(), compression, subject)), subject, allow_sparse=True
-        )
-    return Entries(StreamReader(content.blocks()), subject, allow_sparse=True)
+        return Entries(plain, subject, allow_sparse=True)
+    blocks = content.blocks()
+    first = beginning(blocks)
+    blocks = decompressed(itertools.chain([first], blocks), sniff(first[:SNIFF]), subject)
+    return Entries(StreamReader(blocks), subject, allow_sparse=True)
 
 
 def _hardened(finding: Finding) -> Finding:

@@ -112,7 +112,7 @@ def transfer(content: Content, layer: Layer, write: Callable[[Block], object]) -
             yield block
 
     blocks = passing()
-    first = _beginning(blocks)
+    first = beginning(blocks)
     compression = sniff(first[:SNIFF])
     diff_id = None
     if compression and (layer.diff_id or is_layer(layer.media_type)):
@@ -127,7 +127,7 @@ def transfer(content: Content, layer: Layer, write: Callable[[Block], object]) -
     return compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
 
 
-def _beginning(blocks: Iterator[Block]) -> bytes:
+def beginning(blocks: Iterator[Block]) -> bytes:
     """Join as many blocks as it takes to sniff: they may be of any size."""
     first = bytearray()
     while len(first) < SNIFF and (block := next(blocks, None)) is not None:

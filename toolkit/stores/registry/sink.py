@@ -92,6 +92,11 @@ class RegistrySink:
         """Return where an image of these names goes to."""
         return destinations(self.address, names, self.place)
 
+    def names_there(self, names: Sequence[str]) -> list[str]:
+        """Return the references that lead to an image of these names; by digest alone there is none."""
+        there = ((f"{self.address.host}/{one.repository}", one.tag) for one in self.destinations(names))
+        return [f"{repository}:{tag}" for repository, tag in there if tag]
+
     def needing(self, layer: Layer) -> list[str]:
         """Return the repositories that a layer goes to."""
         own = [self.address.repository] if self.address.repository else []
