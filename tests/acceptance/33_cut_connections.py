@@ -37,7 +37,6 @@ from toolkit.stores.registry.store import RegistryStore
 PULLED, PUSHED = 1.3, 2.0  # times the image's size that may travel
 NAME = "large:1"
 UNSEEN = "nothing: it was in what says nothing, and the image is whole"
-SETTINGS = Settings()
 
 
 class Ground:
@@ -45,7 +44,7 @@ class Ground:
 
     def __init__(self, folder: Path, registry: Registry, megabytes: int) -> None:
         self.folder, self.registry, self.rng = folder, registry, random.Random(7)
-        self.number = 0
+        self.number, self.settings = 0, Settings(home=folder / "home")
         half = (megabytes << 20) // 2
         layers = [tar({f"noise{number}": self.rng.randbytes(half)}) for number in range(2)]
         self.layer, self.size = len(layers[0]), sum(map(len, layers))
@@ -55,14 +54,14 @@ class Ground:
 
     def push(self, place: str) -> None:
         """Send the image somewhere."""
-        sink = open_sink(f"docker://{place}", SETTINGS)
+        sink = open_sink(f"docker://{place}", self.settings)
         assert isinstance(sink, RegistrySink)
         with closing(sink):
             copy(self.files, sink, [NAME])
 
     def pull(self, host: str) -> None:
         """Fetch the image, and read again what has arrived."""
-        source, out = open_source(f"docker://{host}/{NAME}", SETTINGS), LayoutStore(self.folder / "out")
+        source, out = open_source(f"docker://{host}/{NAME}", self.settings), LayoutStore(self.folder / "out")
         assert isinstance(source, RegistryStore)
         with closing(source):
             [image_] = copy(source, out, [NAME])
@@ -82,7 +81,7 @@ class Ground:
         name, up = f"pushed{self.number}", self.rng.randrange(self.layer // 16, self.layer)
         with CuttingProxy(self.registry.host, up=up, cuts=1) as proxy:
             self.push(f"{proxy.host}/{name}:1")
-        source = open_source(f"docker://{self.registry.host}/{name}:1", SETTINGS)
+        source = open_source(f"docker://{self.registry.host}/{name}:1", self.settings)
         assert isinstance(source, RegistryStore)
         with closing(source):
             expect(source.identify(f"{name}:1") == self.digest, "another image arrived")
@@ -97,6 +96,7 @@ class Ground:
             except ToolkitError as error:
                 told = f"exit {error.exit_code}, {type(error).__name__}"
                 expect(not LayoutStore(self.folder / "out").listings(), "a name was left")
+        self.pull(self.registry.host)  # what was wrong is not gone on with
         shutil.rmtree(self.folder / "out")
         return told
 
