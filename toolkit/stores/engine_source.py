@@ -87,7 +87,8 @@ class EngineSource:
         known = self._find(name)
         node = self._engine.inspect(known.id)
         if platform and not platform_of(node).matches(platform):
-            raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}")
+            advice = f"that is what {self.place} has; name the place that has {platform}"
+            raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}", advice)
         return engine_outline(known.names, node, self._engine.history(known.id))
 
     def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
