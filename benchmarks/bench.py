@@ -17,6 +17,12 @@ class Bench:
     """A folder with the inputs, and the rows that work on them."""
 
     folder: Path
+    megabytes: int  # of each input
+
+    @property
+    def memory(self) -> int:
+        """Bytes of page cache that one run fills: what it reads is there, what it writes is not."""
+        return self.megabytes * 1_500_000
 
     def store(self, shape: Shape) -> Path:
         """The legacy store with files of this shape."""
@@ -40,12 +46,12 @@ class Bench:
         """A bundle of an image whose one layer has the same files."""
         return self.folder / "one.tar"
 
-    def prepare(self, megabytes: int) -> None:
+    def prepare(self) -> None:
         """Make what is not there yet: legacy stores, a bundle of each, one embedded store."""
         for shape in (LARGE, SMALL, EIGHT):
             if not (self.store(shape) / "expected.json").exists():
                 shutil.rmtree(self.store(shape), ignore_errors=True)
-                make_input(self.store(shape), shape, megabytes)
+                make_input(self.store(shape), shape, self.megabytes)
             if not self.bundle(shape).exists():
                 timed(self.export(shape, self.bundle(shape)))
         if not self.layout.exists():

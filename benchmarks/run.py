@@ -78,7 +78,7 @@ def report(bench: Bench, runs: int, wanted: Callable[[str], bool]) -> bool:
     """Print the table as it grows; whether every promise is kept."""
     print("| work | lading | against | ratio | required | aim | peak | kept |")
     print("|---" * 8 + "|")
-    kept = report_rows([row for row in bench.rows() if wanted(row.work)], runs)
+    kept = report_rows([row for row in bench.rows() if wanted(row.work)], runs, bench.memory)
     if wanted("docker"):
         kept &= report_engine(bench, runs)
     if wanted("registry"):
@@ -90,11 +90,11 @@ def report(bench: Bench, runs: int, wanted: Callable[[str], bool]) -> bool:
     return kept
 
 
-def report_rows(rows: list[Row], runs: int) -> bool:
+def report_rows(rows: list[Row], runs: int, memory: int) -> bool:
     """Measure and print each row; tell whether all keep what they promise."""
     kept = True
     for row in rows:
-        measured = measure(row, runs)
+        measured = measure(row, runs, memory)
         print(line(measured), flush=True)
         kept &= measured.good
     return kept
@@ -106,7 +106,7 @@ def report_engine(bench: Bench, runs: int) -> bool:
         with Dockerd("overlay2") as engine:
             engine.load(bench.bundle(LARGE))
             docker = ["docker", "-H", engine.host]
-            return report_rows(bench.engine_rows(docker, engine.root), runs)
+            return report_rows(bench.engine_rows(docker, engine.root), runs, bench.memory)
     except EngineMissing as missing:
         print(f"left out, against docker: {missing}", file=sys.stderr)
         return True
@@ -119,7 +119,7 @@ def report_registry(bench: Bench, runs: int) -> bool:
             for shape in (LARGE, EIGHT):
                 place = f"docker://{full.host}/{name(shape)}"
                 timed(["lading", "copy", str(bench.packed(shape)), name(shape), place])
-            return report_rows(bench.registry_rows(full.host, empty.host, empty.root), runs)
+            return report_rows(bench.registry_rows(full.host, empty.host, empty.root), runs, bench.memory)
     except EngineMissing as missing:
         print(f"left out, against a registry: {missing}", file=sys.stderr)
         return True
@@ -135,8 +135,8 @@ def main() -> None:
     # The lading of the Python that runs this comes first.
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with workplace(chosen.dir) as folder:
-        bench = Bench(folder)
-        bench.prepare(chosen.megabytes)
+        bench = Bench(folder, chosen.megabytes)
+        bench.prepare()
         kept = report(bench, chosen.runs, lambda work: chosen.only in work or work in chosen.only)
     sys.exit(0 if kept else 1)
 
