@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
-from toolkit.errors import ToolkitError
+from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Image, ProvenImage, Referrer
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
 ERROR, WARNING, NOTE = "error", "warning", "note"
+VERIFIED, CORRUPT, UNVERIFIED = "verified", "corrupt", "unverified"
+WRONG = frozenset({CorruptContent.exit_code, UnsafeArchive.exit_code})  # what was read, not reading it
 NO_IMAGES = "holds no images"
 
 
@@ -41,12 +43,19 @@ class Report:
         """Tell whether no finding is an error."""
         return not self.errors
 
+    @property
+    def verdict(self) -> str:
+        """Return VERIFIED, CORRUPT, or UNVERIFIED where nothing read is wrong, and not all could be read."""
+        if self.ok:
+            return VERIFIED
+        return CORRUPT if any(finding.exit_code in WRONG for finding in self.errors) else UNVERIFIED
+
     def to_json(self) -> dict[str, Any]:
         """Return the stable form: schema, verdict, images with their layers, findings."""
         return {
             "schema": SCHEMA,
             "subject": self.subject,
-            "verdict": "verified" if self.ok else "corrupt",
+            "verdict": self.verdict,
             **({"serves": list(self.serves)} if self.serves else {}),
             "images": [image_json(proven) for proven in self.images],
             "findings": [finding_json(finding) for finding in self.findings],

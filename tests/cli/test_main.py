@@ -120,6 +120,14 @@ def test_an_escape_sequence_in_an_argument_is_shown_and_not_obeyed(lading: Ladin
     assert "\x07" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "argv", ["--json ls", "ls sample: --json --nope", "--json frob", "--json diff sample: x"]
+)
+def test_a_usage_error_has_its_document_too(lading: Lading, argv: str) -> None:
+    ran = lading(*argv.split())
+    assert (ran.code, ran.json["error"]["kind"], ran.json["error"]["exit_code"]) == (2, "UsageError", 2)
+
+
 @pytest.mark.parametrize("argv", ["--json ls sample:", "ls --json sample:", "ls sample: --json"])
 def test_shared_options_stand_before_or_after_the_command(lading: Lading, argv: str) -> None:
     ran = lading(*argv.split())

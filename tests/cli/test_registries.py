@@ -56,6 +56,36 @@ def test_an_image_is_exported_verified_and_imported_again(
     assert web.manifests["third", "x"] == web.manifests["team/app", "both"]
 
 
+def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRegistry) -> None:
+    source = f"docker://{web.host}"
+    for words, name in (
+        ((f"{source}/other",), f"{web.host}/other:1"),
+        ((source, "--tag", "new/app:2"), f"{web.host}/new/app:2"),
+        ((f"{source}/third:3",), f"{web.host}/third:3"),
+    ):
+        done = lading("copy", source, "team/app:1", *words)
+        assert done.out.splitlines()[-2].split()[0] == name
+        told = lading("copy", source, "team/app:1", *words, "--json").json["images"]
+        assert [(image["names"], image["digest"]) for image in told] == [([name], APP.digest)]
+
+
+def test_of_an_image_that_is_not_there_nothing_is_told_but_that(lading: Lading, web: MemoryRegistry) -> None:
+    place = f"docker://{web.host}/team/app:9"
+    told = f"error: image {web.host}/team/app:9: is not in {place}; near it: {web.host}/team/app:"
+    for command in ("ls", "inspect", "verify", "doctor"):
+        done = lading(command, place)
+        assert (done.code, done.out) == (3, "")
+        assert done.last.startswith(told)
+
+
+def test_what_could_not_be_read_is_not_called_corrupt(lading: Lading, web: MemoryRegistry) -> None:
+    place = f"docker://{web.host}/team/app"
+    web.odd = lambda asked: Reply(404) if asked.path.endswith("/manifests/both") else None
+    done = lading("verify", place)
+    assert (done.code, done.out.splitlines()[-1]) == (3, f"NOT VERIFIED {place}")
+    assert lading("verify", place, "--json").json["verdict"] == "unverified"
+
+
 def test_a_legacy_image_is_pushed(lading: Lading, web: MemoryRegistry) -> None:
     for _ in range(2):
         assert lading("copy", SAMPLE, IMAGE, f"docker://{web.host}").code == 0

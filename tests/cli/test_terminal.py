@@ -55,9 +55,12 @@ class Screen:
             assert self._news.wait_for(found, OLDEST), self.frames[-2:]
         return found() or []
 
-    def close(self) -> None:
+    def drain(self) -> None:
+        """Wait until all is read that was drawn; nobody draws any more."""
         os.close(self.theirs)
         self._thread.join()
+
+    def close(self) -> None:
         os.close(self._ours)
 
     def _read(self) -> None:
@@ -95,6 +98,7 @@ def pulling(web: Waiting, screen: Screen, folder: Path, *words: str) -> Iterator
         finally:
             web.may.set()
             running.wait()
+            screen.drain()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from toolkit.image import Finding
 from toolkit.operations.choosing import FirstThatHas, one_place
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
+from toolkit.platform import Platform
 from toolkit.ports import Lands, Source
 from toolkit.stores.layout import LayoutStore
 
@@ -43,6 +44,17 @@ def test_each_image_comes_from_the_first_place_that_has_it(both: FirstThatHas, t
     assert [str(image.top.digest) for image in copied] == [A.digest, C.digest]
     assert both.place == f"oci:{tmp_path}/a and oci:{tmp_path}/b"
     assert both.outline("b:1").names == ("b:1",)
+
+
+def test_of_a_platform_that_the_first_place_lacks_it_is_told_who_was_asked(
+    both: FirstThatHas, tmp_path: Path
+) -> None:
+    for ask in (both.image, both.outline, both.layer_keys):
+        with pytest.raises(NotFound) as caught:
+            ask("app:1", Platform("linux", "s390x"))
+        assert caught.value.advice == (
+            f"that is what oci:{tmp_path}/a has, which is asked first; name the place that has linux/s390x"
+        )
 
 
 def test_what_is_listed_is_what_the_first_place_has(both: FirstThatHas) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,17 @@ def configs(folder: Path, left: dict[str, Any], right: dict[str, Any]) -> list[C
 
 
 # ── two modern images ──
+
+
+def test_what_an_engine_leaves_out_of_one_config_is_no_difference(tmp_path: Path) -> None:
+    whole = told(modern(tmp_path, image(ONE, created=DATE, comment="made", history=[{"comment": "made"}])))
+    [line] = whole.outline.layers
+    less = replace(line, history=HistoryItem(created=DATE))
+    engine = replace(whole, top="", outline=replace(whole.outline, created=None, others={}, layers=(less,)))
+    found = diff(whole, engine)
+    assert (found.same, found.changes, found.history) == (True, (), Split(1))
+    other = replace(engine, outline=replace(engine.outline, id=sha256(TWO)))
+    assert {change.fact for change in diff(whole, other).changes} == {"image_id", "created", "comment"}
 
 
 def test_an_image_is_the_same_as_itself(tmp_path: Path) -> None:

@@ -146,6 +146,15 @@ def test_zstd_is_for_engines_that_know_it(
     assert fake.taken == []
 
 
+def test_what_is_no_image_is_named_and_nothing_is_sent(fake: FakeEngine, tmp_path: Path) -> None:
+    files = layout(("app:1", APP), ("chart:1", artifact(None, b"chart")))
+    source = open_bundle(written(tmp_path / "in.tar", files))
+    fake.says("/version", {"Version": "20.10.24"})
+    with pytest.raises(Unsupported, match=r"^chart:1: is no image that .* can load; name the images$"):
+        put(source, fake, names=("app:1", "chart:1"))
+    assert fake.taken == []
+
+
 @pytest.mark.parametrize("keeps", [False, True])
 def test_what_an_engine_does_not_keep_is_told(fake: FakeEngine, tmp_path: Path, *, keeps: bool) -> None:
     source = open_bundle(written(tmp_path / "both.tar", layout(("app:1", index(APP, OTHER)))))

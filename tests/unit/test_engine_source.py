@@ -172,6 +172,12 @@ def test_a_place_may_name_one_image(fake: FakeEngine) -> None:
         opened(fake, "app:2").identify("app:1")
     with pytest.raises(NotFound):
         opened(fake, OTHER).identify(ID)
+    with pytest.raises(NotFound, match="image app:3: is not in docker-daemon:; near it: app:"):
+        opened(fake, "app:3").listings()
+    with pytest.raises(
+        NotFound, match=r"image far/away:3: is not in docker-daemon:; run: lading ls docker-daemon:$"
+    ):
+        opened(fake, "far/away:3").listings()
 
 
 def test_a_save_that_is_cut_leaves_nothing(fake: FakeEngine, temporary: Path) -> None:

@@ -241,3 +241,19 @@ def test_a_temporary_folder_that_is_full_is_one_sentence(
         assert str(refused.value).startswith(sentence)
     finally:
         subprocess.run(["umount", temporary], check=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("127.0.0.1:5000/team/app:2", "an image of a registry is docker://127.0.0.1:5000/team/app:2"),
+        ("quay.io/app:1", "an image of a registry is docker://quay.io/app:1"),
+        ("v1.2/app.tar", ""),
+        ("out/app:1", ""),
+        ("/srv/app.tar", ""),
+    ],
+)
+def test_an_image_name_where_a_file_belongs_is_told_its_place(place: str, advice: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        opened(Path(place))
+    assert (caught.value.subject, caught.value.advice) == (place, advice)

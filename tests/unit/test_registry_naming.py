@@ -41,7 +41,7 @@ def test_an_image_goes_where_its_name_or_the_place_says(
 
 
 def test_an_image_without_a_name_needs_a_repository() -> None:
-    with pytest.raises(Unsupported, match="write docker://h/REPOSITORY:TAG"):
+    with pytest.raises(Unsupported, match=r"write docker://h/REPOSITORY:TAG; .*--referrers"):
         destinations(Address.parse("//h"), [], "docker://h")
 
 

@@ -230,3 +230,10 @@ def test_an_image_is_in_one_repository_of_a_registry(opened: Opened, web: Memory
     assert opened("/app:1").narrowed("app:1") == f"docker://{web.host}/app:1"
     with pytest.raises(NotFound):
         opened("").narrowed("other:2")
+
+
+def test_one_image_that_is_not_there_is_no_line(opened: Opened, web: MemoryRegistry) -> None:
+    with pytest.raises(NotFound, match=f"image {web.host}/app:2: is not in .*; near it: {web.host}/app:"):
+        opened("/app:2").listings()
+    with pytest.raises(NotFound, match="is not in"):
+        opened(f"/app@sha256:{'0' * 64}").listings()

@@ -48,6 +48,15 @@ def test_a_report_is_fine_while_no_finding_is_an_error() -> None:
     assert report.to_json()["verdict"] == "corrupt"
 
 
+@pytest.mark.parametrize(
+    ("exit_codes", "verdict"),
+    [([], "verified"), ([3], "unverified"), ([7], "unverified"), ([5], "corrupt"), ([7, 6], "corrupt")],
+)
+def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[int], verdict: str) -> None:
+    found = [Finding("x", f"is wrong: {code}", "error", code) for code in exit_codes]
+    assert Report.of("x", [], found).verdict == verdict
+
+
 def test_each_finding_is_told_once_those_of_the_images_first() -> None:
     one, other = proven(image(ONE), findings=(WARNING,)), proven(image(TWO), findings=(NOTE, WARNING))
     assert Report.of("x", [one, other], [ERROR, NOTE]).findings == (WARNING, NOTE, ERROR)

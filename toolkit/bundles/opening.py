@@ -11,9 +11,19 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from toolkit.errors import CorruptContent, StoreError, ToolkitError, Unsupported, UsageError
+from toolkit.errors import (
+    CorruptContent,
+    InvalidReference,
+    NotFound,
+    StoreError,
+    ToolkitError,
+    Unsupported,
+    UsageError,
+)
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
@@ -21,6 +31,7 @@ from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole
 from toolkit.plumbing.waiting import until_readable
 from toolkit.ports import Block
+from toolkit.reference import DEFAULT_REGISTRY, Reference
 
 STANDARD_INPUT = "standard input"
 ADVICE = "send one through a pipe, or out of a file: - < FILE"
@@ -41,8 +52,11 @@ def unwrapped(path: Path | None) -> tuple[int, str]:
     terminal, StoreError where what is unpacked does not fit, and what unpacking raises.
     """
     place = str(path) if path else STANDARD_INPUT
-    with storing(place):
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if path else _standard_input()
+    try:
+        with storing(place):
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if path else _standard_input()
+    except NotFound as error:
+        raise replace(error, advice=_registry_hint(place)) from error
     compression = ""
     try:
         if _is_seekable_file(handle):
@@ -76,6 +90,15 @@ def _hint(place: str) -> str:
     if (path / "oci-layout").is_file():
         return f"it is an OCI layout: oci:{place}"
     return f"it is a legacy Docker root: graph:{place}" if (path / "graph").is_dir() else ""
+
+
+def _registry_hint(place: str) -> str:
+    """Return the place that an image's name means: HOST/REPOSITORY:TAG, the host told by a dot or port."""
+    with suppress(InvalidReference):
+        reference = Reference.parse(place)
+        if reference.registry != DEFAULT_REGISTRY and ":" in place.rpartition("/")[2]:
+            return f"an image of a registry is docker://{place}"
+    return ""
 
 
 def _standard_input() -> int:

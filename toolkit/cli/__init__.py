@@ -47,13 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         return _fail(output, "interrupted", SIGNALLED + getattr(error, "number", signal.SIGINT))
     except click.ClickException as error:
-        return _fail(output, str(_usage(error)), UsageError.exit_code)
+        return _refuse(output, _usage(error))
     except ToolkitError as error:
-        if output.json and not output.has_spoken:
-            from toolkit.report import error_json
-
-            output.document(error_json(error))
-        return _fail(output, str(error), error.exit_code)
+        return _refuse(output, error)
     except Exception as error:  # noqa: BLE001 - a bug; it is told as one
         advice = "" if output.debug else "; run again with --debug"
         return _fail(output, f"unexpected {type(error).__name__}: {error}{advice}", UNEXPECTED)
@@ -66,6 +62,15 @@ def _run(argv: Sequence[str], output: Output) -> int:
     except click.exceptions.Exit as done:  # --help and --version end so
         return done.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _refuse(output: Output, error: ToolkitError) -> int:
+    """Print what a command that failed says: for machines its document too, where there is none yet."""
+    if output.json and not output.has_spoken:
+        from toolkit.report import error_json
+
+        output.document(error_json(error))
+    return _fail(output, str(error), error.exit_code)
 
 
 def _fail(output: Output, sentence: str, code: int) -> int:

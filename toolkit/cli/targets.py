@@ -19,7 +19,7 @@ from toolkit.image import Finding, ProvenImage
 from toolkit.place import AUTO, SCHEMES, STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
-from toolkit.ports import Loses, Sink
+from toolkit.ports import Loses, Renames, Sink
 from toolkit.settings import Settings
 
 FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
@@ -58,7 +58,9 @@ class Target:
         return not isinstance(self.sink, Loses)
 
     def kept(self, images: Sequence[ProvenImage]) -> list[ProvenImage]:
-        """Return the images with what refers to them, where the target has a place for that."""
+        """Return the images as they are there: their names, and what refers to them if it is kept."""
+        if isinstance(self.sink, Renames):
+            images = [replace(image, names=tuple(self.sink.names_there(image.names))) for image in images]
         if self.keeps_platforms and self.format != "dir":
             return list(images)
         return [replace(image, referrers=()) for image in images]

@@ -19,10 +19,11 @@ from toolkit.place import STANDARD_STREAM, Place
 from toolkit.places import is_bundle
 from toolkit.platform import Platform
 from toolkit.reading import Reading
-from toolkit.report import Report
+from toolkit.report import CORRUPT, UNVERIFIED, VERIFIED, Report
 from toolkit.settings import load_settings
 
 KINDS = (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)
+WORDS = {VERIFIED: "verified", CORRUPT: "CORRUPT", UNVERIFIED: "NOT VERIFIED"}
 FAILURES = {kind.exit_code: kind for kind in KINDS}
 
 
@@ -78,7 +79,7 @@ def print_report(output: Output, report: Report) -> None:
     if rows := carried_rows(report.images):
         output.table(CARRIED_HEAD, rows)
     loads = f", for {', '.join(report.serves)}" if report.serves and report.ok else ""
-    output.say(f"{'verified' if report.ok else 'CORRUPT'} {report.subject}{loads}")
+    output.say(f"{WORDS[report.verdict]} {report.subject}{loads}")
     last = None if report.ok else worst(report)
     output.findings(finding for finding in report.findings if finding is not last)
 

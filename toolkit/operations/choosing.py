@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -74,19 +75,23 @@ class FirstThatHas:
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Outline as the first place that has the image."""
-        return self.holder(name).outline(name, platform)
+        holder = self.holder(name)
+        with _asked_first(holder, platform):
+            return holder.outline(name, platform)
 
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return the image of the first place that has it."""
         holder = self.holder(name)
-        image = holder.image(name, platform)
+        with _asked_first(holder, platform):
+            image = holder.image(name, platform)
         self._by_key |= dict.fromkeys((layer.key for layer in image.layers), holder)
         return image
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the keys of the first place that has the image."""
         holder = self.holder(name)
-        keys = holder.layer_keys(name, platform)
+        with _asked_first(holder, platform):
+            keys = holder.layer_keys(name, platform)
         self._by_key |= dict.fromkeys(keys, holder)
         return keys
 
@@ -153,6 +158,18 @@ class FirstThatHas:
                 continue
             return self._source(number)
         raise NotFound(f"layer {key[:150]}", f"is not in {self.place}")
+
+
+@contextmanager
+def _asked_first(holder: Source, platform: Platform | None) -> Iterator[None]:
+    """Tell of a platform that is not in the first place that has the image that no other place was asked."""
+    try:
+        yield
+    except NotFound as error:
+        if platform is None:
+            raise
+        advice = f"that is what {holder.place} has, which is asked first; name the place that has {platform}"
+        raise replace(error, advice=advice) from error
 
 
 def _nowhere(name: str, said: Sequence[tuple[str, ToolkitError]], advice: str) -> ToolkitError:

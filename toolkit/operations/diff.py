@@ -17,6 +17,7 @@ from toolkit.ports import Source
 T = TypeVar("T")
 LEGACY = "docker-v1"  # the kind of an outline
 DIFF_ID, V1_ID = "diff_id", "v1_id"  # what layers are compared by
+BESIDE_CONFIG = frozenset({"manifest", "platforms", "size"})  # facts that one config leaves open
 SETS = frozenset(
     {"Labels", "Volumes", "ExposedPorts"}
 )  # members in which an empty item is there all the same
@@ -117,7 +118,9 @@ def diff(left: Told, right: Told) -> Difference:
     ours, theirs = _layer_lines(left.outline, by), _layer_lines(right.outline, by)
     layers = split(ours, theirs, [line.id for line in ours], [line.id for line in theirs])
     history = _history(left, right)
-    changes = tuple(_changes(left, right, by, layers_are_same=layers.is_whole))
+    found = _changes(left, right, by, layers_are_same=layers.is_whole)
+    is_one = _is_one_config(left, right)
+    changes = tuple(change for change in found if not is_one or change.fact in BESIDE_CONFIG)
     return Difference(left, right, changes, layers, by, history, tuple(_not_compared(left, right, by)))
 
 
@@ -145,11 +148,19 @@ def _layer_lines(outline: Outline, by: str) -> list[LayerLine]:
 
 
 def _history(left: Told, right: Told) -> Split[HistoryItem]:
+    if _is_one_config(left, right):
+        return Split(sum(_is_told(line.history) for line in left.outline.layers))
     sides = [
         [line.history for line in side.outline.layers if _is_told(line.history)] for side in (left, right)
     ]
     seen = [[_history_facts(item, left, right) for item in items] for items in sides]
     return split(sides[0], sides[1], seen[0], seen[1])
+
+
+def _is_one_config(left: Told, right: Told) -> bool:
+    """Tell whether both have one config, by its digest: an engine tells less of it than its document does."""
+    ours, theirs = left.outline, right.outline
+    return LEGACY not in {ours.kind, theirs.kind} and (ours.id, ours.platform) == (theirs.id, theirs.platform)
 
 
 def _is_told(item: HistoryItem) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from toolkit.bundles import named
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
 from toolkit.bundles.names import loadable, merged
+from toolkit.bundles.refertags import of_their_own
 from toolkit.bundles.tarsink import TarSink
 from toolkit.errors import NotFound, StoreError, Unsupported, UsageError
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
@@ -74,8 +75,14 @@ class EngineSink:
         return [_Called(image, (self._called,)) for image in images] if self._called else images
 
     def must_load(self, images: Sequence[ProvenImage]) -> None:
-        """Raise Unsupported for images that this engine cannot unpack: newer compressions than it knows."""
-        if self._engine.is_podman or not (found := VERSION.match(told := self._engine.version)):
+        """Raise Unsupported for what this engine cannot unpack: no image, or compressions newer than it."""
+        if self._engine.is_podman:
+            return
+        for image in of_their_own(images):
+            if image.preferred() is None:
+                problem = f"is no image that {self._engine.subject} can load"
+                raise Unsupported(", ".join(image.names) or str(image.top.digest), problem, "name the images")
+        if not (found := VERSION.match(told := self._engine.version)):
             return
         span = named(self._format()).engines.of(images).docker
         if span is None or (int(found[1]), int(found[2])) < span[0]:

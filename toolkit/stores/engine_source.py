@@ -25,6 +25,7 @@ from toolkit.stores.engine import Engine, image_id
 from toolkit.stores.engine_outline import engine_outline, platform_of
 from toolkit.stores.trees.source import not_found
 
+EVERYTHING = "docker-daemon:"
 NO_NAME = "<none>:<none>"
 
 
@@ -63,13 +64,18 @@ _last: dict[str, Saved] = {}
 class EngineSource:
     """The images of a running engine, or the one of them that the place names; a Source."""
 
-    def __init__(self, engine: Engine, place: str = "docker-daemon:", only: str = "") -> None:
+    def __init__(self, engine: Engine, place: str = EVERYTHING, only: str = "") -> None:
         self.place, self._engine, self._only = place, engine, only
         self._saved: list[Saved] = []
 
     def listings(self) -> list[Listing]:
-        """List what `docker images` lists: named images by name, then those without one."""
-        lines = [line for node in self._engine.images() if (line := self._listing(node))]
+        """List what `docker images` lists, named images first; raises NotFound of the one that is meant."""
+        images = self._engine.images()
+        lines = [line for node in images if (line := self._listing(node))]
+        if self._only and not lines:
+            raise not_found(
+                self._only, EVERYTHING, [name for node in images for name in node.texts("RepoTags")]
+            )
         return sorted(lines, key=lambda line: (not line.names, line.names))
 
     def identify(self, name: str) -> str:
@@ -81,7 +87,8 @@ class EngineSource:
         known = self._find(name)
         node = self._engine.inspect(known.id)
         if platform and not platform_of(node).matches(platform):
-            raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}")
+            advice = f"that is what {self.place} has; name the place that has {platform}"
+            raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}", advice)
         return engine_outline(known.names, node, self._engine.history(known.id))
 
     def gather(self, names: Sequence[str], into: Lands | None = None) -> None:

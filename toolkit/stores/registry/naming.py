@@ -30,7 +30,8 @@ def destinations(address: Address, names: Iterable[str], place: str) -> list[Des
     if address.tag or address.digest:
         return [Destination(address.repository, "" if address.digest else address.tag)]
     if not names and not address.repository:
-        raise Unsupported(place, "cannot hold an image without a name", f"write {place}/REPOSITORY:TAG")
+        advice = f"write {place}/REPOSITORY:TAG; what refers to another image goes along by --referrers"
+        raise Unsupported(place, "cannot hold an image without a name", advice)
     found = [_destination(address, name, place) for name in names]
     return list(dict.fromkeys(found)) or [Destination(address.repository, "")]
 

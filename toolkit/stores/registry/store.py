@@ -84,7 +84,7 @@ class RegistryStore:
         self._client.close()
 
     def listings(self) -> list[Listing]:
-        """List the tags of the repository, or the one image; raises Unsupported for a whole registry."""
+        """List the tags of the repository, or the one image; raises NotFound, Unsupported without either."""
         address = self._address
         if not address.repository:
             advice = f"name a repository: docker://{address.host}/REPOSITORY"
@@ -95,7 +95,10 @@ class RegistryStore:
         if address.digest is not None:
             name = address.name(address.repository, "", address.digest)
             targets = [Target(address.repository, str(address.digest), name)]
-        return self._listed(targets)
+        lines = self._listed(targets)
+        if lines and lines[0].problem and (address.tag or address.digest):
+            self.identify(targets[0].name)  # raises where the one image is not there
+        return lines
 
     def identify(self, name: str) -> str:
         """Return the digest of what the name points at: read, or told to be what was read before."""
