@@ -75,7 +75,7 @@ class Client:
 
     @contextmanager
     def flow(self, path: str, repository: str, headers: Mapping[str, str]) -> Iterator[Flow]:
-        """Ask for a body to be read as it comes, of whatever status but 401."""
+        """Ask for a body to be read as it comes, of whatever status; to a 401 of ours we give our login."""
         url = urljoin(self.base, path)
         scopes = _scopes(repository, PULL, "")
         sent = self._doorman.header(scopes)
@@ -83,7 +83,7 @@ class Client:
             told = {**headers, **({"Authorization": sent} if sent else {})}
             with self.transport.flow("GET", url, told) as flow:
                 self._note(flow)
-                if flow.status != UNAUTHORIZED or last:
+                if flow.status != UNAUTHORIZED or last or not self._is_ours(flow.url):
                     yield flow
                     return
                 refused = flow.headers
