@@ -20,9 +20,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from toolkit.document import Node, load
 from toolkit.errors import RegistryError, ToolkitError, Unsupported
 from toolkit.plumbing.certificates import is_loopback
-from toolkit.plumbing.http import Answer, Transport
+from toolkit.plumbing.http import Answer, Secret, Transport
 from toolkit.plumbing.patience import not_before
-from toolkit.plumbing.urls import shown
+from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry_logins import Login, find_login
 
 HEADER_LIMIT = 8 << 10  # characters of a challenge
@@ -149,12 +149,13 @@ class Doorman:
             "refresh_token": login.identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._transport.ask("POST", realm, headers, urlencode(form).encode(), limit=TOKEN_LIMIT)
+        body = Secret(urlencode(form).encode())
+        return self._transport.ask("POST", realm, headers, body, limit=TOKEN_LIMIT)
 
     def _check_realm(self, realm: str, login: Login | None) -> None:
         try:
             parts = urlsplit(realm)
-            host = parts.hostname or ""
+            host = parts.hostname or "" if origin(realm) else ""
         except ValueError:
             parts, host = urlsplit(""), ""
         if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:

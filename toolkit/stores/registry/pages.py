@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urljoin
 
 from toolkit.errors import RegistryError, UnsafeArchive
+from toolkit.plumbing.failures import led
 from toolkit.plumbing.http import Answer
 from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry.client import Client
 
 PAGES = 1_000
-NEXT = re.compile(r'<([^>]*)>\s*;(?:[^,"]|"[^"]*")*\brel="?next"?')
+LONGEST = 4 << 10  # characters of a Link that are looked at: the time that takes grows with their square
+NEXT = re.compile(r'<([^<>]*)>\s*;(?:[^,"]|"[^"]*")*\brel="?next"?')
 
 
 def pages(
@@ -36,5 +37,5 @@ def pages(
 
 def _after(answer: Answer) -> str | None:
     """Return where the next page is; None on the last."""
-    link = NEXT.search(answer.headers.get("Link", ""))
-    return urljoin(answer.url, link[1]) if link else None
+    link = NEXT.search(answer.headers.get("Link", "")[:LONGEST])
+    return led("GET", answer.url, link[1]) if link else None

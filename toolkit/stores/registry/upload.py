@@ -19,6 +19,7 @@ from urllib.parse import urljoin
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, RegistryError, ToolkitError
 from toolkit.plumbing.allowance import TOO_MANY, told_wait
+from toolkit.plumbing.failures import led
 from toolkit.plumbing.http import BUSY, Answer, Body
 from toolkit.plumbing.urls import shown
 from toolkit.ports import Block
@@ -47,7 +48,7 @@ class Upload:
         self._held: deque[bytes] = deque()  # the last bytes that were given
         self._first = self._given = 0  # where they begin, and end
         self._sending: Sending | None = None
-        self._reached = 0  # what the registry had when it was asked last
+        self._reached = 0  # the most that the registry ever had
         self._series = client.transport.patience.series()
 
     def __call__(self, block: Block) -> None:
@@ -72,7 +73,7 @@ class Upload:
         while self._sending is not None:
             answer = self._sending.answer()
             if answer is not None and answer.status in TAKEN:
-                self._where, self._sending = _place(answer), None
+                self._where, self._sending = _place("PATCH", answer), None
             else:
                 self._go_on()
         body = b"".join(self._held) if self._size <= WINDOW else b""
@@ -113,7 +114,7 @@ class Upload:
             headers={"Content-Length": "0"},
             expected={ACCEPTED},
         )
-        return _place(answer)
+        return _place("POST", answer)
 
     def _started(self, there: int) -> Sending:
         """Begin to send what follows the first `there` bytes."""
@@ -135,7 +136,7 @@ class Upload:
             there = self._looked()
             if there > self._reached:
                 self._series.went_on()
-            self._reached = there
+            self._reached = max(there, self._reached)  # it may go back, and for ever
             if there == self._size:
                 self._sending = None
                 return
@@ -168,7 +169,7 @@ class Upload:
             raise self._lost(
                 "GET", f"the registry has {there} bytes, expected {self._first} to {self._given}"
             )
-        self._where = _place(answer, self._where)
+        self._where = _place("GET", answer, self._where)
         return there
 
     def _asked(
@@ -216,12 +217,12 @@ def compare_digest(answer: Answer, digest: Digest, subject: str) -> None:
         raise Mismatch(subject, "digest that the registry tells", "", told, digest)
 
 
-def _place(answer: Answer, other: str = "") -> str:
+def _place(method: str, answer: Answer, other: str = "") -> str:
     """Return where an upload goes on."""
     place = answer.headers.get("Location", "")
     if not place and not other:
         raise RegistryError(shown(answer.url), "answered without saying where to go on", status=answer.status)
-    return urljoin(answer.url, place) if place else other
+    return led(method, answer.url, place) if place else other
 
 
 def _wait(answer: Answer | None) -> float | None:
