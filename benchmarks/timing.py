@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Command = list[str]
 
 PEAK_ALLOWED = 128 << 20
-MEMORY, ZEROS = 3 << 29, bytes(1 << 20)  # bytes
+ZEROS = bytes(1 << 20)
 PATIENCE, PAUSE, AT_REST = 10.0, 0.05, 0.3  # seconds: in all, between looks, and without any I/O
 
 
@@ -89,8 +89,6 @@ class Measured:
 
 def timed(command: Command) -> Timing:
     """Run a program to its end; one that fails ends the benchmark with what it said."""
-    settle()
-    touch_memory()
     with tempfile.TemporaryFile() as said:
         start = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
@@ -122,25 +120,27 @@ def settle() -> None:
         time.sleep(PAUSE)
 
 
-def touch_memory() -> None:
-    """Have as much memory at hand as one run fills with page cache.
+def touch_memory(size: int) -> None:
+    """Have as many bytes of memory at hand as one run fills with page cache.
 
     A virtual machine's host takes back what is free for a while, and brings it again page by page: that
     costs more than most of what is measured here, and would count against who comes next.
     """
     with tempfile.TemporaryFile(buffering=0) as file:  # gone before any of it is on a disk
-        for _ in range(MEMORY // len(ZEROS)):
+        for _ in range(size // len(ZEROS)):
             file.write(ZEROS)
 
 
-def measure(row: Row, runs: int) -> Measured:
-    """Pairs in turn; the first pair only warms caches."""
+def measure(row: Row, runs: int, memory: int) -> Measured:
+    """Pairs in turn; the first pair only warms caches. One run fills `memory` bytes of page cache."""
     measured = Measured(row)
     for number in range(runs + 1):
         for command, timings in ((row.ours, measured.ours), (row.theirs, measured.theirs)):
             remove(row.leaves)
             if row.before_theirs and command is row.theirs:
                 timed(row.before_theirs)
+            settle()
+            touch_memory(memory)
             timing = timed(command)
             if number:
                 timings.append(timing)

@@ -31,6 +31,15 @@ def luigi(*words: str, home: Path) -> None:
         sys.exit(f"{done.stderr}\nexit {done.returncode}")
 
 
+def lading(*words: str) -> str:
+    """Run the command as an operator does; end the script where it fails."""
+    print("$ lading", *words, flush=True)
+    done = subprocess.run(["lading", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\nexit {done.returncode}")
+    return done.stdout
+
+
 def expect(what: str, actual: object, expected: object) -> None:
     """Say what was found; end the script where it is something else."""
     if actual != expected:

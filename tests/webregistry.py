@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Callable
 from typing import Self
 
@@ -37,8 +38,10 @@ class MemoryRegistry(Web):
     `lists_referrers` is 0 for one without the referrers API, else how many are on a page.
     """
 
-    def __init__(self, odd: Callable[[Asked], Reply | None] = lambda _: None) -> None:
-        super().__init__()
+    def __init__(
+        self, odd: Callable[[Asked], Reply | None] = lambda _: None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(tls=tls)
         self.odd, self.lists_referrers = odd, 0
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
@@ -58,8 +61,11 @@ class MemoryRegistry(Web):
         return self
 
     def answer(self, asked: Asked) -> Reply:
-        if (odd := self.odd(asked)) is not None:
-            return odd
+        odd = self.odd(asked)
+        return self.honest(asked) if odd is None else odd
+
+    def honest(self, asked: Asked) -> Reply:
+        """Answer as a registry should."""
         for pattern, serve in (
             (UPLOAD, self._upload),
             (BLOB, self._blob),

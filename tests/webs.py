@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +42,8 @@ class Reply:
     cut: int | None = None
     told: int | None = None
     endless: bool = False  # the body over and over, without a length
+    raw: bytes = b""  # instead of all that: these very bytes, and the end of the connection
+    pause: float = 0.0  # seconds between any two bytes of `raw`, over and over
 
 
 DROP = Reply(0)  # the connection is closed without an answer
@@ -48,8 +52,12 @@ DROP = Reply(0)  # the connection is closed without an answer
 class Web:
     """A server on this machine; `asked` is what it was asked, `sent` the bytes of bodies that went out."""
 
-    def __init__(self, answer: Callable[[Asked], Reply] | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[Asked], Reply] | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._answer = answer
+        self.deaf: Callable[[str], bool] = lambda _: False  # to the bodies of which "METHOD /path"
+        self._over = threading.Event()
         self.asked: list[Asked] = []
         self.sent = 0
         self._lock = threading.Lock()
@@ -59,6 +67,8 @@ class Web:
             protocol_version = "HTTP/1.1"
 
             def handle_one(self) -> None:
+                if web.deaf(f"{self.command} {self.path}"):
+                    web._over.wait()
                 length = int(self.headers.get("Content-Length", 0))
                 headers = {name.lower(): text for name, text in self.headers.items()}
                 web.serve(self, Asked(self.command, self.path, headers, self.rfile.read(length)))
@@ -79,7 +89,11 @@ class Web:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        if tls:
+            self.server.socket = tls.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
@@ -89,6 +103,7 @@ class Web:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self.server.shutdown()
         self.server.server_close()
         self._thread.join()
@@ -104,8 +119,9 @@ class Web:
         with self._lock:
             self.asked.append(asked)
         reply = self.answer(asked)
-        if reply is DROP:
+        if reply is DROP or reply.raw:
             handler.close_connection = True
+            self._send_raw(handler, reply)
             return
         handler.send_response(reply.status)
         for name, text in reply.headers.items():
@@ -118,6 +134,17 @@ class Web:
         handler.end_headers()
         if asked.method != "HEAD":
             self._send(handler, reply)
+
+    def _send_raw(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        if not reply.pause:
+            handler.wfile.write(reply.raw)
+            while reply.endless:
+                handler.wfile.write(reply.raw)
+            return
+        for byte in itertools.cycle(reply.raw):
+            handler.wfile.write(bytes([byte]))
+            if self._over.wait(reply.pause):
+                return
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         if reply.endless or reply.cut is not None:

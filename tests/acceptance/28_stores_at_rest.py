@@ -10,13 +10,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.engine_made import TAG, expect, stores
+from tests.engine_made import TAG, expect, lading, stores
 from tests.integration.engines import Containerd, Dockerd, Podman, Registry, Skopeo
 from tests.integration.oddities import NAME, OddImage, odd_image
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
@@ -25,15 +24,6 @@ from toolkit.stores.kinds import kinds_at
 MEGABYTES = 100  # of each of two layers
 PREFIX = {"registry-root": "library/", "containers-storage": "localhost/"}  # as they call it
 PUSHED = "things:1"  # a registry does not know its own name
-
-
-def lading(*words: str) -> str:
-    """Run the command as an operator does; end the script where it fails."""
-    print("$ lading", *words, flush=True)
-    done = subprocess.run(["lading", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}\nexit {done.returncode}")
-    return done.stdout
 
 
 def old_stores(folder: Path) -> Iterator[Path]:

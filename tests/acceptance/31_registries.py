@@ -10,14 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.engine_made import expect
+from tests.engine_made import expect, lading
 from tests.integration.engines import Dockerd, Registry, Skopeo
 from tests.stores.facts import IMAGE_ID
 from toolkit.bundles import open_bundle
@@ -26,15 +24,6 @@ from toolkit.operations.verify import verify
 OCI_ID = "sha256:b5d838c84eee7169c108fbba66e3bc9f7fa7dd8fac5f5779aec46182a2577d77"  # a config of skopeo's own
 WRITTEN_ANEW = {"podman-oci-archive.tar", "skopeo-oci-archive.tar"}  # they have it
 PLAIN = "--tls-verify=false"
-
-
-def lading(*words: str) -> str:
-    """Run the command as an operator does; end the script where it fails."""
-    print("$ lading", *words, flush=True)
-    done = subprocess.run(["lading", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}\nexit {done.returncode}")
-    return done.stdout
 
 
 def sha256(raw: str) -> str:

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from toolkit.cli.bars import Bars
+from toolkit.cli.listener import Progress
 from toolkit.cli.output import Output
-from toolkit.cli.progress import JsonLines, Lines, Progress, progress_for
+from toolkit.cli.progress import JsonLines, Lines, progress_for
 from toolkit.event import (
     PRESENT,
     BlobBegun,

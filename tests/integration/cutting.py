@@ -12,14 +12,17 @@ from typing import Self
 class CuttingProxy:
     """Passes bytes on to `target`; each connection ends after `down` bytes of answers or `up` of requests.
 
-    0 is without end; `cuts` bounds how many connections are cut. `brought` counts the bytes of answers.
+    0 is without end; `cuts` bounds how many connections are cut. `brought` counts the bytes of answers,
+    `taken` those of requests; the answers' byte number `flip` comes with another bit.
     """
 
-    def __init__(self, target: str, *, down: int = 0, up: int = 0, cuts: int = 1 << 30) -> None:
+    def __init__(
+        self, target: str, *, down: int = 0, up: int = 0, cuts: int = 1 << 30, flip: int = -1
+    ) -> None:
         host, _, port = target.partition(":")
         self._target = (host, int(port))
-        self._down, self._up, self.cuts = down, up, cuts
-        self.brought = self.made = self.cut = 0
+        self._down, self._up, self.cuts, self._flip = down, up, cuts, flip
+        self.brought = self.taken = self.made = self.cut = 0
         self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.host = f"127.0.0.1:{self._server.getsockname()[1]}"
         self._lock = threading.Lock()
@@ -62,15 +65,26 @@ class CuttingProxy:
         passed = 0
         with contextlib.suppress(OSError):
             while block := origin.recv(1 << 16):
-                if limit and passed + len(block) > limit and self._may_cut():
-                    target.sendall(block[: limit - passed])
-                    self.brought += (limit - passed) * is_answer
+                is_last = limit and passed + len(block) > limit and self._may_cut()
+                part = block[: limit - passed] if is_last else block
+                target.sendall(self._counted(part, is_answer=is_answer))
+                passed += len(part)
+                if is_last:
                     break
-                target.sendall(block)
-                passed += len(block)
-                self.brought += len(block) * is_answer
         _end(origin)
         _end(target)
+
+    def _counted(self, block: bytes, *, is_answer: bool) -> bytes:
+        """Count bytes, and flip a bit where it is time."""
+        with self._lock:
+            if not is_answer:
+                self.taken += len(block)
+                return block
+            place = self._flip - self.brought
+            self.brought += len(block)
+        if 0 <= place < len(block):
+            return block[:place] + bytes([block[place] ^ 1]) + block[place + 1 :]
+        return block
 
     def _may_cut(self) -> bool:
         with self._lock:

@@ -8,7 +8,7 @@ import pytest
 from tests.webregistry import client_of, refusal
 from tests.webs import DROP, Asked, Reply, Web, in_turn, ranged
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, NotFound, RegistryError, ToolkitError
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, RegistryError, ToolkitError
 from toolkit.image import Layer
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.stores.registry.blob import Blob
@@ -149,8 +149,8 @@ def test_flipped_bytes_are_caught_by_whoever_takes_them(serve: Serve) -> None:
         transfer(blob, Layer(str(DIGEST), len(CONTENT), DIGEST), nowhere)
 
 
-def test_an_absent_blob_is_not_found(serve: Serve) -> None:
-    with pytest.raises(NotFound, match="BLOB_UNKNOWN"):
+def test_an_absent_blob_is_missing(serve: Serve) -> None:
+    with pytest.raises(MissingMember, match=r"is not there, though a manifest names it; GET .*BLOB_UNKNOWN"):
         read(serve(lambda _: refusal(404, "BLOB_UNKNOWN"))[1])
     with pytest.raises(RegistryError, match="answered 403"):
         read(serve(lambda _: refusal(403, "DENIED"))[1])

@@ -40,9 +40,25 @@ def test_a_page_may_lead_on_relative_to_itself() -> None:
 
 def test_pages_without_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGES", 3)
+    with Web(numbered) as web, pytest.raises(UnsafeArchive, match="things: are on more than 3 pages"):
+        bodies(web)
+
+
+def test_pages_in_a_circle_are_left_at_once() -> None:
+    link = {"Link": '</v2/app/things?n=2>; rel="next"'}
     with (
-        Web(lambda _: Reply(200, b"", {"Link": '</v2/app/things>; rel="next"'})) as web,
-        pytest.raises(UnsafeArchive, match="things: are on more than 3 pages"),
+        Web(lambda _: Reply(200, b"", link)) as web,
+        pytest.raises(UnsafeArchive, match="things: lead from page to page in a circle"),
+    ):
+        bodies(web)
+    assert len(web.asked) == 2
+
+
+def test_a_page_at_no_address_is_told() -> None:
+    link = {"Link": '<http://[::1>; rel="next"'}
+    with (
+        Web(lambda _: Reply(200, b"", link)) as web,
+        pytest.raises(RegistryError, match="sends us on to what is no address"),
     ):
         bodies(web)
 
@@ -66,6 +82,6 @@ def test_an_endless_link_leads_nowhere(link: str) -> None:
 def test_a_page_at_no_address_is_not_asked_for(place: str) -> None:
     with (
         Web(lambda _: Reply(200, b"", {"Link": f"<{place}>; rel=next"})) as web,
-        pytest.raises(RegistryError, match="leads to what is no address of HTTP"),
+        pytest.raises(RegistryError, match="sends us on to what is no address"),
     ):
         bodies(web)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -14,8 +16,8 @@ def page(*names: str, link: str = "") -> Reply:
     return Reply(200, json.dumps({"name": "app", "tags": names}).encode(), {"Link": link} if link else {})
 
 
-def listed(reply: Reply) -> list[str]:
-    with Web(lambda _: reply) as web:
+def listed(reply: Reply | Callable[[Asked], Reply]) -> list[str]:
+    with Web((lambda _: reply) if isinstance(reply, Reply) else reply) as web:
         client = client_of(web)
         try:
             return tags(client, "app")
@@ -49,10 +51,20 @@ def test_another_link_leads_nowhere() -> None:
     assert listed(page("a", link='</other>; rel="prev"')) == ["a"]
 
 
+def test_pages_in_a_circle_are_left_at_once() -> None:
+    with pytest.raises(UnsafeArchive, match="in a circle"):
+        listed(page("a", link='</v2/app/tags/list?last=a>; rel="next"'))
+
+
 def test_a_list_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.stores.registry.pages.PAGES", 20)
+    numbers = itertools.count()
+
+    def answer(_: Asked) -> Reply:
+        return page("a", link=f'</v2/app/tags/list?last={next(numbers)}>; rel="next"')
+
     with pytest.raises(UnsafeArchive, match="on more than 20 pages"):
-        listed(page("a", link='</v2/app/tags/list?last=a>; rel="next"'))
+        listed(answer)
     monkeypatch.setattr("toolkit.stores.registry.tags.MANY", 2)
     with pytest.raises(UnsafeArchive, match="more than 2"):
         listed(page("a", "b", "c"))

@@ -178,7 +178,7 @@ def test_an_upload_that_the_registry_forgets_is_lost(client: Client, web: Memory
 
 def test_a_registry_that_never_takes_it_is_given_up(client: Client, web: MemoryRegistry) -> None:
     web.odd = lambda asked: DROP if asked.method in {"PATCH", "PUT"} else None
-    with pytest.raises(RegistryError, match="broke off each time"):
+    with pytest.raises(RegistryError, match="the connection broke off, each time"):
         push(client, SMALL)
     with pytest.raises(Lost, match="the registry has 0 bytes"):
         push(client, LARGE)
@@ -231,7 +231,7 @@ def test_an_upload_is_cancelled(client: Client, web: MemoryRegistry) -> None:
 @pytest.mark.parametrize("place", ["http://[", "https:///x", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"])
 def test_a_place_that_is_no_address_is_refused(client: Client, web: MemoryRegistry, place: str) -> None:
     web.odd = lambda asked: Reply(202, headers={"Location": place}) if asked.method == "POST" else None
-    with pytest.raises(RegistryError, match="leads to what is no address of HTTP"):
+    with pytest.raises(RegistryError, match="sends us on to what is no address"):
         push(client, SMALL)
 
 
@@ -245,5 +245,5 @@ def test_a_registry_that_goes_back_again_and_again_is_given_up(client: Client, w
         return next(told) if asked.method == "GET" else None
 
     web.odd = odd
-    with pytest.raises(Lost, match="broke off each time"):
+    with pytest.raises(RegistryError, match="answered 500"):
         push(client, bytes(8 << 20))

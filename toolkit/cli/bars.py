@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column
 
 from toolkit.cli.figures import short_id
-from toolkit.cli.progress import Progress
+from toolkit.cli.listener import Progress
 from toolkit.event import BlobAt, BlobEvent, Event
 from toolkit.image import Layer
 

@@ -7,43 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from types import TracebackType
-from typing import Self
 
 from toolkit.cli.figures import short_id, size_text
+from toolkit.cli.listener import Progress
 from toolkit.cli.output import Output
 from toolkit.event import BlobAt, BlobDone, BlobEvent, BlobProgress, BlobSkipped, Event
-from toolkit.tally import Tally
 
 LEAST, MOST = 1.0, 10.0  # seconds between two plain lines, if there is something to tell
 PAUSE = 0.5  # seconds between two events of the progress of one blob
-
-
-class Progress:
-    """Counts what has passed, told by several threads; this one shows nothing."""
-
-    def __init__(self) -> None:
-        self.tally = Tally()
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def __call__(self, event: Event) -> None:
-        """Take note of an event."""
-        with self._lock:
-            self.tally.take(event)
-            self.show(event)
-
-    def show(self, event: Event) -> None:
-        """Show an event that is counted; called under the lock."""
 
 
 class Lines(Progress):

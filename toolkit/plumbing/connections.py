@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from toolkit.plumbing.certificates import context_for
 from toolkit.plumbing.failures import LOGIN_NEEDED, failure, refused_by, told
+from toolkit.plumbing.liveness import bound_waits
 from toolkit.plumbing.proxies import Proxies, Proxy
 from toolkit.plumbing.urls import PORTS
 
@@ -91,7 +92,8 @@ class Connections:
     def _way(self, method: str, url: str) -> Way:
         parts = urlsplit(url)
         try:
-            key = parts.scheme, parts.hostname or "", parts.port or PORTS[parts.scheme]
+            usual = PORTS[parts.scheme]
+            key = parts.scheme, parts.hostname or "", parts.port or usual
         except (KeyError, ValueError) as error:
             raise failure(method, url, "is no address of HTTP") from error
         with self._lock:
@@ -102,7 +104,9 @@ class Connections:
     def _made(self, scheme: str, host: str, port: int, *, named: int | None, netloc: str) -> Way:
         import urllib3
 
-        kept: dict[str, Any] = {"timeout": urllib3.Timeout(*self._timeouts), "maxsize": AT_ONCE}
+        connecting, reading = self._timeouts
+        timeout = urllib3.Timeout(connect=connecting, read=reading)
+        kept: dict[str, Any] = {"timeout": timeout, "maxsize": AT_ONCE}
         if scheme == "https":
             kept["ssl_context"] = context_for(host, named, self._folders)
         if (proxy := self._proxies.to(scheme, host, port)) is None:
@@ -110,7 +114,9 @@ class Connections:
         else:
             manager = self._through(proxy, kept)
             base = "" if scheme == "https" else f"http://{netloc.rpartition('@')[2]}"
-        return Way(manager.connection_from_host(host, port, scheme), proxy, base)
+        pool = manager.connection_from_host(host, port, scheme)
+        bound_waits(pool, self._timeouts[1])
+        return Way(pool, proxy, base)
 
     def _through(self, proxy: Proxy, kept: dict[str, Any]) -> urllib3.ProxyManager:
         import urllib3

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from toolkit.errors import RegistryError
 from toolkit.plumbing.proxies import Proxy
-from toolkit.plumbing.urls import PORTS, origin, shown
+from toolkit.plumbing.urls import address, shown
 
 if TYPE_CHECKING:
     from urllib3 import exceptions
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BROKEN, NOBODY = "BROKEN", "NOBODY"  # codes of ours: a connection that broke, and one that never was
 LOGIN_NEEDED, FORBIDDEN = 407, 403
 TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")  # http.client's words
+NO_HTTP = "look what listens there: another service, or one that speaks TLS"
 AUTHORITY = "its certificate authority belongs into certs.d/HOST[:PORT]/ca.crt"
 
 
@@ -39,13 +40,10 @@ def led(method: str, url: str, place: str) -> str:
     that could be a service on this machine, which believes whoever asks.
     """
     try:
-        there = urljoin(url, place)
-        scheme, host, _ = origin(there)
+        there = address(url, place)
     except ValueError:
-        scheme = host = there = ""
-    if scheme not in PORTS or not host:
-        raise failure(method, url, "leads to what is no address of HTTP")
-    if scheme != "https" and urlsplit(url).scheme == "https":
+        raise failure(method, url, "leads to what is no address of HTTP") from None
+    if urlsplit(url).scheme == "https" != urlsplit(there).scheme:
         raise failure(method, url, f"leads from https to {shown(there)}")
     return there
 
@@ -79,9 +77,13 @@ def told(method: str, url: str, proxy: Proxy | None = None, *, began: bool = Tru
     except exceptions.TimeoutError:
         problem = "no more bytes came in time" if began else "no answer came in time"
         raise failure(method, url, problem + by, "", BROKEN) from None
-    except (exceptions.HTTPError, HTTPException, OSError):
+    except (exceptions.HTTPError, HTTPException, OSError) as error:
+        if not began and _is_no_http(error):
+            raise failure(method, url, f"the answer is no HTTP{by}", NO_HTTP) from None
         raise failure(method, url, f"the connection broke off{by}", "", BROKEN) from None
     except ValueError:
+        if began:  # http.client's, of a chunk that says no size
+            raise failure(method, url, f"the connection broke off{by}", "", BROKEN) from None
         raise failure(method, url, "cannot be asked: its address or headers are no HTTP") from None
 
 
@@ -97,6 +99,16 @@ def _of_proxy(proxy: Proxy | None, error: exceptions.ProxyError, method: str, ur
         return failure(method, url, f"the proxy {proxy} cannot be trusted: {_reason(cause)}", AUTHORITY)
     problem = f"the proxy {proxy} cannot be reached: {_absence(cause)}"
     return failure(method, url, problem, f"{proxy.variable} names it, NO_PROXY whom it is not for", NOBODY)
+
+
+def _is_no_http(error: Exception) -> bool:
+    """Tell whether something else came instead of a head; a connection that was closed is an OSError, too."""
+    from urllib3.exceptions import InvalidHeader
+
+    cause = error.args[-1] if error.args else error
+    return isinstance(error, InvalidHeader) or (
+        isinstance(cause, HTTPException) and not isinstance(cause, OSError)
+    )
 
 
 def _reason(error: exceptions.SSLError) -> str:

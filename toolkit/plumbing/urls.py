@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+LONGEST = 400  # characters of an address that are told
 PORTS = {"http": 80, "https": 443}
 
 
@@ -19,4 +20,13 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(an address that is none)"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:LONGEST]
+
+
+def address(url: str, place: str) -> str:
+    """Return what a place that an answer from `url` names means; raises ValueError for no address of HTTP."""
+    there = urljoin(url, place)
+    scheme, host, _ = origin(there)
+    if scheme not in PORTS or not host:
+        raise ValueError("no address of HTTP")
+    return there

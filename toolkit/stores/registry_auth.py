@@ -14,6 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -107,8 +108,10 @@ class Doorman:
 
     def advice(self) -> str:
         """Say which login was used, and what to do."""
-        login = self._login
-        if login is None:
+        if not self._logins:  # refused without being asked who we are
+            with suppress(ToolkitError):
+                self.login("")
+        if (login := self._login) is None:
             return f"no login is known; run: docker login {self._host}, or set REGISTRY_AUTH_FILE"
         told = f"the login is that of {login.where}"
         return f"{told}; it may be wrong, or lack the right: docker login {self._host}"
@@ -153,6 +156,8 @@ class Doorman:
         return self._transport.ask("POST", realm, headers, body, limit=TOKEN_LIMIT)
 
     def _check_realm(self, realm: str, login: Login | None) -> None:
+        if not realm:
+            raise RegistryError(self._host, "asks for a token, and does not say of whom")
         try:
             parts = urlsplit(realm)
             host = parts.hostname or "" if origin(realm) else ""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, RegistryError
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, RegistryError
 from toolkit.plumbing.http import Flow
 from toolkit.plumbing.kept import Kept
 from toolkit.ports import Block
@@ -42,7 +42,7 @@ class Blob:
     def blocks(self) -> Iterator[Block]:
         """Yield the bytes, across as many connections as it takes.
 
-        Raises Mismatch where they are more or fewer than promised, NotFound where there are none, and
+        Raises Mismatch where they are more or fewer than promised, MissingMember where there are none, and
         RegistryError where several connections in turn bring nearly nothing.
         """
         if done := self._kept.began:
@@ -94,7 +94,7 @@ class Blob:
     def _skipped(self, flow: Flow, done: int, end: int) -> int:
         """Return how many bytes of an answer have been here before; raises for one of no use."""
         is_part = done > 0 or end < self.size
-        if flow.status == PARTIAL and is_part:
+        if flow.status == PARTIAL:
             told = CONTENT_RANGE.match(flow.headers.get("Content-Range", ""))
             if told is None or int(told[1]) > done:
                 raise RegistryError(self.subject, "is sent from another place than asked", status=PARTIAL)
@@ -103,9 +103,16 @@ class Blob:
             raise RegistryError(self.subject, "is sent as a whole, not in parts as asked", status=OK)
         if flow.status == OK:
             length = flow.headers.get("Content-Length", "")
-            if length.isascii() and length.isdigit() and int(length[:18]) != self.size:
-                raise Mismatch(self.subject, "size", "the registry says so", int(length[:18]), self.size)
+            counts = length.isascii() and length.isdigit() and "Transfer-Encoding" not in flow.headers
+            if counts and int(length[:18]) != self.size:
+                packed = flow.headers.get("Content-Encoding", "identity").lower() != "identity"
+                advice = "it was compressed on the way" if packed else "the registry says so"
+                raise Mismatch(self.subject, "size", advice, int(length[:18]), self.size)
             return done
         if flow.status == BEYOND and is_part:
             raise Mismatch(self.subject, "size", "the registry says so", done, self.size)
-        raise self._client.refused(flow)
+        refusal = self._client.refused(flow)
+        if isinstance(refusal, NotFound):
+            problem = "is not there, though a manifest names it"
+            raise MissingMember(self.subject, problem, str(refusal)) from refusal
+        raise refusal

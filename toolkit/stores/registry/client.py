@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
@@ -16,7 +16,7 @@ from toolkit.image import Finding
 from toolkit.plumbing.allowance import TOO_MANY, Allowance
 from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport
 from toolkit.plumbing.patience import not_before
-from toolkit.plumbing.urls import origin, shown
+from toolkit.plumbing.urls import address, origin, shown
 from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry_auth import Doorman
@@ -59,7 +59,7 @@ class Client:
         Raises NotFound for 404 and RegistryError for any other status that is not expected. `also` is a
         repository of which something is pulled in passing.
         """
-        url = urljoin(self.base, path)
+        url = joined(self.base, path)
         scopes = _scopes(repository, rights, also)
         sent = self._doorman.header(scopes) if self._is_ours(url) else None
         for _ in range(2):
@@ -76,7 +76,7 @@ class Client:
     @contextmanager
     def flow(self, path: str, repository: str, headers: Mapping[str, str]) -> Iterator[Flow]:
         """Ask for a body to be read as it comes, of whatever status; to a 401 of ours we give our login."""
-        url = urljoin(self.base, path)
+        url = joined(self.base, path)
         scopes = _scopes(repository, PULL, "")
         sent = self._doorman.header(scopes)
         for last in (False, True):
@@ -103,7 +103,9 @@ class Client:
         if status == TOO_MANY:
             problem += (f", {self.allowance}" if self.allowance else "") + not_before(headers)
             advice = self._doorman.counted()
-        if status == BAD and not code and where.startswith("http:"):  # as Go's server answers plain HTTP
+        if not self._is_ours(url):
+            advice = f"{self.address.host} sent us there"
+        if status == BAD and b"HTTPS" in body:  # as Go's server and nginx answer plain HTTP
             advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
         return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
 
@@ -162,6 +164,14 @@ class Client:
             raise RegistryError(
                 f"{method} {where}", about + error.problem, error.advice, method, where, error.status
             ) from error
+
+
+def joined(base: str, place: str) -> str:
+    """Return where a registry sends us; raises RegistryError where that is no address."""
+    try:
+        return address(base, place)
+    except ValueError:
+        raise RegistryError(shown(base), "sends us on to what is no address", url=shown(base)) from None
 
 
 def quoted_query(path: str, key: str, value: str) -> str:

@@ -21,10 +21,11 @@ from toolkit.image import Layer
 from toolkit.model import Descriptor, Index, Manifest, media_type_of
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import sniff
-from toolkit.plumbing.http import Answer
+from toolkit.plumbing.http import BUSY, Answer
 from toolkit.plumbing.streams import SNIFF
+from toolkit.plumbing.urls import shown
 from toolkit.schema1 import Schema1, proven_payload
-from toolkit.stores.registry.client import OK, PULL, Client
+from toolkit.stores.registry.client import OK, PULL, PUSH, UNAUTHORIZED, Client
 
 KINDS = (
     mediatype.OCI_INDEX,
@@ -76,8 +77,9 @@ class Documents:
         wanted = Digest.parse(tag_or_digest) if ":" in tag_or_digest else None
         answer = self._ask(f"manifests/{tag_or_digest}", LIMIT)
         raw, digest = _identified(answer, wanted)
+        media_type = media_type_of(load(raw, shown(answer.url)))  # it may be a page of somebody else
         self._keep(digest, raw)
-        return Descriptor(media_type_of(load(raw, f"manifest {digest}")), digest, len(raw))
+        return Descriptor(media_type, digest, len(raw))
 
     def image(
         self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
@@ -101,6 +103,10 @@ class Documents:
                 answer = self._ask(f"{kind}/{digest}", min(limit, promised))
             except NotFound:
                 return None
+            except UnsafeArchive:
+                if promised >= limit:
+                    raise
+                raise Mismatch(f"blob {digest}", "size", "", f"more than {promised}", promised) from None
             if (actual := Digest.of(answer.body, digest.algorithm)) != digest:
                 raise Mismatch(f"blob {digest}", "digest", "", actual, digest)
             self._keep(digest, answer.body)
@@ -175,6 +181,19 @@ def blob_size(client: Client, repository: str, digest: Digest, rights: str = PUL
     if not (told.isascii() and told.isdigit() and len(told) < len(str(1 << 63))):
         raise RegistryError(f"HEAD {client.base}{path}", "answered without a size", status=answer.status)
     return int(told)
+
+
+def has_blob(client: Client, repository: str, digest: Digest, size: int) -> bool:
+    """Tell whether a blob is there to be written no more; what a registry does not tell, it does not have.
+
+    Raises RegistryError where it has to be spoken to otherwise first.
+    """
+    try:
+        return blob_size(client, repository, digest, PUSH) == size
+    except RegistryError as error:
+        if error.status in {0, UNAUTHORIZED, *BUSY}:
+            raise
+        return False
 
 
 def digest_told(answer: Answer) -> Digest | None:

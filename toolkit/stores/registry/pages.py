@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from toolkit.errors import RegistryError, UnsafeArchive
-from toolkit.plumbing.failures import led
 from toolkit.plumbing.http import Answer
 from toolkit.plumbing.urls import origin, shown
-from toolkit.stores.registry.client import Client
+from toolkit.stores.registry.client import Client, joined
 
 PAGES = 1_000
 LONGEST = 4 << 10  # characters of a Link that are looked at: the time that takes grows with their square
@@ -24,6 +23,7 @@ def pages(
     Raises RegistryError where one is on another host, and as `Client.ask`.
     """
     url = f"{client.base}{path}"
+    asked = {url}
     for _ in range(PAGES):
         answer = client.ask("GET", url, repository, headers=headers)
         yield answer
@@ -31,11 +31,13 @@ def pages(
             return
         if origin(after) != origin(client.base):
             raise RegistryError(f"GET {shown(url)}", f"has its next page on another host, {shown(after)}")
-        url = after
+        if after in asked:
+            raise UnsafeArchive(subject, "lead from page to page in a circle")
+        asked.add(url := after)
     raise UnsafeArchive(subject, f"are on more than {PAGES} pages")
 
 
 def _after(answer: Answer) -> str | None:
     """Return where the next page is; None on the last."""
     link = NEXT.search(answer.headers.get("Link", "")[:LONGEST])
-    return led("GET", answer.url, link[1]) if link else None
+    return joined(answer.url, link[1]) if link else None

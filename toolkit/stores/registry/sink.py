@@ -23,10 +23,10 @@ from toolkit.ports import Content
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry.blob import Blob
 from toolkit.stores.registry.client import AT_ONCE, CREATED, PUSH, Client, quoted_query
-from toolkit.stores.registry.documents import blob_size
+from toolkit.stores.registry.documents import has_blob
 from toolkit.stores.registry.naming import Destination, destinations, origins, refuse_collisions
 from toolkit.stores.registry.subjects import SUBJECT_HEADER, with_referrers
-from toolkit.stores.registry.upload import ACCEPTED, Lost, Upload, compare_digest
+from toolkit.stores.registry.upload import ACCEPTED, TAKEN, Lost, Upload, compare_digest
 
 AGAIN = 5  # times that an upload is begun: docker-registry 2.8 forgets each that breaks off in the middle
 IS_MANIFEST = mediatype.MANIFESTS | mediatype.INDEXES
@@ -107,9 +107,7 @@ class RegistrySink:
         """Tell whether a repository has a blob, or has got it from another one just now."""
         if (repository, digest) in self._there:
             return True
-        if self._first_time(repository, digest) and (
-            blob_size(self.client, repository, digest, PUSH) == layer.size
-        ):
+        if self._first_time(repository, digest) and has_blob(self.client, repository, digest, layer.size):
             self.found(repository, digest)
             return True
         others = _joined(self._origins.get(layer.key), [one for one, held in self._there if held == digest])
@@ -246,7 +244,7 @@ class RegistryReceiver:
             rights=PUSH,
             headers={"Content-Type": media_type},
             body=raw,
-            expected={CREATED},
+            expected=TAKEN,
         )
         compare_digest(answer, digest, f"manifest {digest}")
         if SUBJECT_HEADER in answer.headers:

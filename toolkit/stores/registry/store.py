@@ -179,7 +179,11 @@ class RegistryStore:
         close: dict[str, None] = {}
         for repository, tag_or_digest in meant.items():
             with suppress(ToolkitError):  # that the image is not there is what we have to say
-                names = [self._address.name(repository, tag) for tag in tags(self._client, repository)]
+                there = tags(self._client, repository)
+                if tag_or_digest in there:
+                    advice = "the registry lists the tag, and does not have the manifest that it points at"
+                    return NotFound(f"image {name}", f"is not in {self.place}", advice)
+                names = [self._address.name(repository, tag) for tag in there]
                 wanted = self._address.name(repository, "" if ":" in tag_or_digest else tag_or_digest)
                 close.update(dict.fromkeys(near(wanted, names)))
         advice = f"near it: {', '.join(close)}" if close else ""

@@ -14,24 +14,34 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, RegistryError, ToolkitError
-from toolkit.plumbing.allowance import TOO_MANY, told_wait
-from toolkit.plumbing.failures import led
+from toolkit.plumbing.allowance import told_wait
+from toolkit.plumbing.failures import BROKEN, NOBODY
 from toolkit.plumbing.http import BUSY, Answer, Body
 from toolkit.plumbing.urls import shown
 from toolkit.ports import Block
-from toolkit.stores.registry.client import BAD, CREATED, MISSING, OK, PUSH, UNAUTHORIZED, Client, quoted_query
-from toolkit.stores.registry.documents import blob_size, digest_told
+from toolkit.stores.registry.blob import PROGRESS
+from toolkit.stores.registry.client import (
+    BAD,
+    CREATED,
+    MISSING,
+    OK,
+    PUSH,
+    UNAUTHORIZED,
+    Client,
+    joined,
+    quoted_query,
+)
+from toolkit.stores.registry.documents import digest_told, has_blob
 from toolkit.stores.registry.sending import Sending
 
 WINDOW = 6 << 20  # bytes that are held after they were sent: more than lies in the buffers between
 RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 ACCEPTED, NO_CONTENT, ELSEWHERE = 202, 204, 416
-TAKEN = frozenset({ACCEPTED, NO_CONTENT, CREATED})
-BROKE = "the connection broke off each time"
+TAKEN = frozenset({OK, CREATED, ACCEPTED, NO_CONTENT})  # each is some registry's word for it
 BINARY = "application/octet-stream"
 
 
@@ -48,7 +58,8 @@ class Upload:
         self._held: deque[bytes] = deque()  # the last bytes that were given
         self._first = self._given = 0  # where they begin, and end
         self._sending: Sending | None = None
-        self._reached = 0  # the most that the registry ever had
+        self._reached = 0  # what the registry had when it had got on last
+        self._why = ""  # the last request failed
         self._series = client.transport.patience.series()
 
     def __call__(self, block: Block) -> None:
@@ -73,7 +84,7 @@ class Upload:
         while self._sending is not None:
             answer = self._sending.answer()
             if answer is not None and answer.status in TAKEN:
-                self._where, self._sending = _place("PATCH", answer), None
+                self._where, self._sending = _place(answer, self._where), None
             else:
                 self._go_on()
         body = b"".join(self._held) if self._size <= WINDOW else b""
@@ -84,7 +95,7 @@ class Upload:
             if answer is not None and answer.status == CREATED:
                 compare_digest(answer, digest, f"blob {digest}")
                 return
-            if blob_size(self._client, self._repository, digest, PUSH) == self._size:
+            if has_blob(self._client, self._repository, digest, self._size):
                 return
             if answer is not None and answer.status not in BUSY:
                 raise self._refusal("PUT", answer)
@@ -112,9 +123,9 @@ class Upload:
             self._repository,
             rights=PUSH,
             headers={"Content-Length": "0"},
-            expected={ACCEPTED},
+            expected={ACCEPTED, OK},
         )
-        return _place("POST", answer)
+        return _place(answer)
 
     def _started(self, there: int) -> Sending:
         """Begin to send what follows the first `there` bytes."""
@@ -133,10 +144,11 @@ class Upload:
                 raise self._refusal("PATCH", answer)
             if not self._series.again(_wait(answer)):
                 raise self._given_up("PATCH", answer)
+            self._why = f"answered {answer.status}" if answer else self._why
             there = self._looked()
-            if there > self._reached:
+            if there - self._reached >= PROGRESS:
                 self._series.went_on()
-            self._reached = max(there, self._reached)  # it may go back, and for ever
+                self._reached = there
             if there == self._size:
                 self._sending = None
                 return
@@ -161,15 +173,14 @@ class Upload:
             rights=PUSH,
             expected={NO_CONTENT, ACCEPTED, OK, MISSING, BAD, ELSEWHERE},
         )
-        told = RANGE.fullmatch(answer.headers.get("Range", ""))
+        told, before = RANGE.fullmatch(answer.headers.get("Range", "")), f"before, {self._why}"
         if answer.status in {MISSING, BAD, ELSEWHERE} or not told:
-            raise self._lost("GET", "the registry does not know the upload any more")
+            raise self._lost("GET", "the registry does not know the upload any more", before)
         there = int(told[1]) + 1 if int(told[1]) else 0  # 0-0 is told of nothing, too
         if not self._first <= there <= self._given:
-            raise self._lost(
-                "GET", f"the registry has {there} bytes, expected {self._first} to {self._given}"
-            )
-        self._where = _place("GET", answer, self._where)
+            problem = f"the registry has {there} bytes, expected {self._first} to {self._given}"
+            raise self._lost("GET", problem, before)
+        self._where = _place(answer, self._where)
         return there
 
     def _asked(
@@ -188,8 +199,9 @@ class Upload:
                 repeat=False,
             )
         except RegistryError as error:
-            if error.status:
+            if error.status or error.code not in {BROKEN, NOBODY}:
                 raise
+            self._why = error.problem
             return None
 
     def _refusal(self, method: str, answer: Answer) -> ToolkitError:
@@ -200,14 +212,13 @@ class Upload:
         return told
 
     def _given_up(self, method: str, answer: Answer | None) -> ToolkitError:
-        """Return what a last try is told as: to whoever sends too much, beginning anew is no help."""
-        is_limited = answer is not None and answer.status == TOO_MANY
-        return self._refusal(method, answer) if answer and is_limited else self._lost(method, BROKE)
+        """Return what a last try is told as: where each was answered, beginning anew is no help."""
+        return self._refusal(method, answer) if answer else self._lost(method, f"{self._why}, each time")
 
-    def _lost(self, method: str, problem: str) -> Lost:
+    def _lost(self, method: str, problem: str, advice: str = "") -> Lost:
         self._sending = None
-        where = shown(urljoin(self._client.base, self._where))
-        return Lost(f"{method} {where}", problem, "", method, where)
+        where = shown(joined(self._client.base, self._where))
+        return Lost(f"{method} {where}", problem, advice, method, where)
 
 
 def compare_digest(answer: Answer, digest: Digest, subject: str) -> None:
@@ -217,12 +228,17 @@ def compare_digest(answer: Answer, digest: Digest, subject: str) -> None:
         raise Mismatch(subject, "digest that the registry tells", "", told, digest)
 
 
-def _place(method: str, answer: Answer, other: str = "") -> str:
+def _place(answer: Answer, other: str = "") -> str:
     """Return where an upload goes on."""
     place = answer.headers.get("Location", "")
     if not place and not other:
         raise RegistryError(shown(answer.url), "answered without saying where to go on", status=answer.status)
-    return led(method, answer.url, place) if place else other
+    there = joined(answer.url, place) if place else other
+    if urlsplit(answer.url).scheme == "https" and urlsplit(there).scheme == "http":
+        problem = f"sends an upload from https to {shown(there)}"
+        advice = "it has to be told how it is reached: http.host, or X-Forwarded-Proto of the proxy before it"
+        raise RegistryError(shown(answer.url), problem, advice, status=answer.status)
+    return there
 
 
 def _wait(answer: Answer | None) -> float | None:
