@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import InvalidSetting
-from toolkit.plumbing.certificates import context_for, is_loopback
+from toolkit.plumbing.certificates import context_for, has_certificates, is_loopback
 
 
 def certificate(folder: Path, stem: str, name: str, *, password: str = "") -> None:
@@ -78,3 +78,7 @@ def test_a_host_leads_to_no_other_folder(host: str, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_this_machine_is_known_by_its_very_name(host: str, loopback: bool) -> None:  # noqa: FBT001
     assert is_loopback(host) is loopback
+
+
+def test_without_a_home_there_are_the_system_s_folders() -> None:
+    assert not has_certificates("registry.example", None, [Path("~no-such-user/certs.d")])

@@ -128,6 +128,7 @@ def test_its_login_is_kept_and_never_shown(text: str, word: str) -> None:
     [
         "socks5://me:secret@proxy.example", "http://", "http://me:secret@", "http://me:sec#ret@proxy.example:1",
         "http://me:sec/ret@proxy.example", "http://me:secret@proxy.example:99999", "http://[secret", "a b.secret",
+        "http://me\udcff:secret@proxy.example",
     ],
 )  # fmt: skip
 def test_what_names_no_proxy_is_told_without_what_it_says(text: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from weakref import ref
 
 import pytest
 
@@ -14,7 +15,7 @@ from toolkit.bundles.modern import ModernImage, gather
 from toolkit.bundles.referrers import Claim, accompanied
 from toolkit.digest import Digest
 from toolkit.errors import NotFound, StoreError
-from toolkit.image import Referrer
+from toolkit.image import Document, Referrer
 from toolkit.model import Descriptor
 
 APP = image(ONE)
@@ -284,3 +285,31 @@ def test_an_index_may_refer_to_an_image() -> None:
     [found] = walked(held).referrers
     assert list(map(str, found.documents)) == [inner.digest, several.digest]
     assert found.top.extra == {"artifactType": "application/vnd.example.set"}
+
+
+class Tracked(dict[Digest, Document]):
+    """Documents of which a test can tell whether somebody still holds them."""
+
+
+class Counting(Held):
+    """A place that counts how many artifacts it has given are still held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[ref[Tracked]] = []
+        self.most = 0
+
+    def artifact(self, claim: Claim) -> ModernImage:
+        documents = Tracked(super().artifact(claim).documents)
+        self.given.append(ref(documents))
+        self.most = max(self.most, sum(one() is not None for one in self.given))
+        return replace(super().artifact(claim), documents=documents)
+
+
+def test_what_is_too_much_is_let_go_before_more_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(referrers, "DOCUMENT_BYTES", 0)
+    held = Counting()
+    for number in range(40):
+        held.hold(APP, artifact(APP, b"%d" % number))
+    assert len(problems(walked(held))) == 40
+    assert held.most <= 3 * held.at_once

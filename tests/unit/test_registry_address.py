@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.digest import Digest
-from toolkit.errors import InvalidPlace, NotFound
+from toolkit.errors import InvalidPlace, NotFound, ToolkitError
 from toolkit.stores.registry.address import Address
 
 DIGEST = Digest.of(b"")
@@ -95,3 +95,18 @@ def test_a_name_says_its_repository(name: str, place: str) -> None:
 def test_an_id_or_part_of_one_is_asked_of_no_registry(name: str) -> None:
     with pytest.raises(NotFound, match="is no name, and a registry is asked for nothing else"):
         Address.of(name)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "9" * 5000])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    for ask in (Address.parse, Address.of):
+        name = f"//localhost:{port}/app" if ask == Address.parse else f"localhost:{port}/app:1"
+        with pytest.raises(ToolkitError):
+            ask(name)
+    assert Address.parse("//localhost:65535/app").host == "localhost:65535"
+
+
+def test_a_login_in_a_place_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidPlace, match=r"…@registry\.example/app': names no registry") as caught:
+        Address.parse("//me:hunter2@registry.example/app")
+    assert "hunter2" not in str(caught.value)

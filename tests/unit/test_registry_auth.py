@@ -223,7 +223,10 @@ def test_a_realm_that_is_missing_is_told(tmp_path: Path, transport: Transport) -
         Doorman(HOST, transport, {"HOME": str(tmp_path)}).admit(["Bearer"], SCOPES, None)
 
 
-@pytest.mark.parametrize("realm", ["token", "file:///etc/passwd", "https://", "https://a:b@c/", "https://["])
+@pytest.mark.parametrize(
+    "realm",
+    ["token", "file:///x", "https://", "https://a:b@c/", "https://[", "http://h:99999/", "http://h:x/"],
+)
 def test_a_realm_that_is_no_url_is_refused(realm: str, tmp_path: Path, transport: Transport) -> None:
     with pytest.raises(RegistryError, match="which is no URL"):
         Doorman(HOST, transport, {"HOME": str(tmp_path)}).admit([f'Bearer realm="{realm}"'], SCOPES, None)

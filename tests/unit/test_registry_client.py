@@ -267,3 +267,25 @@ def test_an_answer_that_may_be_a_proxy_s_is_told_with_the_proxy(stack: ExitStack
     client = Client(address, transport, Doorman(address.host, transport, {"HOME": "/nonexistent"}))
     told = f"answered 403 through the proxy {proxy.url}; no login is known"
     assert told in str(asked(client))
+
+
+def test_who_stores_blobs_for_a_registry_names_no_token_server_of_ours(
+    serve: Serve, stack: ExitStack, tmp_path: Path
+) -> None:
+    def stored(asked: Asked) -> Reply:
+        if asked.path == "/token":
+            return Reply(200, b'{"token":"t"}')
+        return Reply(
+            401, headers={"WWW-Authenticate": f'Bearer realm="http://{asked.headers["host"]}/token"'}
+        )
+
+    storage = stack.enter_context(Web(stored))
+    login = tmp_path / "auth.json"
+    client = serve(
+        lambda _: Reply(307, headers={"Location": f"{storage.url}/blob"}), REGISTRY_AUTH_FILE=str(login)
+    )
+    login.write_text(json.dumps({"auths": {client.address.host: {"auth": SECRET}}}))
+    with client.flow("/v2/app/blobs/x", "app", {}) as flow:
+        assert flow.status == 401
+    assert storage.targets() == ["/blob"]
+    assert not any("authorization" in asked.headers for asked in storage.asked)

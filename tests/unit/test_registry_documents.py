@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -15,7 +16,7 @@ from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, Un
 from toolkit.historic import HistoricImage
 from toolkit.platform import Platform
 from toolkit.stores.registry.client import Client
-from toolkit.stores.registry.documents import Documents, blob_size
+from toolkit.stores.registry.documents import Documents, Large, blob_size
 
 APP = image(ONE, TWO)
 BOTH = index(APP, image(ONE, architecture="arm64"))
@@ -161,3 +162,14 @@ def test_the_size_of_a_blob_is_asked_for(client: Client, web: MemoryRegistry) ->
     assert {asked.method for asked in web.asked} == {"HEAD"}
     assert Documents(client, "app").size(Digest.of(TWO)) == len(TWO)
     assert Documents(client, "app").read(f"blobs/sha256/{'0' * 64}", 10) is None
+
+
+def test_of_several_images_one_at_a_time_has_many_documents(client: Client, web: MemoryRegistry) -> None:
+    web.push("app:large", image(author="x" * (2 << 20)))
+    lock = threading.Lock()
+    with Large(lock) as large:
+        for name, is_large in (("1", False), ("large", True)):
+            documents = Documents(client, "app", large)
+            documents.image((), documents.top(name))
+            assert lock.locked() is is_large
+    assert not lock.locked()

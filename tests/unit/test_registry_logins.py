@@ -189,3 +189,10 @@ def test_no_login_is_in_a_repr(tmp_path: Path) -> None:
     shown = repr(find_login(HOST, logged_in(tmp_path)))
     assert SECRET not in shown
     assert AUTH not in shown
+
+
+def test_half_a_surrogate_pair_is_no_login(tmp_path: Path) -> None:
+    environ = logins(tmp_path, {"auths": {HOST: {"identitytoken": "\ud800" + SECRET}}})
+    with pytest.raises(InvalidSetting, match="holds no login for") as caught:
+        find_login(HOST, environ)
+    assert SECRET not in str(caught.value)

@@ -70,3 +70,18 @@ def test_a_page_on_another_host_is_not_asked_for() -> None:
         pytest.raises(RegistryError, match=r"on another host, http://127\.0\.0\.1:1/x$"),
     ):
         bodies(web)
+
+
+@pytest.mark.parametrize("link", ["<" * 60_000, "<>;" * 20_000, "<>; rel " * 8_000])
+def test_an_endless_link_leads_nowhere(link: str) -> None:
+    with Web(lambda _: Reply(200, b"x", {"Link": link})) as web:
+        assert bodies(web) == [b"x"]
+
+
+@pytest.mark.parametrize("place", ["http://[", "http://127.0.0.1:99999/", "javascript:1"])
+def test_a_page_at_no_address_is_not_asked_for(place: str) -> None:
+    with (
+        Web(lambda _: Reply(200, b"", {"Link": f"<{place}>; rel=next"})) as web,
+        pytest.raises(RegistryError, match="sends us on to what is no address"),
+    ):
+        bodies(web)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -225,3 +226,24 @@ def test_an_upload_is_cancelled(client: Client, web: MemoryRegistry) -> None:
     upload.cancel()  # what is gone is no failure
     assert web.uploads == {}
     assert arrived(web) == []
+
+
+@pytest.mark.parametrize("place", ["http://[", "https:///x", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"])
+def test_a_place_that_is_no_address_is_refused(client: Client, web: MemoryRegistry, place: str) -> None:
+    web.odd = lambda asked: Reply(202, headers={"Location": place}) if asked.method == "POST" else None
+    with pytest.raises(RegistryError, match="sends us on to what is no address"):
+        push(client, SMALL)
+
+
+def test_a_registry_that_goes_back_again_and_again_is_given_up(client: Client, web: MemoryRegistry) -> None:
+    ends = itertools.cycle([4 << 20, 3 << 20])
+    told = (Reply(204, headers={"Range": f"0-{end - 1}"}) for end in ends)
+
+    def odd(asked: Asked) -> Reply | None:
+        if asked.method == "PATCH":
+            return Reply(500)
+        return next(told) if asked.method == "GET" else None
+
+    web.odd = odd
+    with pytest.raises(RegistryError, match="answered 500"):
+        push(client, bytes(8 << 20))

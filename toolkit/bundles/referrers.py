@@ -82,6 +82,11 @@ class _Walk:
     def next(self, level: Sequence[Digest]) -> list[Digest]:
         """Take what refers to these manifests, and return what may be referred to in turn."""
         claims = self._bounded(claim for told in self._each(self._claims, level) for claim in told)
+        few = self._guide.at_once  # what has been read is held, or let go, before more is
+        batches = (claims[start : start + few] for start in range(0, len(claims), few))
+        return [new for batch in batches for new in self._taken(batch)]
+
+    def _taken(self, claims: Sequence[Claim]) -> list[Digest]:
         pairs = zip(claims, self._each(self._examined, claims), strict=True)
         return [new for claim, found in pairs if found and (new := self._take(claim, *found))]
 

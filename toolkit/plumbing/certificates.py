@@ -81,7 +81,7 @@ def _folders(host: str, port: int | None, folders: Sequence[Path]) -> Iterator[P
     names = [f"{host}:{port}"] if port else [f"{host}:443", host]
     for folder in folders:
         for name in names:
-            path = folder.expanduser() / name
+            path = Path(os.path.expanduser(folder)) / name  # which knows what to do without a home
             if os.path.isdir(path):
                 yield path
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from toolkit.errors import RegistryError
 from toolkit.plumbing.proxies import Proxy
-from toolkit.plumbing.urls import shown
+from toolkit.plumbing.urls import address, shown
 
 if TYPE_CHECKING:
     from urllib3 import exceptions
@@ -30,6 +31,21 @@ def failure(method: str, url: str, problem: str, advice: str = "", code: str = "
     """Return the failure of a request that got no answer."""
     told = shown(url)
     return RegistryError(f"{method} {told}", problem, advice, method, told, 0, code)
+
+
+def led(method: str, url: str, place: str) -> str:
+    """Return where the answer to a request leads, as it says; raises RegistryError.
+
+    That is any host, as whoever stores blobs for a registry is another, but never from https to plain HTTP:
+    that could be a service on this machine, which believes whoever asks.
+    """
+    try:
+        there = address(url, place)
+    except ValueError:
+        raise failure(method, url, "leads to what is no address of HTTP") from None
+    if urlsplit(url).scheme == "https" != urlsplit(there).scheme:
+        raise failure(method, url, f"leads from https to {shown(there)}")
+    return there
 
 
 def refused_by(proxy: Proxy, status: int, method: str, url: str) -> RegistryError:

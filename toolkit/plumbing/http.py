@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from toolkit.errors import RegistryError, UnsafeArchive
 from toolkit.plumbing.allowance import told_wait
 from toolkit.plumbing.certificates import FOLDERS, has_certificates, is_loopback
 from toolkit.plumbing.connections import Connections
-from toolkit.plumbing.failures import BROKEN, NOBODY, failure, told
+from toolkit.plumbing.failures import BROKEN, NOBODY, failure, led, told
 from toolkit.plumbing.pace import Pace
 from toolkit.plumbing.patience import Patience
 from toolkit.plumbing.proxies import Proxies, Proxy
@@ -38,6 +38,12 @@ BUSY = frozenset({429, 500, 502, 503, 504})
 CONNECTING, READING = 15.0, 60.0  # seconds until we give up on a connection, or on its next bytes
 
 Body = bytes | bytearray | memoryview
+
+
+class Secret(bytes):
+    """A body that no redirect may take to another host."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ class Transport:
                     return
             finally:
                 _let_go(response)
-            url, sent = _redirected(method, url, place, sent)
+            url, sent = _redirected(method, url, place, sent, is_secret=isinstance(body, Secret))
         raise failure(method, url, f"led through more than {REDIRECTS} redirects")
 
     def _once(
@@ -197,15 +203,14 @@ def _follows(method: str, status: int) -> bool:
     return status in REDIRECTING if method in {"GET", "HEAD"} else status in SAME_METHOD
 
 
-def _redirected(method: str, url: str, place: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def _redirected(
+    method: str, url: str, place: str, headers: Mapping[str, str], *, is_secret: bool
+) -> tuple[str, dict[str, str]]:
     """Return where a redirect leads, and what is sent there; a login only to where it belongs."""
-    try:
-        there = urljoin(url, place)
-        same = origin(there) == origin(url)
-    except ValueError as error:
-        raise failure(method, url, "redirects to what is no address") from error
-    if urlsplit(url).scheme == "https" and urlsplit(there).scheme != "https":
-        raise failure(method, url, f"redirects from https to {shown(there)}")
+    there = led(method, url, place)
+    same = origin(there) == origin(url)
+    if is_secret and not same:
+        raise failure(method, url, f"redirects a login to another host, {shown(there)}")
     return there, {name: text for name, text in headers.items() if same or name != "Authorization"}
 
 

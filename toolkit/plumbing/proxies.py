@@ -40,14 +40,12 @@ class Proxy:
         try:
             parts = urlsplit(text if "://" in text else f"http://{text}")
             host, port = parts.hostname or "", parts.port
+            word = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
         except ValueError:  # its sentence may quote the password
             raise InvalidSetting(variable, "names no proxy", ADVICE) from None
         if parts.scheme not in PORTS or not HOST.fullmatch(host):
             raise InvalidSetting(variable, "names no proxy of http or https", ADVICE)
-        login = ""
-        if parts.username is not None:
-            word = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            login = "Basic " + base64.b64encode(word.encode()).decode()
+        login = "" if parts.username is None else "Basic " + base64.b64encode(word).decode()
         return cls(parts.scheme, host, port or PORTS[parts.scheme], variable, login)
 
     def __str__(self) -> str:

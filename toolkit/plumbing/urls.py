@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 LONGEST = 400  # characters of an address that are told
 PORTS = {"http": 80, "https": 443}
@@ -21,3 +21,12 @@ def shown(url: str) -> str:
     except ValueError:
         return "(an address that is none)"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:LONGEST]
+
+
+def address(url: str, place: str) -> str:
+    """Return what a place that an answer from `url` names means; raises ValueError for no address of HTTP."""
+    there = urljoin(url, place)
+    scheme, host, _ = origin(there)
+    if scheme not in PORTS or not host:
+        raise ValueError("no address of HTTP")
+    return there

@@ -89,7 +89,7 @@ def _with_scheme(url: str) -> str:
 
 
 def _folder(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "~").expanduser() / ".docker")
+    return Path(environ.get("DOCKER_CONFIG") or os.path.expanduser(f"{environ.get('HOME') or '~'}/.docker"))
 
 
 def _told_tls(environ: Mapping[str, str]) -> Certificates | None:

@@ -21,9 +21,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from toolkit.document import Node, load
 from toolkit.errors import RegistryError, ToolkitError, Unsupported
 from toolkit.plumbing.certificates import is_loopback
-from toolkit.plumbing.http import Answer, Transport
+from toolkit.plumbing.http import Answer, Secret, Transport
 from toolkit.plumbing.patience import not_before
-from toolkit.plumbing.urls import shown
+from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry_logins import Login, find_login
 
 HEADER_LIMIT = 8 << 10  # characters of a challenge
@@ -152,14 +152,15 @@ class Doorman:
             "refresh_token": login.identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._transport.ask("POST", realm, headers, urlencode(form).encode(), limit=TOKEN_LIMIT)
+        body = Secret(urlencode(form).encode())
+        return self._transport.ask("POST", realm, headers, body, limit=TOKEN_LIMIT)
 
     def _check_realm(self, realm: str, login: Login | None) -> None:
         if not realm:
             raise RegistryError(self._host, "asks for a token, and does not say of whom")
         try:
             parts = urlsplit(realm)
-            host = parts.hostname or ""
+            host = parts.hostname or "" if origin(realm) else ""
         except ValueError:
             parts, host = urlsplit(""), ""
         if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:

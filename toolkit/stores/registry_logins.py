@@ -126,4 +126,6 @@ def _decoded(config: Mapping[str, Any], wanted: str, environ: Mapping[str, str])
             found = logins.resolve_authconfig(wanted) or {}
     except docker.errors.DockerException:
         raise ValueError from None
-    return {name.lower(): text for name, text in found.items() if isinstance(text, str)}
+    told = {name.lower(): text for name, text in found.items() if isinstance(text, str)}
+    "".join(told.values()).encode()  # half a surrogate pair is a ValueError here, not where it is sent
+    return told

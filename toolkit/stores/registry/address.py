@@ -21,6 +21,7 @@ from toolkit.reference import (
     Reference,
 )
 
+PORTS = range(1, 65_536)
 IDENTITY = re.compile(r"(?:sha256:)?[0-9a-f]{12,}")  # or part of one, which as a name would be a guess
 
 
@@ -33,13 +34,22 @@ class Address:
     tag: str = ""
     digest: Digest | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a port that is none; the name of an image may hold one, too."""
+        port = self.host.rpartition(":")[2]
+        if ":" in self.host and port.isdecimal() and int(port[:6]) not in PORTS:
+            raise InvalidPlace(f"docker://{self.host}", "has a port that is none", "expected 1 to 65535")
+
     @classmethod
     def parse(cls, path: str) -> Address:
         """Read what follows `docker:`; raises InvalidPlace."""
         text = f"docker:{path}"
         host, _, rest = path.removeprefix("//").partition("/")
         if not path.startswith("//") or not REGISTRY.fullmatch(host):
-            raise InvalidPlace(repr(text), "names no registry", "write docker://HOST[:PORT]/REPOSITORY[:TAG]")
+            told = repr(
+                "docker://…@" + path.rpartition("@")[2] if "@" in host else text
+            )  # a password is told nobody
+            raise InvalidPlace(told, "names no registry", "write docker://HOST[:PORT]/REPOSITORY[:TAG]")
         host = DEFAULT_REGISTRY if host in HUB else host
         named, at, digest_text = rest.partition("@")
         repository, colon, tag = named.partition(":")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
@@ -16,7 +16,7 @@ from toolkit.image import Finding
 from toolkit.plumbing.allowance import TOO_MANY, Allowance
 from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport
 from toolkit.plumbing.patience import not_before
-from toolkit.plumbing.urls import origin, shown
+from toolkit.plumbing.urls import address, origin, shown
 from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry_auth import Doorman
@@ -75,15 +75,15 @@ class Client:
 
     @contextmanager
     def flow(self, path: str, repository: str, headers: Mapping[str, str]) -> Iterator[Flow]:
-        """Ask for a body to be read as it comes, of whatever status but 401."""
-        url = urljoin(self.base, path)
+        """Ask for a body to be read as it comes, of whatever status; to a 401 of ours we give our login."""
+        url = joined(self.base, path)
         scopes = _scopes(repository, PULL, "")
         sent = self._doorman.header(scopes)
         for last in (False, True):
             told = {**headers, **({"Authorization": sent} if sent else {})}
             with self.transport.flow("GET", url, told) as flow:
                 self._note(flow)
-                if flow.status != UNAUTHORIZED or last:
+                if flow.status != UNAUTHORIZED or last or not self._is_ours(flow.url):
                     yield flow
                     return
                 refused = flow.headers
@@ -169,11 +169,9 @@ class Client:
 def joined(base: str, place: str) -> str:
     """Return where a registry sends us; raises RegistryError where that is no address."""
     try:
-        url = urljoin(base, place)
-        origin(url)
+        return address(base, place)
     except ValueError:
         raise RegistryError(shown(base), "sends us on to what is no address", url=shown(base)) from None
-    return url
 
 
 def quoted_query(path: str, key: str, value: str) -> str:

@@ -7,7 +7,9 @@ asking for each would cost a request. What is promised is compared with what com
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
+from typing import Self
 
 from toolkit import mediatype
 from toolkit.bundles.modern import TOTAL, ModernImage, gather
@@ -34,14 +36,34 @@ KINDS = (
     mediatype.DOCKER_SCHEMA1,
 )
 ACCEPT = {"Accept": ", ".join(KINDS)}
+SMALL = 1 << 20  # bytes of the documents of an image of which several may be held at once
 DIGEST_HEADER = "Docker-Content-Digest"
+
+
+class Large:
+    """The right to hold many documents: of several threads that read images, one has it at a time."""
+
+    def __init__(self, lock: threading.Lock | None = None) -> None:
+        self._lock, self._held = lock or threading.Lock(), False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._held:
+            self._lock.release()
+
+    def take(self) -> None:
+        """Wait for it, if it is not ours already."""
+        if not self._held:
+            self._held = self._lock.acquire()
 
 
 class Documents:
     """Documents of one repository; for one image, and then forgotten."""
 
-    def __init__(self, client: Client, repository: str) -> None:
-        self._client, self._repository = client, repository
+    def __init__(self, client: Client, repository: str, large: Large | None = None) -> None:
+        self._client, self._repository, self._large = client, repository, large or Large()
         self._held: dict[Digest, bytes] = {}
         self._manifests: dict[Digest, int] = {}  # that an index names, and the sizes it promises
         self._blobs: dict[Digest, int] = {}  # that a manifest names, likewise
@@ -109,6 +131,8 @@ class Documents:
     def _keep(self, digest: Digest, raw: bytes) -> None:
         """Hold a document, and learn from it what else there is; what cannot be parsed `gather` tells."""
         self._left -= len(raw)
+        if TOTAL - self._left > SMALL:
+            self._large.take()
         if self._left < 0:
             raise UnsafeArchive(f"manifest {digest}", f"leads to more than {TOTAL} bytes of documents")
         self._held[digest] = raw

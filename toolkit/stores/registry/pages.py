@@ -11,7 +11,8 @@ from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry.client import Client, joined
 
 PAGES = 1_000
-NEXT = re.compile(r'<([^>]*)>\s*;(?:[^,"]|"[^"]*")*\brel="?next"?')
+LONGEST = 4 << 10  # characters of a Link that are looked at: the time that takes grows with their square
+NEXT = re.compile(r'<([^<>]*)>\s*;(?:[^,"]|"[^"]*")*\brel="?next"?')
 
 
 def pages(
@@ -38,5 +39,5 @@ def pages(
 
 def _after(answer: Answer) -> str | None:
     """Return where the next page is; None on the last."""
-    link = NEXT.search(answer.headers.get("Link", ""))
+    link = NEXT.search(answer.headers.get("Link", "")[:LONGEST])
     return joined(answer.url, link[1]) if link else None

@@ -9,6 +9,7 @@ to be filtered, so that OCI-Filters-Applied says nothing.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 from toolkit import mediatype
@@ -21,7 +22,7 @@ from toolkit.image import Layer
 from toolkit.model import Descriptor, Index
 from toolkit.plumbing.http import Answer
 from toolkit.stores.registry.client import AT_ONCE, Client
-from toolkit.stores.registry.documents import ACCEPT, Documents, blob_size
+from toolkit.stores.registry.documents import ACCEPT, Documents, Large, blob_size
 from toolkit.stores.registry.pages import pages
 
 INDEX_ONLY = {"Accept": mediatype.OCI_INDEX}
@@ -35,6 +36,7 @@ class RepositoryReferrers:
 
     def __init__(self, client: Client, repository: str) -> None:
         self._client, self._repository = client, repository
+        self._lock = threading.Lock()
         self._has_api = True  # until it has answered
         self._there: set[tuple[Digest, int]] = set()  # blobs that were asked for: most have the same config
 
@@ -47,13 +49,17 @@ class RepositoryReferrers:
 
     def artifact(self, claim: Claim) -> ModernImage:
         """Return what a digest or tag leads to; raises MissingMember where not all of it is there."""
-        documents = Documents(self._client, self._repository)
+        with Large(self._lock) as large:
+            image = self._read(claim, Documents(self._client, self._repository, large))
+        for layer in image.layers:
+            self._must_be_there(layer)
+        return image
+
+    def _read(self, claim: Claim, documents: Documents) -> ModernImage:
         reference = str(Digest.of(self._tagged("GET", claim.tag).body)) if claim.tag else claim.reference
         image = documents.image((), documents.top(reference))
         if not isinstance(image, ModernImage):
             raise Unsupported(f"manifest {claim.reference}", "is of schema 1")
-        for layer in image.layers:
-            self._must_be_there(layer)
         return image
 
     def _listed(self, subject: Digest) -> Sequence[Descriptor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from toolkit import mediatype
 from toolkit.bundles.refertags import list_tag
@@ -17,6 +17,7 @@ from toolkit.document import LIMIT
 from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, UnsafeArchive, UsageError
 from toolkit.image import Layer, Proof, ProvenImage, Referrer, SourceImage
 from toolkit.model import Descriptor
+from toolkit.plumbing.failures import led
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Content
 from toolkit.stores.registry.address import Address
@@ -148,7 +149,8 @@ class RegistrySink:
             self._taken_over.add(digest)
             return True
         if place := answer.headers.get("Location"):
-            Upload.forget(self.client, repository, place)
+            with suppress(RegistryError):
+                Upload.forget(self.client, repository, led("POST", answer.url, place))
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -35,7 +36,7 @@ from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address, Target
 from toolkit.stores.registry.blob import Blob
 from toolkit.stores.registry.client import AT_ONCE, FORBIDDEN, UNAUTHORIZED, Client
-from toolkit.stores.registry.documents import ACCEPT, Documents, blob_size, digest_told
+from toolkit.stores.registry.documents import ACCEPT, Documents, Large, blob_size, digest_told
 from toolkit.stores.registry.tags import tags
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class RegistryStore:
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
         self._last = address.repository
+        self._lock = threading.Lock()
         self._parts: set[Digest] = set()  # of images that were read where referrers are wanted
 
     def described(self) -> dict[str, str]:
@@ -217,8 +219,10 @@ class RegistryStore:
                 raise replace(error, advice=f"it comes from the mirror {mirror}") from error
             raise
 
-    def _read(self, target: Target, platform: Platform | None = None) -> ModernImage | HistoricImage:
-        documents = Documents(self._client, target.repository)
+    def _read(
+        self, target: Target, platform: Platform | None = None, large: Large | None = None
+    ) -> ModernImage | HistoricImage:
+        documents = Documents(self._client, target.repository, large)
         key = target.repository, target.tag_or_digest
         if self._holds and key in self._proven:
             target = replace(target, tag_or_digest=str(self._proven[key]))
@@ -259,8 +263,12 @@ class RegistryStore:
 
     def _line(self, target: Target) -> tuple[str, Listing]:
         """Return the digest that a tag points at, and its line, which may say why it cannot be read."""
+        with Large(self._lock) as large:
+            return self._told(target, large)
+
+    def _told(self, target: Target, large: Large) -> tuple[str, Listing]:
         try:
-            image = self._read(target)
+            image = self._read(target, large=large)
         except (CorruptContent, NotFound, Unsupported) as error:
             digest = self._proven.get((target.repository, target.tag_or_digest))
             told = str(digest or "")
