@@ -15,7 +15,7 @@ from tests.archives import LAYER, Picture, image, sha256, tar
 from tests.webregistry import MemoryRegistry, client_of, refusal
 from tests.webs import Asked, Reply, ranged
 from toolkit.bundles import create_bundle, open_bundle
-from toolkit.errors import Mismatch, NotFound, Spoiled
+from toolkit.errors import Mismatch, MissingMember, Spoiled
 from toolkit.event import Event, nobody
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
@@ -213,7 +213,7 @@ def test_what_is_wrong_in_the_registry_is_told_as_that(site: Site, tmp_path: Pat
     assert site.is_clear
     site.keep(0, TAR[:MB])
     del site.web.blobs["app", digest]
-    with pytest.raises(NotFound, match="BLOB_UNKNOWN"):
+    with pytest.raises(MissingMember, match="BLOB_UNKNOWN"):
         arrives(site.source, tmp_path)
     assert site.is_clear
 
