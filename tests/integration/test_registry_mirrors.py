@@ -77,14 +77,17 @@ def test_a_mirror_that_caches_serves_and_goes_on_when_the_registry_is_gone(
     name = f"{registry.host}/{REPOSITORY}:1"
     told = [
         f"image {name} comes from the mirror {cache.host}/{REPOSITORY}",
-        f"mirror {DOWN} is passed over: no connection can be made",
+        f"mirror {DOWN} is passed over: no connection can be made: connection refused",
     ]
     assert pulled(registry, ":1", settings, tmp_path / "a") == (APP.digest, told)
     assert settled("auto", name, settings) == f"docker://{registry.host}/{REPOSITORY}"
     registry.stopped()
     assert pulled(registry, ":1", settings, tmp_path / "b") == (APP.digest, told)
     assert pulled(registry, f"@{APP.digest}", settings, tmp_path / "c")[0] == APP.digest
-    with pytest.raises(RegistryError, match=f"no connection can be made, and mirror {DOWN} is passed over"):
+    with pytest.raises(
+        RegistryError,
+        match=f"no connection can be made: connection refused, and mirror {DOWN} is passed over",
+    ):
         pulled(registry, ":2", settings, tmp_path / "d")
 
 

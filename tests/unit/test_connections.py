@@ -222,7 +222,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_login(through: Through) 
         with pytest.raises(RegistryError) as caught:
             through(**{variable: f"http://carrier:hush@{host}"}).ask("GET", url)
         assert str(caught.value) == (
-            f"GET {url}: the proxy http://{host} cannot be reached: no connection can be made; "
+            f"GET {url}: the proxy http://{host} cannot be reached: no connection can be made: connection refused; "
             f"{variable} names it, NO_PROXY whom it is not for"
         )
     with pytest.raises(

@@ -102,7 +102,9 @@ def test_nobody_there_is_told_at_once(transport: Transport, slept: list[float]) 
         port = free.getsockname()[1]
     with pytest.raises(RegistryError) as caught:
         transport.ask("GET", f"http://127.0.0.1:{port}/v2/?secret=1")
-    assert str(caught.value) == f"GET http://127.0.0.1:{port}/v2/: no connection can be made"
+    assert (
+        str(caught.value) == f"GET http://127.0.0.1:{port}/v2/: no connection can be made: connection refused"
+    )
     assert (caught.value.exit_code, caught.value.status, caught.value.method) == (7, 0, "GET")
     assert slept == []
 

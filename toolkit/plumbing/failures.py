@@ -118,5 +118,8 @@ def _reason(error: exceptions.SSLError) -> str:
 def _absence(error: Exception) -> str:
     from urllib3 import exceptions
 
-    unknown = isinstance(error, exceptions.NameResolutionError)
-    return "no such host" if unknown else "no connection can be made"
+    if isinstance(error, exceptions.NameResolutionError):
+        return "no such host"
+    cause = error.__cause__
+    reason = cause.strerror if isinstance(cause, OSError) else ""  # a timeout has none
+    return f"no connection can be made: {(reason or 'no answer came in time').lower()}"
