@@ -6,7 +6,6 @@ A module of its own because most runs find no such file, and have no need of a p
 from __future__ import annotations
 
 import configparser
-import difflib
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
@@ -104,6 +103,8 @@ class LuigiParser(configparser.ConfigParser):
         for option in own:
             name = option.replace("-", "_")
             if name not in self._readers and option not in self.defaults():
+                import difflib
+
                 close = difflib.get_close_matches(name.lower(), self._readers, 1, cutoff=0.0)
                 raise self._invalid(option, "is not a setting", f"the nearest one is {close[0]}")
 

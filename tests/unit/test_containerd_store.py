@@ -13,7 +13,8 @@ from toolkit.image import SourceImage
 from toolkit.places import open_sink, open_source
 from toolkit.reading import Reading
 from toolkit.settings import Settings
-from toolkit.stores.containerd.store import ContainerdStore, holds_containerd, open_containerd
+from toolkit.stores.containerd.store import ContainerdStore, open_containerd
+from toolkit.stores.kinds import holds_containerd
 
 DATA = Path(__file__).parents[1] / "data/containerd"
 APP = image(ONE, created="2020-01-01T00:00:00Z")

@@ -10,6 +10,8 @@ from toolkit.errors import NotFound
 from toolkit.plumbing.folder_files import FolderFiles
 
 CONTENT = "io.containerd.content.v1.content"  # where a containerd keeps its blobs
+DATABASE = "io.containerd.metadata.v1.bolt"  # and their names
+IN_DOCKER = "containerd/daemon"  # a containerd's root, of a data root
 IMAGES = "-images"  # ends the folders of containers/storage, behind the driver
 REGISTRY = ("docker/registry/v2/repositories", "registry/v2/repositories", "v2/repositories")
 TOLD = {  # scheme → what a store of the kind is called, what lies at its top, and where one usually is
@@ -49,6 +51,19 @@ def no_store(scheme: str, place: str) -> NotFound:
     kind, first, usual = TOLD[scheme]
     advice = f"give the folder itself, as {usual}" if usual else "give the folder itself"
     return NotFound(place, f"holds no {kind}: there is no {first} in it", advice)
+
+
+def holds_containerd(path: Path) -> Path | None:
+    """Return the containerd root that a folder is, or that Docker keeps in it; None where there is none.
+
+    A Docker 29 whose images lie with a graph driver keeps one too, for what its containers need: see first
+    whether there are images of a driver. Raises UnsafeArchive where a link has the name of such a folder.
+    """
+    files = FolderFiles(path)
+    for below in ("", f"{IN_DOCKER}/"):
+        if files.has_folder(f"{below}{CONTENT}") or files.has_folder(f"{below}{DATABASE}"):
+            return path / below
+    return None
 
 
 def kinds_at(path: Path) -> list[str]:

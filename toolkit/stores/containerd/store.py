@@ -26,11 +26,9 @@ from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containerd.names import FEW, Names, read_names
 from toolkit.stores.containerd.recovery import recovered
 from toolkit.stores.folder_blobs import FolderBlobs
-from toolkit.stores.kinds import CONTENT, TOLD, no_store
+from toolkit.stores.kinds import CONTENT, DATABASE, TOLD, holds_containerd, no_store
 
-DATABASE = "io.containerd.metadata.v1.bolt"
 META = f"{DATABASE}/meta.db"
-IN_DOCKER = "containerd/daemon"  # of a data root
 NAMELESS = "names are lost with it; lading ls lists the images that are there, ask for one by its digest"
 NOT_HERE = "is not on this disk, and without it this image is not whole"
 AGAIN = (
@@ -115,19 +113,6 @@ class ContainerdStore(ListedImages):
                 os.close(handle)
         except CorruptContent as error:
             return Names(damage=error)
-
-
-def holds_containerd(path: Path) -> Path | None:
-    """Return the containerd root that a folder is, or that Docker keeps in it; None where there is none.
-
-    A Docker 29 whose images lie with a graph driver keeps one too, for what its containers need: see first
-    whether there are images of a driver. Raises UnsafeArchive where a link has the name of such a folder.
-    """
-    files = FolderFiles(path)
-    for below in ("", f"{IN_DOCKER}/"):
-        if files.has_folder(f"{below}{CONTENT}") or files.has_folder(f"{below}{DATABASE}"):
-            return path / below
-    return None
 
 
 def open_containerd(path: Path, namespace: str = "") -> ContainerdStore:

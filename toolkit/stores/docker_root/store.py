@@ -15,10 +15,9 @@ from toolkit.image import Finding
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Source
 from toolkit.reading import AS_IT_IS, Reading
-from toolkit.stores.containerd.store import ContainerdStore, holds_containerd
 from toolkit.stores.docker_root.driver_store import DriverStore
 from toolkit.stores.docker_root.drivers import DRIVERS
-from toolkit.stores.kinds import TOLD, no_store
+from toolkit.stores.kinds import CONTENT, TOLD, holds_containerd, no_store
 from toolkit.stores.trees.drivers import Drivers
 
 EMPTY = ("buildkit", "containers", "plugins", "swarm", "volumes")  # folders that every Docker makes
@@ -33,6 +32,8 @@ def open_docker_root(path: Path, driver: str = "", reading: Reading = AS_IT_IS) 
     if driver == CONTAINERD or (not driver and not _drivers(FolderFiles(Path(os.path.realpath(path))))):
         place = f"docker-root{'+' + driver if driver else ''}:{path}"
         if (root := holds_containerd(path)) is not None:
+            from toolkit.stores.containerd.store import ContainerdStore
+
             return ContainerdStore(root, reading.namespace, place)
     return DockerRoot(path, driver, reading)
 
@@ -57,8 +58,7 @@ class DockerRoot(Drivers):
     def remarks(self) -> list[Finding]:
         """Say also that the containerd store beside the drivers has images of its own."""
         with suppress(ToolkitError):
-            root = holds_containerd(self._files.folder)
-            if root and (count := len(ContainerdStore(root).entries())):
+            if (root := holds_containerd(self._files.folder)) and (count := _count(root)):
                 problem = f"has {count} images in a containerd store too: docker-root+containerd:PATH"
                 return [*super().remarks(), Finding(self.place, problem)]
         return super().remarks()
@@ -70,6 +70,15 @@ class DockerRoot(Drivers):
         if not known:
             raise _no_root(path, self._files, found)
         return known
+
+
+def _count(containerd: Path) -> int:
+    """Count the images of a containerd store; every Docker makes one, and few have anything in it."""
+    if not FolderFiles(containerd).has_folder(f"{CONTENT}/blobs"):
+        return 0
+    from toolkit.stores.containerd.store import ContainerdStore
+
+    return len(ContainerdStore(containerd).entries())
 
 
 def _drivers(files: FolderFiles) -> list[str]:
