@@ -64,7 +64,9 @@ def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRe
         ((f"{source}/third:3",), f"{web.host}/third:3"),
     ):
         done = lading("copy", source, "team/app:1", *words)
-        assert done.out.splitlines()[-2].split()[0] == name
+        assert done.out.splitlines()[-3].split()[0] == name
+        repository = name.rpartition(":")[0]
+        assert done.out.splitlines()[-1] == f"pull by digest: {repository}@{APP.digest}"
         told = lading("copy", source, "team/app:1", *words, "--json").json["images"]
         assert [(image["names"], image["digest"]) for image in told] == [([name], APP.digest)]
 

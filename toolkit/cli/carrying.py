@@ -219,6 +219,8 @@ def tell(
     if images:
         output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
         output.say(_sentence(source, target, serves, _beside(images)))
+        for pinned in target.pinned(images):
+            output.say(f"pull by digest: {pinned}")
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)

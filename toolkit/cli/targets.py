@@ -65,6 +65,13 @@ class Target:
             return list(images)
         return [replace(image, referrers=()) for image in images]
 
+    def pinned(self, images: Sequence[ProvenImage]) -> list[str]:
+        """Return what images in a registry are pulled by whatever becomes of their tags."""
+        if not isinstance(self.sink, Renames):
+            return []
+        names = [(name.rpartition(":")[0], image.top.digest) for image in images for name in image.names]
+        return [f"{repository}@{digest}" for repository, digest in dict.fromkeys(names)]
+
     def findings(self) -> list[Finding]:
         """Return what there is to say of the bundle as a whole."""
         return loads_packed(self.written) if isinstance(self.written, Path) else []
