@@ -58,7 +58,7 @@ def test_a_page_at_no_address_is_told() -> None:
     link = {"Link": '<http://[::1>; rel="next"'}
     with (
         Web(lambda _: Reply(200, b"", link)) as web,
-        pytest.raises(RegistryError, match="sends us on to what is no address"),
+        pytest.raises(RegistryError, match="leads to what is no address of HTTP"),
     ):
         bodies(web)
 
@@ -82,6 +82,6 @@ def test_an_endless_link_leads_nowhere(link: str) -> None:
 def test_a_page_at_no_address_is_not_asked_for(place: str) -> None:
     with (
         Web(lambda _: Reply(200, b"", {"Link": f"<{place}>; rel=next"})) as web,
-        pytest.raises(RegistryError, match="sends us on to what is no address"),
+        pytest.raises(RegistryError, match="leads to what is no address of HTTP"),
     ):
         bodies(web)

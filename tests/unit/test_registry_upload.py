@@ -231,7 +231,7 @@ def test_an_upload_is_cancelled(client: Client, web: MemoryRegistry) -> None:
 @pytest.mark.parametrize("place", ["http://[", "https:///x", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"])
 def test_a_place_that_is_no_address_is_refused(client: Client, web: MemoryRegistry, place: str) -> None:
     web.odd = lambda asked: Reply(202, headers={"Location": place}) if asked.method == "POST" else None
-    with pytest.raises(RegistryError, match="sends us on to what is no address"):
+    with pytest.raises(RegistryError, match="leads to what is no address of HTTP"):
         push(client, SMALL)
 
 

@@ -171,7 +171,7 @@ def joined(base: str, place: str) -> str:
     try:
         return address(base, place)
     except ValueError:
-        raise RegistryError(shown(base), "sends us on to what is no address", url=shown(base)) from None
+        raise RegistryError(shown(base), "leads to what is no address of HTTP", url=shown(base)) from None
 
 
 def quoted_query(path: str, key: str, value: str) -> str:
