@@ -121,7 +121,7 @@ def test_the_report_says_which_mirror_served(home: Path, web: MemoryRegistry) ->
     assert told["source"] == "docker://docker.io/library/app"
     assert [(finding["subject"], finding["problem"]) for finding in told["findings"]] == [
         ("image app:1", f"comes from the mirror {web.host}/cache/library/app"),
-        ("mirror 127.0.0.1:1", "is passed over: no connection can be made"),
+        ("mirror 127.0.0.1:1", "is passed over: no connection can be made: connection refused"),
     ]
 
 
