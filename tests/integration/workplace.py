@@ -66,7 +66,10 @@ def run(
 def environment(home: Path) -> dict[str, str]:
     """What a program may know of the machine: where programs are, and a home of its own."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+    private = dict.fromkeys(
+        ("HOME", "TMPDIR", "XDG_RUNTIME_DIR"), str(home)
+    )  # logins are looked for in the last
+    return {"PATH": path, **private, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
 class Workplace:
