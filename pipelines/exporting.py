@@ -24,7 +24,7 @@ from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
 from toolkit.plumbing.turns import turn
-from toolkit.ports import Remarks, Source
+from toolkit.ports import Source, remarks_of
 from toolkit.reference import file_name
 from toolkit.report import Report
 
@@ -55,7 +55,7 @@ class ExportLayer(LadingTask):
         source = _source(self)
         layer = source.layer(self.layer)
         self.output().staging.stage(source, layer, Meter(self, "reading"))
-        for remark in source.remarks() if isinstance(source, Remarks) else ():
+        for remark in remarks_of(source):
             LOG.info("%s: %s", remark.subject, remark.problem)
 
 
@@ -161,8 +161,7 @@ class AssembleBundle(ImageTask):
             progress=Meter(self, "writing"),
             jobs=self.settings.jobs,
         )
-        remarks = source.remarks() if isinstance(source, Remarks) else ()
-        facts = Report.of(str(self.path), proven, remarks).to_json()
+        facts = Report.of(str(self.path), proven, remarks_of(source)).to_json()
         self.output().write({**facts, **question, "stamp": stamp_json(self.path)})
 
 

@@ -229,6 +229,11 @@ class Remarks(Protocol):
         """Return what a person should know: names that are lost, images that are not listed here."""
 
 
+def remarks_of(source: Source) -> Sequence[Finding]:
+    """Return what a place has to say of itself; nothing of one without that role."""
+    return source.remarks() if isinstance(source, Remarks) else ()
+
+
 @runtime_checkable
 class Namespaced(Protocol):
     """A store whose images lie in namespaces, of which it shows one."""

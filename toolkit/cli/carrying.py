@@ -22,7 +22,7 @@ from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
 from toolkit.platform import Platform
 from toolkit.plumbing.followed import FollowedLands
-from toolkit.ports import Gathers, Lands, Sink, Source
+from toolkit.ports import Gathers, Lands, Sink, Source, remarks_of
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
@@ -205,7 +205,7 @@ def tell(
     `facts` begin the document.
     """
     images = target.kept(images)
-    found = [*noticed, *options.remarks_of(source), *([] if images else [nothing_in(source.place)])]
+    found = [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms

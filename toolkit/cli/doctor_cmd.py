@@ -22,7 +22,7 @@ from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
 from toolkit.image import Finding
 from toolkit.place import Place
-from toolkit.ports import Described, SeveralDrivers, Source
+from toolkit.ports import Described, SeveralDrivers, Source, remarks_of
 from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.report import Report, finding_json
@@ -60,7 +60,7 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
                 checked = check_up(source, _reopened(each, settings, rescue), fast=fast, progress=progress)
             if not checked and each.startswith(BESIDE) and found:
                 continue  # a Docker with a graph driver has one, for what its containers need
-            found.append(Visit(source.place, _facts(source), options.remarks_of(source), checked))
+            found.append(Visit(source.place, _facts(source), list(remarks_of(source)), checked))
     tell(output, found, _words(reading))
 
 

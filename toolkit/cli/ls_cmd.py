@@ -8,6 +8,7 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import LISTING_HEAD, listing_json, listing_rows, problems
+from toolkit.ports import remarks_of
 from toolkit.reading import Reading
 from toolkit.report import finding_json
 from toolkit.settings import load_settings
@@ -21,7 +22,7 @@ def command(output: Output, place: str, reading: Reading) -> None:
     """List the images in a store or bundle."""
     with options.opened(place, load_settings(), reading) as source:
         listings = source.listings()
-        noticed = options.remarks_of(source)
+        noticed = list(remarks_of(source))
     if output.json:
         output.document(
             {

@@ -12,10 +12,9 @@ import click
 
 from toolkit import mediatype, places
 from toolkit.errors import UsageError
-from toolkit.image import Finding
 from toolkit.place import AUTO, SCHEMES, Place
 from toolkit.platform import Platform
-from toolkit.ports import Closes, HoldsV1, Namespaced, Remarks, Source
+from toolkit.ports import Closes, HoldsV1, Namespaced, Source
 from toolkit.reading import Reading
 from toolkit.settings import MOST_JOBS, Settings, read_rate
 
@@ -175,11 +174,6 @@ def closing(source: Source) -> Iterator[Source]:
     finally:
         if isinstance(source, Closes):
             source.close()
-
-
-def remarks_of(source: Source) -> list[Finding]:
-    """Return what a place has to say of itself."""
-    return list(source.remarks()) if isinstance(source, Remarks) else []
 
 
 def kinds_of_places() -> str:

@@ -12,7 +12,7 @@ from toolkit.errors import NotFound, RegistryError, StoreError, ToolkitError, Un
 from toolkit.image import Finding, Layer, SourceImage
 from toolkit.operations.shortids import full_name, is_known
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Distant, Gathers, Lands, Remarks, Source
+from toolkit.ports import Closes, Content, Distant, Gathers, Lands, Source, remarks_of
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -66,8 +66,7 @@ class FirstThatHas:
 
     def remarks(self) -> list[Finding]:
         """Return what the places that were asked have to say of themselves."""
-        told = (source.remarks() for source in self._open.values() if isinstance(source, Remarks))
-        return [remark for remarks in told for remark in remarks]
+        return [remark for source in self._open.values() for remark in remarks_of(source)]
 
     def identify(self, name: str) -> str:
         """Identify as the first place that has the image."""

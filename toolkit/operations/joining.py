@@ -11,7 +11,7 @@ from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
 from toolkit.operations.shortids import ids_of
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Content, Distant, Remarks, Source
+from toolkit.ports import Content, Distant, Source, remarks_of
 from toolkit.reference import near
 
 ADVICE = "ask for one by its digest or ID, and name it with --tag"
@@ -67,8 +67,7 @@ class Joined:
 
     def remarks(self) -> list[Finding]:
         """Return what each of them has to say of itself."""
-        remarking = (source for source in self._sources if isinstance(source, Remarks))
-        return [finding for source in remarking for finding in source.remarks()]
+        return [finding for source in self._sources for finding in remarks_of(source)]
 
     def _holder(self, name: str) -> tuple[int, Source]:
         """Return the first source that has an image; raises NotFound, or UsageError where two differ."""
