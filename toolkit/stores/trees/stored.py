@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, MissingMember, StoreError, UnsafeArchive, Unsupported
+from toolkit.errors import CorruptContent, Mismatch, MissingMember, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import Extent, nowhere, transfer
@@ -90,18 +90,34 @@ class StoredLayers:
 
     @contextmanager
     def open(self, stored: StoredLayer, layer: Layer) -> Iterator[Content]:
-        """Open the layer's tar, of the size that was measured."""
+        """Open the layer's tar, of the size that was measured.
+
+        Its diffID proves it: the CRC of each file is looked at only where that fails, and tells which file.
+        """
         anew = layer.key.startswith(REBUILT_KEY)
         try:
             with self._reader(stored, anew=anew) as reader:
-                yield reader.content(layer.size)
+                yield reader.content(layer.size, check=layer.digest is None)
         except CorruptContent as error:
             if anew or isinstance(error, UnsafeArchive):
                 raise
+            cause = self._blamed(stored, layer, error)
             subject = (
-                error.subject if stored.subject in error.subject else f"{stored.subject}: {error.subject}"
+                cause.subject if stored.subject in cause.subject else f"{stored.subject}: {cause.subject}"
             )
-            raise replace(error, subject=subject, advice=f"{error.advice or CHANGED}; {SAVED}") from error
+            raise replace(cause, subject=subject, advice=f"{cause.advice or CHANGED}; {SAVED}") from error
+
+    def _blamed(self, stored: StoredLayer, layer: Layer, error: CorruptContent) -> CorruptContent:
+        """Return what is wrong in a layer that is not what its digest says: the first file of another CRC."""
+        if not isinstance(error, Mismatch) or error.problem not in {"digest", "diffID"}:
+            return error
+        try:
+            with self._reader(stored) as reader:
+                for _ in reader.content(layer.size).blocks():
+                    pass
+        except CorruptContent as found:
+            return found
+        return error
 
     def _exact(self, stored: StoredLayer) -> Examined:
         with self._reader(stored) as reader:
