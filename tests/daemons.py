@@ -67,8 +67,21 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self.engine.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer()
+        if (body := self._body()) is not None:
+            self.engine.taken.append(body)
+            self._answer()
+
+    def _body(self) -> bytes | None:
+        """Read a body in chunks; None of one that breaks off."""
+        assert self.headers["Transfer-Encoding"] == "chunked"
+        body = b""
+        while size := int(self.rfile.readline() or b"-1", 16):
+            if size < 0 or len(chunk := self.rfile.read(size + 2)) < size + 2:
+                self.close_connection = True
+                return None
+            body += chunk[:-2]
+        self.rfile.readline()
+        return body
 
     def _answer(self) -> None:
         self.engine.asked.append(f"{self.command} {unquote(self.path)}")

@@ -7,7 +7,7 @@ keeps none. So an image travels in two states. A `SourceImage` lists layers to b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,6 +63,17 @@ def placeholder(layer: Layer) -> Proof:
     compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
     suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
     return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
+
+
+def drafts(layers: Iterable[Layer], known: Mapping[str, Proof] | None = None) -> dict[str, Proof]:
+    """Return what is `known` of each layer, by its key, else a stand-in."""
+    known = known or {}
+    return {layer.key: known.get(layer.key) or placeholder(layer) for layer in layers}
+
+
+def layers_of(images: Iterable[SourceImage]) -> list[Layer]:
+    """Return the layers of several images, each once."""
+    return list({layer.key: layer for image in images for layer in image.layers}.values())
 
 
 @dataclass(frozen=True, slots=True)

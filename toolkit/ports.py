@@ -175,11 +175,11 @@ class Proves(Protocol):
 class Gathers(Protocol):
     """A source that fetches images, all at once where it knows beforehand which ones."""
 
-    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
         """Fetch these images now; each is asked for by its name afterwards. Raises NotFound.
 
-        Large layers may go straight `into` the sink that all of them are for: there they are present, and
-        are not to be opened here.
+        Large layers may go straight into the sink that all of them are for, which `land` begins: there they
+        are present, and are not to be opened here.
         """
 
 
@@ -192,10 +192,13 @@ class Landing(Protocol):
 
 @runtime_checkable
 class Lands(Protocol):
-    """A sink whose blobs lie by themselves, so that one can arrive before its image is known."""
+    """A sink that blobs can arrive in before their image is known."""
 
-    def landing(self) -> Landing:
-        """Return how to put a blob there; nobody refers to it until an image with it is named."""
+    def landing(self) -> AbstractContextManager[Landing]:
+        """Yield how to put a blob there; within the block the delivery follows, of which it is present.
+
+        Leaving the block with an exception, or without a delivery, leaves nothing that refers to a blob.
+        """
 
 
 @runtime_checkable
@@ -246,6 +249,13 @@ class Distant(Protocol):
     """A place at the other end of a network, which is waited for more than worked with."""
 
     at_once: int  # blobs to carry at once, at least; 0 is as many as there are processors
+
+
+@runtime_checkable
+class TakesOneByOne(Protocol):
+    """A sink that takes one blob after the other, however many are offered."""
+
+    one_by_one: bool
 
 
 @runtime_checkable

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance import IMAGE_ID, NAME, SourceContract, content, proven
+from tests.engine_made import lading
 from toolkit.bundles import create_bundle, open_bundle
-from toolkit.errors import StoreError, ToolkitError, Unsupported, UsageError
+from toolkit.errors import CorruptContent, StoreError, ToolkitError, Unsupported, UsageError
 from toolkit.image import ProvenImage
 from toolkit.operations.copy import copy
 from toolkit.places import open_rootfs, open_sink, open_source
@@ -29,7 +32,7 @@ from .workplace import Daemon
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from toolkit.ports import Block, Content
+    from toolkit.ports import Block
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 OTHER = "ubuntu:trusty"
@@ -229,7 +232,7 @@ def test_another_image_under_our_name_is_told(
     cargo = repeated(tmp_path)
     put(cargo.source, cargo.names[:1])
     engine.docker("tag", cargo.names[0], NAME)
-    monkeypatch.setattr(Engine, "load", lambda *_: None)
+    monkeypatch.setattr(Engine, "load", lambda _, blocks: [None for _ in blocks])
     with pytest.raises(StoreError, match=f"has {SAVED_ID} as {NAME}, expected {IMAGE_ID}"):
         put(sample, [NAME])
 
@@ -255,6 +258,45 @@ def test_an_engine_that_dies_is_one_sentence_and_leaves_nothing(
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.fixture
+def no_room(temporary: Path) -> Iterator[None]:
+    """Temporary files find half a megabyte of room."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", temporary], check=True)
+    yield
+    subprocess.run(["umount", temporary], check=True)
+
+
+@pytest.mark.usefixtures("no_room")
+@pytest.mark.parametrize("format_name", ["universal", "docker-v1.2", "store"])
+def test_large_layers_pass_without_a_temporary_copy(
+    engine: Dockerd, tmp_path: Path, format_name: str
+) -> None:
+    large(tmp_path / "large")
+    put(open_source(f"oci:{tmp_path}/large", Settings()), ["large:1"])
+    target = f"oci:{tmp_path}/store" if format_name == "store" else str(tmp_path / "out.tar")
+    words = [] if format_name == "store" else ["--format", format_name]
+    lading("copy", DAEMON, "large:1", target, *words)
+    engine.forget()
+    put(open_source(target, Settings()), ["large:1"])
+    assert engine.images().keys() == {"large:1"}
+
+
+def test_a_delivery_that_breaks_off_leaves_nothing_in_the_engine(engine: Dockerd, tmp_path: Path) -> None:
+    large(tmp_path / "large")
+    source = open_source(f"oci:{tmp_path}/large", Settings())
+    (layer,) = source.image("large:1").layers
+    blob = tmp_path / "large/blobs/sha256" / layer.key.removeprefix("sha256:")
+    raw = blob.read_bytes()
+    blob.write_bytes(raw[:-5000] + b"w" + raw[-4999:])
+    with pytest.raises(CorruptContent):
+        put(source, ["large:1"])
+    assert engine.image_ids() == set()
+    late = time.monotonic() + 10  # the engine notices when it comes to it
+    while (left := os.listdir(engine.root / "tmp")) and time.monotonic() < late:
+        time.sleep(0.05)
+    assert left == []
+
+
 def large(folder: Path) -> None:
     """Make a layout with an image of one layer of 64 MB that no buffer on the way holds."""
     root = folder.parent / "root"
@@ -265,30 +307,20 @@ def large(folder: Path) -> None:
     copy(source, open_sink(f"oci:{folder}", Settings()), ["large:1"])
 
 
-class Dying:
-    """Content in whose middle the engine that it is sent to is killed."""
-
-    def __init__(self, content: Content, engine: Daemon) -> None:
-        self.size, self._content, self._engine = content.size, content, engine
-
-    def blocks(self) -> Iterator[Block]:
-        for number, block in enumerate(self._content.blocks()):
-            if number == 1:
-                kill(self._engine)
-            yield block
-
-
 def dying(moment: str, engine: Daemon) -> Callable[..., object]:
     """Return a method of Engine's in which the engine is killed while it sends, or is sent to."""
     save, load = Engine.save, Engine.load
 
-    def saving(self: Engine, names: Sequence[str]) -> Iterator[Block]:
-        for number, block in enumerate(save(self, names)):
-            if number == 1:
+    def deadly(blocks: Iterator[Block]) -> Iterator[Block]:
+        for number, block in enumerate(blocks):
+            if number == 5:
                 kill(engine)
             yield block
 
-    return saving if moment == "save" else lambda self, content: load(self, Dying(content, engine))
+    def saving(self: Engine, names: Sequence[str]) -> Iterator[Block]:
+        return deadly(save(self, names))
+
+    return saving if moment == "save" else lambda self, blocks: load(self, deadly(blocks))
 
 
 def kill(engine: Daemon) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from toolkit.operations.choosing import FirstThatHas, one_place
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
-from toolkit.ports import Lands, Source
+from toolkit.ports import Landing, Source
 from toolkit.stores.layout import LayoutStore
 
 A, B, C = image(ONE), image(ONE, TWO), image(TWO)
@@ -155,8 +155,8 @@ class Gathering(Through):
         self.gathered: list[str] = []
         self.is_closed = False
 
-    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
-        assert into is None
+    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
+        assert land is None
         self.gathered += names
 
     def close(self) -> None:

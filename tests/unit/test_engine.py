@@ -50,7 +50,7 @@ def test_names_are_asked_for_as_they_stand(fake: FakeEngine, engine: Engine) -> 
 
 def test_a_load_is_sent_whole(fake: FakeEngine, engine: Engine) -> None:
     fake.answers["/images/load"] = Answer(b'{"stream":"Loaded image: a:1\\n"}\r\n')
-    engine.load(Bytes(b"x" * 3_000_000))
+    engine.load(Bytes(b"x" * 3_000_000).blocks())
     assert fake.taken == [b"x" * 3_000_000]
 
 
@@ -68,7 +68,7 @@ def test_what_an_engine_says_against_a_load_is_told(
 ) -> None:
     fake.answers["/images/load"] = answer
     with pytest.raises(StoreError) as caught:
-        engine.load(Bytes(b"x"))
+        engine.load(iter([b"x"]))
     assert str(caught.value) == f"the Docker engine at {fake.host}: {sentence}"
 
 

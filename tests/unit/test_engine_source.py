@@ -153,9 +153,10 @@ def test_large_layers_go_straight_into_a_store(fake: FakeEngine, tmp_path: Path,
     files = files if name == "app:1" else {key: body for key, body in files.items() if key != "index.json"}
     fake.answers["/images/get"] = Answer(tar(files))
     source, store = opened(fake), LayoutStore(tmp_path / "store")
-    source.gather([name], store)
-    assert (tmp_path / "store/blobs/sha256" / sha256(big).removeprefix("sha256:")).is_file()
-    (copied,) = copy(source, store, [name])
+    with store.landing() as land:
+        source.gather([name], lambda: land)
+        assert (tmp_path / "store/blobs/sha256" / sha256(big).removeprefix("sha256:")).is_file()
+        (copied,) = copy(source, store, [name])
     assert proven(LayoutStore(tmp_path / "store"), str(copied.top.digest)).images()
     layer = source.image(name).layers[1]
     with pytest.raises(StoreError, match="went straight into the store, and is not there any more"):

@@ -16,9 +16,9 @@ from toolkit.digest import Digest
 from toolkit.errors import StoreError
 from toolkit.event import BlobProgress, BlobRetried, Event, nobody
 from toolkit.image import Layer, Proof
-from toolkit.plumbing.followed import FollowedLands, followed
+from toolkit.plumbing.followed import followed, followed_landing
 from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
-from toolkit.ports import Block, Content, Landing
+from toolkit.ports import Block, Content
 
 LAYER = Layer(sha256(ONE), len(ONE), Digest.of(ONE))
 
@@ -93,12 +93,8 @@ def test_what_was_proven_before_stays_what_the_kernel_copies(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("digest", "key"), [(LAYER.digest, LAYER.key), (None, "engine: layer.tar")])
 def test_a_blob_that_arrives_before_its_image_is_followed(digest: Digest | None, key: str) -> None:
-    class Shelf:
-        def landing(self) -> Landing:
-            return lambda layer, content: transfer(content, layer, nowhere)
-
     told: list[Event] = []
-    land = FollowedLands(Shelf(), told.append).landing()
+    land = followed_landing(lambda layer, content: transfer(content, layer, nowhere), told.append)
     content: Content = Bytes(ONE)
     assert land(Layer("engine: layer.tar", len(ONE), digest), content).digest == Digest.of(ONE)
     assert words(told, key) == ["blob.begun", "blob.done"]

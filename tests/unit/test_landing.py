@@ -82,8 +82,9 @@ def test_a_blob_of_a_layout_has_its_digest_before_it_is_read() -> None:
 @pytest.mark.parametrize("format_", ARCHIVES)
 def test_a_store_has_the_image_and_nothing_was_opened(format_: str, tmp_path: Path) -> None:
     store = LayoutStore(tmp_path / "store")
-    source = open_arriving("an engine", blocks(ARCHIVES[format_]), land=store.landing())
-    copied = copy(source, store, ["app:1"])
+    with store.landing() as land:
+        source = open_arriving("an engine", blocks(ARCHIVES[format_]), land=land)
+        copied = copy(source, store, ["app:1"])
     again = proven(LayoutStore(tmp_path / "store"), "app:1")
     assert again.images()[0].config.raw == copied[0].images()[0].config.raw == APP.config
 
@@ -92,7 +93,8 @@ def test_a_blob_that_is_there_is_not_written_again(tmp_path: Path) -> None:
     store = LayoutStore(tmp_path / "store")
     inodes = set()
     for _ in range(2):
-        copy(open_arriving("e", blocks(ARCHIVES["docker"]), land=store.landing()), store, ["app:1"])
+        with store.landing() as land:
+            copy(open_arriving("e", blocks(ARCHIVES["docker"]), land=land), store, ["app:1"])
         inodes.add((tmp_path / "store/blobs/sha256" / sha256(BIG).removeprefix("sha256:")).stat().st_ino)
     assert len(inodes) == 1
 

@@ -14,7 +14,7 @@ from toolkit.bundles.docker_part import MANIFEST
 from toolkit.bundles.losses import lost_referrers
 from toolkit.digest import Digest
 from toolkit.errors import MissingMember, StoreError, Unsupported, UsageError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts
 from toolkit.model import Descriptor
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.space import require_space_in, reserve
@@ -52,7 +52,7 @@ class DirSink:
         """Begin the folder; it has its name when the block ends after `finish`. Raises Unsupported."""
         del known  # every blob is a file of its own
         _only(
-            [image.proven({each.key: placeholder(each) for each in image.layers}) for image in images],
+            [image.proven(drafts(image.layers)) for image in images],
             self.place,
         )
         _refuse_foreign(self.path)

@@ -19,7 +19,7 @@ from toolkit.bundles.v1_agreement import V1Agreement
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, NotFound, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Layer, placeholder
+from toolkit.image import Finding, Layer, drafts
 from toolkit.model import Config
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -166,6 +166,6 @@ class DockerArchive(ArchiveSource):
 
 
 def _outline(image: ConfiguredImage) -> Outline:
-    drafted = image.proven({layer.key: placeholder(layer) for layer in image.layers})
+    drafted = image.proven(drafts(image.layers))
     (picture,) = drafted.images()
     return modern_outline(image.names, picture, findings=image.findings)

@@ -2,7 +2,8 @@
 
 A legacy layer's digest is known only when it has been read, but its size before. So the file is laid
 out with placeholder digests, which have the same length; layers go straight to their places; and the
-headers and documents, which name the digests, are written last. No layer is written twice.
+headers and documents, which name the digests, are written last. No layer is written twice. Blobs that came
+before their image was known are at the beginning (toolkit.bundles.arrived).
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from toolkit.bundles.arrived import Arrived
 from toolkit.bundles.members import Layout, Member, once
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts, layers_of
 from toolkit.plumbing.files import atomic_file, write_at
-from toolkit.plumbing.sharing import copy_range
+from toolkit.plumbing.sharing import copy_range, move
 from toolkit.plumbing.space import require_space, reserve
-from toolkit.plumbing.streams import BLOCK, ProvenExtent, nowhere, transfer
+from toolkit.plumbing.streams import ProvenExtent, nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
-from toolkit.ports import Block, Content
+from toolkit.ports import Block, Content, Landing
 
 MembersOf = Callable[[Sequence[ProvenImage]], Sequence[Member]]
 LossesOf = Callable[[ProvenImage], Sequence[Finding]]
 Target = Callable[[Path], AbstractContextManager[int]]  # yields what to write to; whole when it ends well
+LEFT = "was left before it was finished"
 
 
 class TarSink:
@@ -40,23 +43,45 @@ class TarSink:
         target: Target = atomic_file,
     ) -> None:
         self.path, self.place, self._target = path, str(path), target
+        self._arrived: Arrived | None = None
         self._members_of, self._losses_of = members_of, losses_of
 
     def losses(self, image: ProvenImage) -> Sequence[Finding]:
         """Return what the format cannot carry of an image."""
         return self._losses_of(image) if self._losses_of else ()
 
-    def present(self, layer: Layer) -> Proof | None:  # noqa: ARG002 - a new file holds nothing
-        """Return None: a bundle is always written whole."""
-        return None
+    def present(self, layer: Layer) -> Proof | None:
+        """Return the proof of a blob that arrived before; a new file holds nothing else."""
+        return self._arrived.proof(layer) if self._arrived else None
+
+    @contextmanager
+    def landing(self) -> Iterator[Landing]:
+        """Yield how to put blobs into the file; it has its name when the block ends after a delivery."""
+        with self._target(self.path) as handle:
+            self._arrived = Arrived(handle)
+            try:
+                yield self._arrived.take
+                if not self._arrived.is_delivered:
+                    raise StoreError(self.place, LEFT)
+            finally:
+                self._arrived = None
 
     @contextmanager
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[TarReceiver]:
-        """Begin the bundle; it has its name when the block ends after `finish`."""
-        with self._target(self.path) as handle:
-            receiver = TarReceiver(handle, self._members_of, images, known, self.place)
+        """Begin the bundle; it has its name when the block ends after `finish`, or that of `landing` does."""
+        with self._begun() as arrived:
+            receiver = TarReceiver(arrived, self._members_of, images, known, self.place)
             yield receiver
             receiver.must_be_finished()
+            arrived.is_delivered = True
+
+    @contextmanager
+    def _begun(self) -> Iterator[Arrived]:
+        if self._arrived:
+            yield self._arrived
+            return
+        with self._target(self.path) as handle:
+            yield Arrived(handle)
 
 
 class TarReceiver:
@@ -64,28 +89,28 @@ class TarReceiver:
 
     def __init__(
         self,
-        handle: int,
+        arrived: Arrived,
         members_of: MembersOf,
         images: Sequence[SourceImage],
         known: Mapping[str, Proof],
         place: str,
     ) -> None:
-        self._handle, self._members_of, self._place = handle, members_of, place
-        self._known = known
-        self._draft = {
-            layer.key: known.get(layer.key) or placeholder(layer)
-            for image in images
-            for layer in image.layers
-        }
-        drafted = [image.proven(self._draft) for image in images]
-        self._layout = Layout.of(once(members_of(drafted)))
+        self._arrived, self._handle = arrived, arrived.handle
+        self._members_of, self._known, self._place = members_of, known, place
+        layers = layers_of(images)
+        came = {layer.key: proof for layer in layers if (proof := arrived.proof(layer))}
+        self._draft = drafts(layers, {**came, **known})
+        arrived.keep({proof.digest for proof in self._draft.values()})
+        self._layout = self._laid_out([image.proven(self._draft) for image in images])
         self._places = self._layout.places()
         self._taken: set[Digest] = set()
         self._real: dict[Digest, Digest] = {}  # placeholder → digest
         self._lock = threading.Lock()
         self._finished = False
-        require_space(handle, self._layout.size, place)
-        reserve(handle, self._layout.size)
+        require_space(self._handle, self._layout.size - arrived.size, place)
+        reserve(self._handle, self._layout.size)
+        for digest, offsets in self._places.items():
+            arrived.copy(digest, offsets)
 
     def write(self, layer: Layer, content: Content) -> Proof:
         """Put a layer in its place, or places; the same blob under a second key is only proven."""
@@ -122,7 +147,7 @@ class TarReceiver:
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
         """Write headers, documents and links around the layers."""
-        layout = Layout.of(once(self._members_of(images)))
+        layout = self._laid_out(images)
         self._settle(layout)
         for offset, piece in layout.pieces():
             write_at(self._handle, piece, offset)
@@ -132,7 +157,10 @@ class TarReceiver:
     def must_be_finished(self) -> None:
         """Raise where the block ended without `finish`: nothing may get the bundle's name."""
         if not self._finished:
-            raise StoreError(self._place, "was left before it was finished")
+            raise StoreError(self._place, LEFT)
+
+    def _laid_out(self, images: Sequence[ProvenImage]) -> Layout:
+        return Layout.of(self._arrived.first(once(self._members_of(images))))
 
     def _settle(self, layout: Layout) -> None:
         """Move blobs whose place changed: two large layers turned out to be the same blob."""
@@ -148,10 +176,10 @@ class TarReceiver:
         ]
         for was, now, size in moves:
             if now < was:
-                _move(self._handle, was, now, size)
+                move(self._handle, was, now, size)
         for was, now, size in reversed(moves):
             if now > was:
-                _move(self._handle, was, now, size)
+                move(self._handle, was, now, size)
 
 
 class _Cursors:
@@ -163,11 +191,3 @@ class _Cursors:
     def __call__(self, block: Block) -> None:
         for write in self._writers:
             write(block)
-
-
-def _move(handle: int, was: int, now: int, size: int) -> None:
-    """Move bytes inside the file; from the front when they go down, from the back when up."""
-    starts = list(range(0, size, BLOCK))
-    for start in starts if now < was else reversed(starts):
-        block = os.pread(handle, min(BLOCK, size - start), was + start)
-        write_at(handle, block, now + start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from toolkit.event import Tell
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
 from toolkit.platform import Platform
-from toolkit.plumbing.followed import FollowedLands
-from toolkit.ports import Gathers, Lands, Sink, Source, remarks_of
+from toolkit.plumbing.followed import followed_landing
+from toolkit.ports import Gathers, Landing, Lands, Sink, Source, remarks_of
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
@@ -125,9 +125,10 @@ def carry(
         if wishes.strict:
             raise CorruptContent(source.place, NO_IMAGES, "--strict makes warnings errors")
         return []
-    if isinstance(source, Gathers):
-        source.gather(asked, _direct(target.sink, wishes, progress))
-    with _packed(_renamed(source, wishes.tags, asked), wishes, progress) as packed:
+    with ExitStack() as stack:
+        if isinstance(source, Gathers):
+            source.gather(asked, _landing(target.sink, wishes, progress, stack))
+        packed = stack.enter_context(_packed(_renamed(source, wishes.tags, asked), wishes, progress))
         images = copy(
             packed,
             target.sink,
@@ -148,10 +149,16 @@ def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
     return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
-def _direct(sink: Sink, wishes: Wishes, progress: Tell) -> Lands | None:
-    """Return the sink where layers may go into it as they come: nothing will look at them, or refuse them."""
-    is_plain = wishes.compression is None and wishes.level is None and not wishes.strict
-    return FollowedLands(sink, progress) if is_plain and isinstance(sink, Lands) else None
+def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Callable[[], Landing] | None:
+    """Return how layers begin to go into the sink as they come; None where something will look at them first.
+
+    What is begun ends with the stack.
+    """
+    if wishes.compression is not None or wishes.level is not None or wishes.strict:
+        return None
+    if not isinstance(sink, Lands):
+        return None
+    return functools.cache(lambda: followed_landing(stack.enter_context(sink.landing()), progress))
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:

@@ -12,7 +12,7 @@ from toolkit.errors import NotFound, RegistryError, StoreError, ToolkitError, Un
 from toolkit.image import Finding, Layer, SourceImage
 from toolkit.operations.shortids import full_name, is_known
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Distant, Gathers, Lands, Source, remarks_of
+from toolkit.ports import Closes, Content, Distant, Gathers, Landing, Source, remarks_of
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -102,7 +102,7 @@ class FirstThatHas:
         """Open a layer where its image comes from."""
         return self._of(layer.key).open(layer)
 
-    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
         """Have each place fetch what comes from it."""
         wanted: dict[str, tuple[Source, list[str]]] = {}
         for name in names:
@@ -110,7 +110,7 @@ class FirstThatHas:
             wanted.setdefault(holder.place, (holder, []))[1].append(name)
         for holder, own in wanted.values():
             if isinstance(holder, Gathers):
-                holder.gather(own, into)
+                holder.gather(own, land)
 
     def holder(self, name: str) -> Source:
         """Return the first place that has an image.

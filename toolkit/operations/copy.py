@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit.errors import CorruptContent
 from toolkit.event import MOUNTED, PRESENT, BlobSkipped, ImageBegun, ImageDone, Tell, nobody
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
@@ -39,7 +39,7 @@ def copy(
         refuse_warnings([finding for image in images for finding in image.findings])
     for image in images:
         progress(ImageBegun(image.names, image.layers))
-    layers = list({layer.key: layer for image in images for layer in image.layers}.values())
+    layers = layers_of(images)
     known = _known(source, layers)
     with sink.receive(images, known) as receiver:
 

@@ -18,7 +18,7 @@ from toolkit.event import (
 )
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.streams import ProvenExtent
-from toolkit.ports import Block, Content, Landing, Lands, Resumes
+from toolkit.ports import Block, Content, Landing, Resumes
 
 
 @contextmanager
@@ -46,22 +46,15 @@ def followed(content: Content, layer: Layer, tell: Tell) -> Iterator[Content]:
     tell(BlobDone(layer) if is_read else BlobSkipped(layer, PRESENT))
 
 
-class FollowedLands:
-    """A sink whose blobs tell how far they have got, when they arrive before their image is known."""
+def followed_landing(land: Landing, tell: Tell) -> Landing:
+    """Return `land`, telling of each blob how far it has got."""
 
-    def __init__(self, sink: Lands, tell: Tell) -> None:
-        self._sink, self._tell = sink, tell
+    def follow(layer: Layer, content: Content, /) -> Proof:
+        known = Layer(str(layer.digest), layer.size) if layer.digest else layer
+        with followed(content, known, tell) as seen:
+            return land(layer, seen)
 
-    def landing(self) -> Landing:
-        """Return how to put a blob there."""
-        land = self._sink.landing()
-
-        def follow(layer: Layer, content: Content, /) -> Proof:
-            known = Layer(str(layer.digest), layer.size) if layer.digest else layer
-            with followed(content, known, self._tell) as seen:
-                return land(layer, seen)
-
-        return follow
+    return follow
 
 
 class _Followed:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from toolkit.ports import Distant
+from toolkit.ports import Distant, TakesOneByOne
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,8 +21,10 @@ def default_jobs() -> int:
 def jobs_for(*places: object, asked: int = 0) -> int:
     """Return how many layers to carry at once between places: what is asked for, if anything is.
 
-    Else more where one of them is far away.
+    Else more where one of them is far away; one where none but that can be taken.
     """
+    if any(isinstance(place, TakesOneByOne) and place.one_by_one for place in places):
+        return 1
     return asked or max([default_jobs(), *(place.at_once for place in places if isinstance(place, Distant))])
 
 

@@ -1,4 +1,4 @@
-"""Bytes that nobody has to look at: a second name for a file, or a copy made in the kernel."""
+"""Bytes that nobody has to look at: a second name for a file, a copy made in the kernel, another place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from toolkit.errors import StoreError
 from toolkit.plumbing.files import PART, fsync_folder, locked, part_name, short_name, storing, write_at
 from toolkit.plumbing.writebehind import WINDOW, start_writing
+
+BLOCK = 1 << 20  # bytes
 
 
 def link_atomically(handle: int, path: Path) -> bool:
@@ -31,18 +33,26 @@ def link_atomically(handle: int, path: Path) -> bool:
     return True
 
 
-def copy_range(source: int, handle: int, offset: int, size: int) -> None:
-    """Copy the first `size` bytes of one file to `offset` in another, in the kernel where it can."""
+def copy_range(source: int, handle: int, offset: int, size: int, start: int = 0) -> None:
+    """Copy `size` bytes at `start` of one file to `offset` in another, in the kernel where it can."""
     done = 0
     while done < size:
         try:
-            count = os.copy_file_range(source, handle, min(size - done, WINDOW), done, offset + done)
+            count = os.copy_file_range(source, handle, min(size - done, WINDOW), start + done, offset + done)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
                 raise
-            block = os.pread(source, min(size - done, 1 << 20), done)
+            block = os.pread(source, min(size - done, BLOCK), start + done)
             count = write_at(handle, block, offset + done) - offset - done
         if not count:
             raise StoreError("a file", f"ends after {done} bytes, expected {size}", "it was cut short")
         start_writing(handle, offset + done, count)
         done += count
+
+
+def move(handle: int, was: int, now: int, size: int) -> None:
+    """Move bytes inside a file; from the front when they go down, from the back when up."""
+    starts = list(range(0, size, BLOCK))
+    for start in starts if now < was else reversed(starts):
+        block = os.pread(handle, min(BLOCK, size - start), was + start)
+        write_at(handle, block, now + start)

@@ -12,6 +12,7 @@ as its newest one, and what we read is the same in all of them. The `docker` pac
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,7 +24,7 @@ from toolkit.digest import Digest
 from toolkit.document import Node, load, load_any
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError
 from toolkit.plumbing.certificates import as_engines_trust
-from toolkit.ports import Block, Content
+from toolkit.ports import Block
 from toolkit.stores.engine_host import Host
 
 API = "1.24"  # what the package is told so that it does not ask; it goes into no path of ours
@@ -35,6 +36,8 @@ TAIL = 4096  # bytes of a stream's end that may be an error
 RUNNING = "is it running? DOCKER_HOST or a docker context names another one"
 STRANGE = "is it a Docker engine?"
 BROKEN = "the connection broke off"
+VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
+UNTOLD = (9999, 0)  # the release of an engine that tells none
 SAID_LIMIT = 500  # characters of what an engine says
 
 
@@ -50,6 +53,12 @@ class Engine:
     def version(self) -> str:
         """Return the engine's version as it tells it: 20.10.24+dfsg1."""
         return self._facts.optional("Version", str) or "unknown"
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Return the first two numbers of the version; those of the newest where none are told."""
+        found = VERSION.match(self.version)
+        return (int(found[1]), int(found[2])) if found else UNTOLD
 
     @property
     def is_podman(self) -> bool:
@@ -90,11 +99,14 @@ class Engine:
                 yield block
         self._refuse_failure(tail)
 
-    def load(self, content: Content) -> None:
-        """Send a bundle as `docker load` does; raises StoreError with what the engine said against it."""
+    def load(self, blocks: Iterator[Block]) -> None:
+        """Send a bundle as `docker load` does; raises StoreError with what the engine said against it.
+
+        Where the blocks end in an exception the connection breaks off, and the engine loads nothing.
+        """
         words = {"params": {"quiet": "1"}, "headers": {"Content-Type": "application/x-tar"}}
         wait = (CONNECTING, None)
-        with self._asked("POST", "/images/load", data=_Sized(content), timeout=wait, **words) as response:
+        with self._asked("POST", "/images/load", data=blocks, timeout=wait, **words) as response:
             answer = _bounded(response, self.subject)
         for line in answer.splitlines():
             self._refuse_error(line)
@@ -177,19 +189,6 @@ class Engine:
             return StoreError(self.subject, f"is not trusted: {reason.reason or reason}", advice)
         words = (reason.strerror or BROKEN).lower()
         return StoreError(self.subject, f"failed us: {words}", "see its log, and run again")
-
-
-class _Sized:
-    """Content as the body of a request: the package asks for its length, and sends that."""
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-
-    def __len__(self) -> int:
-        return self._content.size
-
-    def __iter__(self) -> Iterator[Block]:
-        return self._content.blocks()
 
 
 def _client(host: Host) -> Any:  # noqa: ANN401 - the package has no types

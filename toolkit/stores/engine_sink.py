@@ -1,39 +1,35 @@
 """`docker-daemon:` written: images loaded into a running engine.
 
-A bundle is laid out in a nameless temporary file (TMPDIR), as for a pipe, and sent to the engine's load
-endpoint when it is whole: of a delivery that fails the engine sees nothing. Then the engine is asked what
-it has under each name. Podman calls localhost/app:1 what a bundle calls app:1, and finds it by either.
+A bundle is sent to the engine's load endpoint while its layers are read. What it holds is told at its end: of
+a delivery that breaks off the engine keeps nothing. Then it is asked what it has under each name. Podman
+calls localhost/app:1 what a bundle calls app:1, and finds it by either.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from toolkit.bundles import named
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
 from toolkit.bundles.names import loadable, merged
 from toolkit.bundles.refertags import of_their_own
-from toolkit.bundles.tarsink import TarSink
+from toolkit.bundles.tarstream import TarStream
 from toolkit.errors import NotFound, StoreError, Unsupported, UsageError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
-from toolkit.plumbing.files import storing
-from toolkit.plumbing.nameless import nameless_file, temporary_folder
-from toolkit.plumbing.streams import Extent
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts, layers_of
+from toolkit.plumbing.handover import handed_over
 from toolkit.ports import Content, Receiver
 from toolkit.reference import Reference
 from toolkit.stores.engine import Engine
 
 PLACE = "docker-daemon"
-VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
 class EngineSink:
     """A running engine to load images into; `called` renames the only image of a delivery."""
+
+    one_by_one = True
 
     def __init__(self, engine: Engine, place: str = f"{PLACE}:", called: str = "") -> None:
         """Take an engine; raises InvalidReference for a name that is none, UsageError for a digest."""
@@ -59,12 +55,13 @@ class EngineSink:
         """Begin a delivery; raises StoreError where no engine answers, later what it says against it."""
         members_of = named(self._format()).members_of
         assert members_of is not None  # noqa: S101 - a tar has members
-        # Its folder is where the nameless file lies; its name is for messages.
-        path = temporary_folder() / f"bundle for {self._engine.subject}".replace("/", "+")
-        sink = TarSink(path, lambda images: members_of(_alone(images)), None, self._sent)
-        with sink.receive(images, known) as inner:
-            receiver = _Receiver(inner, self)
+        draft = drafts(layers_of(images), known)
+        self.must_load([image.proven(draft) for image in images])
+        with handed_over(self._engine.load, self._engine.subject) as give:
+            stream = TarStream(give, lambda images: members_of(_alone(images)), images, known)
+            receiver = _Receiver(stream, self)
             yield receiver
+            stream.must_be_finished()
         self._compare(receiver.proven)
 
     def as_called(self, images: Sequence[SourceImage]) -> Sequence[SourceImage]:
@@ -82,25 +79,15 @@ class EngineSink:
             if image.preferred() is None:
                 problem = f"is no image that {self._engine.subject} can load"
                 raise Unsupported(", ".join(image.names) or str(image.top.digest), problem, "name the images")
-        if not (found := VERSION.match(told := self._engine.version)):
-            return
         span = named(self._format()).engines.of(images).docker
-        if span is None or (int(found[1]), int(found[2])) < span[0]:
+        if span is None or self._engine.release < span[0]:
             needed = f"Docker {span[0][0]}.{span[0][1]} or later" if span else "another engine"
-            problem = f"is Docker {told}, and these images need {needed}"
+            problem = f"is Docker {self._engine.version}, and these images need {needed}"
             raise Unsupported(self._engine.subject, problem, "repack their layers: --compression gzip")
 
     def _format(self) -> str:
         """Return what the engine reads best: podman asks a layout with several images for no one of them."""
         return "docker-v1.2" if self._engine.is_podman else "docker"
-
-    @contextmanager
-    def _sent(self, path: Path) -> Iterator[int]:
-        """Yield a nameless file to write to, and send it to the engine when the block ends well."""
-        with nameless_file(path.parent) as plain:
-            with storing(path):
-                yield plain
-            self._engine.load(Extent(plain, 0, os.fstat(plain).st_size, str(path)))
 
     def _compare(self, images: Sequence[ProvenImage]) -> None:
         """Raise StoreError where the engine has another image under a name than was sent, or none."""
@@ -134,11 +121,11 @@ class _Receiver:
         self.proven: Sequence[ProvenImage] = ()
 
     def write(self, layer: Layer, content: Content) -> Proof:
-        """Put a layer into the bundle."""
+        """Send a layer."""
         return self._inner.write(layer, content)
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
-        """Finish the bundle; it is sent when the delivery's block ends."""
+        """Send the end of the bundle; the engine has it when the delivery's block ends."""
         self._sink.must_load(images)
         self.proven = images
         self._inner.finish(images)

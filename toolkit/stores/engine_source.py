@@ -1,13 +1,14 @@
 """`docker-daemon:` read: the images of a running engine.
 
 What it has is told by its lists; the bytes come out of its save endpoint, a tar in one stream, which goes
-into a nameless temporary file once and is read as the bundle that it is. Only what is asked for is saved.
+into a nameless temporary file once and is read as the bundle that it is; large layers go straight into the
+bundle or store that is written. Only what is asked for is saved.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from toolkit.errors import NotFound, StoreError
 from toolkit.image import Layer, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
-from toolkit.ports import Closes, Content, Lands, Source
+from toolkit.ports import Closes, Content, Landing, Source
 from toolkit.reading import DOCKER
 from toolkit.reference import meaning
 from toolkit.stores.engine import Engine, image_id
@@ -27,6 +28,7 @@ from toolkit.stores.trees.source import not_found
 
 EVERYTHING = "docker-daemon:"
 NO_NAME = "<none>:<none>"
+TELLS_DIGESTS = (1, 10)  # the Docker since which images have configs with diffIDs
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +93,18 @@ class EngineSource:
             raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}", advice)
         return engine_outline(known.names, node, self._engine.history(known.id))
 
-    def gather(self, names: Sequence[str], into: Lands | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
         """Have all these images saved at once, where they have names: layers that they share come once.
 
-        Large layers go straight into a sink that takes them so.
+        Large layers go straight into a sink that takes them so, where the engine tells their digests: a sink
+        knows what it has by nothing else.
         """
         found = dict.fromkeys(map(self._find, names))
         wanted = [frozenset(known for known in found if known.name)]
         wanted += [frozenset({known}) for known in found if not known.name]
         for each in wanted:
             if each:
-                self._save(each, into)
+                self._save(each, land if self._engine.release >= TELLS_DIGESTS else None)
 
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return an image out of what the engine saves of it."""
@@ -186,12 +189,11 @@ class EngineSource:
                 return saved
         return self._save(frozenset({known}))
 
-    def _save(self, wanted: frozenset[Known], into: Lands | None = None) -> Saved:
+    def _save(self, wanted: frozenset[Known], land: Callable[[], Landing] | None = None) -> Saved:
         names = sorted(known.name or known.id for known in wanted)
         # The OCI part of Docker 25 and later has no image that was saved by its ID (formats D.3.2).
         prefer = "" if all(known.name for known in wanted) else DOCKER
-        land = into.landing() if into else None
-        source = open_arriving(self.place, self._engine.save(names), prefer, land)
+        source = open_arriving(self.place, self._engine.save(names), prefer, land and land())
         saved = Saved(source, wanted, landed=land is not None)
         self._saved.append(saved)
         _last.clear()  # one at a time: each has the size of its images

@@ -75,10 +75,11 @@ class LayoutStore(OciImages):
         self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
         yield LayoutReceiver(self)
 
-    def landing(self) -> Landing:
-        """Return how to put blobs here before a delivery begins; the folder becomes a layout now."""
+    @contextmanager
+    def landing(self) -> Iterator[Landing]:
+        """Yield how to put blobs here before a delivery begins; the folder becomes a layout now."""
         self._prepare()
-        return lambda layer, content: self.present(layer) or self.put(layer, content)
+        yield lambda layer, content: self.present(layer) or self.put(layer, content)
 
     def put(self, layer: Layer, content: Content) -> Proof:
         """Write one blob under its digest; raises Mismatch, and then nothing is kept."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from toolkit.bundles.losses import lost_as_v1
 from toolkit.bundles.names import merged
 from toolkit.errors import StoreError, Unsupported
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, placeholder
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts
 from toolkit.plumbing.files import storing, write_atomically
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.space import require_space
@@ -52,7 +52,7 @@ class GraphSink:
         self._must_be_possible()
         driver = self._driver()
         layers = [layer for image in images for layer in image.layers]
-        draft = {layer.key: known.get(layer.key) or placeholder(layer) for layer in layers}
+        draft = drafts(layers, known)
         chains = [links(image.proven(draft)) for image in images]
         with Placer.open(self.path, driver) as placer:
             receiver = GraphReceiver(placer, draft, chains, self.place)

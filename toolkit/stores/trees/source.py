@@ -9,7 +9,7 @@ from dataclasses import replace
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest, InvalidDocument, NotFound, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Layer, SourceImage, placeholder
+from toolkit.image import Finding, Layer, SourceImage, drafts
 from toolkit.model import Config
 from toolkit.outline import Listing, Outline, OutlineLayer, modern_outline
 from toolkit.platform import Platform
@@ -68,7 +68,7 @@ class TreeSource:
             for number, (size, diff_id) in enumerate(zip(sizes, config.diff_ids, strict=True))
         )
         image = ConfiguredImage(found, config, stack)
-        (picture,) = image.proven({layer.key: placeholder(layer) for layer in stack}).images()
+        (picture,) = image.proven(drafts(stack)).images()
         told = modern_outline(found, picture)
         manifest = self._records.manifest(image_id)
         return replace(told, layers=tuple(_sized(told.layers, sizes)), manifest=manifest)
