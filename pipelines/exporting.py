@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from toolkit.operations.staging import StagedSource, Staging
 from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
+from toolkit.plumbing.followed import followed_landing
 from toolkit.plumbing.turns import turn
-from toolkit.ports import Source, remarks_of
+from toolkit.ports import Gathers, Source, remarks_of
 from toolkit.reference import file_name
 from toolkit.report import Report
 
@@ -123,9 +125,11 @@ class AssembleBundle(ImageTask):
 
     @cached_property
     def layer_keys(self) -> tuple[str, ...]:
-        """Return the keys of the image's layers, each once."""
-        keys = self.opened(self.place).layer_keys(self.image, self.wanted)
-        return tuple(dict.fromkeys(keys))
+        """Return the keys of the image's layers, each once; a place that sends images whole does so now."""
+        source = self.opened(self.place)
+        if isinstance(source, Gathers):
+            self._gather(source)
+        return tuple(dict.fromkeys(source.layer_keys(self.image, self.wanted)))
 
     def requires(self) -> list[ExportLayer]:
         """Require each layer, and claim it, so that no other image's end removes it."""
@@ -143,6 +147,16 @@ class AssembleBundle(ImageTask):
         with turn(self.path):
             if not self.complete():  # while we waited, another run may have made it
                 self._assemble()
+
+    def _gather(self, source: Gathers) -> None:
+        """Have large layers of the image go to where they are staged, as they come."""
+        staging, place, tell = _staging(self), self.place, Meter(self, "reading")
+        staging.claim(self.owner, place, ())  # of which keys is not known yet: of all
+        with ExitStack() as stack:
+            source.gather(
+                [self.image],
+                lambda: followed_landing(stack.enter_context(staging.landing(place)), tell),
+            )
 
     def _assemble(self) -> None:
         source = self.opened(self.place)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance import IMAGE_ID, NAME, SourceContract, content, proven
-from tests.engine_made import lading
+from tests.engine_made import lading, luigi
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import CorruptContent, StoreError, ToolkitError, Unsupported, UsageError
 from toolkit.image import ProvenImage
@@ -279,6 +279,17 @@ def test_large_layers_pass_without_a_temporary_copy(
     engine.forget()
     put(open_source(target, Settings()), ["large:1"])
     assert engine.images().keys() == {"large:1"}
+
+
+@pytest.mark.usefixtures("no_room")
+def test_the_pipeline_needs_no_temporary_copy_either(engine: Dockerd, tmp_path: Path) -> None:
+    large(tmp_path / "large")
+    put(open_source(f"oci:{tmp_path}/large", Settings()), ["large:1"])
+    luigi("ExportImage", "--tag", "large:1", "--source", DAEMON, home=tmp_path / "home")
+    engine.forget()
+    put(open_bundle(tmp_path / "home/bundles/large_1.tar"), ["large:1"])
+    assert engine.images().keys() == {"large:1"}
+    assert list((tmp_path / "home/layers").iterdir()) == []
 
 
 def test_a_delivery_that_breaks_off_leaves_nothing_in_the_engine(engine: Dockerd, tmp_path: Path) -> None:

@@ -158,10 +158,19 @@ def test_large_layers_go_straight_into_a_store(fake: FakeEngine, tmp_path: Path,
         assert (tmp_path / "store/blobs/sha256" / sha256(big).removeprefix("sha256:")).is_file()
         (copied,) = copy(source, store, [name])
     assert proven(LayoutStore(tmp_path / "store"), str(copied.top.digest)).images()
-    layer = source.image(name).layers[1]
-    with pytest.raises(StoreError, match="went straight into the store, and is not there any more"):
-        source.open(layer)
-    assert opened(fake)._last() == []
+
+
+def test_what_is_not_in_the_store_any_more_is_saved_anew(fake: FakeEngine, tmp_path: Path) -> None:
+    big = tar({"random": os.urandom(LARGE)})
+    app = image(ONE, big)
+    files = {**layout(("app:1", app)), "manifest.json": encode([docker_item(app, "app:1")])}
+    fake.answers["/images/get"] = Answer(tar(files))
+    source, store = opened(fake), LayoutStore(tmp_path / "store")
+    with store.landing() as land:
+        source.gather(["app:1"], lambda: land)
+    layer = source.image("app:1").layers[1]
+    assert [content(each, layer) for each in (source, opened(fake), source)] == [big] * 3
+    assert sum("/images/get" in line for line in fake.asked) == 2
 
 
 def test_a_place_may_name_one_image(fake: FakeEngine) -> None:

@@ -37,7 +37,7 @@ from toolkit.operations.staging import CLAIMS, StagedSource, Staging
 from toolkit.operations.through import Through
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import ProvenExtent
-from toolkit.ports import Content, Proves, Source
+from toolkit.ports import Block, Content, Proves, Source
 from toolkit.stores.layout import LayoutStore
 
 APP = image(ONE, TWO)
@@ -330,3 +330,37 @@ def test_sweeping_removes_what_is_half_written(staging: Staging, bundle: Source)
     shutil.rmtree(staging.folder)
     staging.sweep()
     staging.release("me")
+
+
+def test_a_layer_that_comes_by_itself_is_staged_by_its_digest(staging: Staging, bundle: Source) -> None:
+    with staging.landing(bundle.place) as land:
+        for layer in bundle.image("app:1").layers:
+            with bundle.open(layer) as content:
+                land(Layer("as it comes", layer.size), content)
+    assert staged(staging, bundle) == [True] * len(bundle.image("app:1").layers)
+    assert not [path for path in staging.folder.iterdir() if "arriving" in path.name]
+
+
+def test_a_layer_that_comes_damaged_is_not_staged(staging: Staging, bundle: Source) -> None:
+    layer = bundle.image("app:1").layers[0]
+    with (
+        staging.landing(bundle.place) as land,
+        bundle.open(layer) as content,
+        pytest.raises(Mismatch),
+    ):
+        land(Layer("as it comes", layer.size, Digest.of(b"another")), content)
+    assert list(staging.folder.iterdir()) == []
+
+
+def test_a_layer_that_is_staged_is_not_read_again(staging: Staging, bundle: Source) -> None:
+    stage_all(staging, bundle)
+    layer = bundle.image("app:1").layers[0]
+    with staging.landing(bundle.place) as land:
+        assert land(Layer("as it comes", layer.size, layer.digest), Unreadable()).digest == layer.digest
+
+
+class Unreadable:
+    size = 1
+
+    def blocks(self) -> Iterator[Block]:
+        raise AssertionError

@@ -28,6 +28,7 @@ from toolkit.operations.through import Through
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
+    fsync_folder,
     make_folder,
     read_bounded,
     still_named,
@@ -40,7 +41,7 @@ from toolkit.plumbing.space import reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.plumbing.turns import turn
 from toolkit.plumbing.writebehind import WriteBehind
-from toolkit.ports import Content, Source
+from toolkit.ports import Content, Landing, Source
 
 RECEIPT_LIMIT = 64 << 10  # bytes
 CLAIMS = "claims"
@@ -77,6 +78,28 @@ class Staging:
         make_folder(path.parent)
         with turn(path):  # while we waited, another run may have staged it
             return self.proof(source.place, layer.key) or _staged(source, layer, path, progress)
+
+    @contextmanager
+    def landing(self, place: str) -> Iterator[Landing]:
+        """Yield how to stage layers of a place that come before anybody asks for them, by their digests."""
+        yield lambda layer, content: self._landed(place, layer, content)
+
+    def _landed(self, place: str, layer: Layer, content: Content) -> Proof:
+        if layer.digest and (proof := self.proof(place, str(layer.digest))):
+            return proof
+        arriving = self.place_of(place, f"arriving-{Digest.of(layer.key.encode()).hex}") / "layer.tar"
+        make_folder(arriving.parent)
+        try:
+            proof = _written(content, layer, arriving)
+            path = self.place_of(place, str(proof.digest)) / "layer.tar"
+            make_folder(path.parent)
+            with turn(path), storing(path):
+                os.replace(arriving, path)
+                fsync_folder(path.parent)
+                _write_receipt(place, str(proof.digest), proof, path)
+        finally:
+            shutil.rmtree(arriving.parent, ignore_errors=True)
+        return proof
 
     @contextmanager
     def open(self, place: str, layer: Layer) -> Iterator[Content]:
@@ -163,10 +186,15 @@ def _staged(source: Source, layer: Layer, path: Path, progress: Tell) -> Proof:
     proof = taken(source, layer, take, progress)
     if layer.v1 is not None:
         write_atomically(path.with_name("json"), layer.v1.raw)
+    _write_receipt(source.place, layer.key, proof, path)
+    return proof
+
+
+def _write_receipt(place: str, key: str, proof: Proof, path: Path) -> None:
     stamp = Stamp.of(path)
     receipt = {
-        "source": source.place,
-        "layer": layer.key,
+        "source": place,
+        "layer": key,
         "digest": str(proof.digest),
         "size": proof.size,
         "diff_id": str(proof.diff_id),
@@ -174,7 +202,6 @@ def _staged(source: Source, layer: Layer, path: Path, progress: Tell) -> Proof:
         "stamp": stamp.to_json() if stamp else None,
     }
     write_atomically(path.with_name("receipt.json"), json.dumps(receipt, indent=1).encode() + b"\n")
-    return proof
 
 
 def _shared(content: Content, path: Path) -> bool:

@@ -7,6 +7,7 @@ bundle or store that is written. Only what is asked for is saved.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from toolkit.bundles import open_arriving
 from toolkit.bundles.landing import LARGE
 from toolkit.document import Node
-from toolkit.errors import NotFound, StoreError
+from toolkit.errors import NotFound
 from toolkit.image import Layer, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
@@ -69,6 +70,7 @@ class EngineSource:
     def __init__(self, engine: Engine, place: str = EVERYTHING, only: str = "") -> None:
         self.place, self._engine, self._only = place, engine, only
         self._saved: list[Saved] = []
+        self._saving = threading.Lock()
 
     def listings(self) -> list[Listing]:
         """List what `docker images` lists, named images first; raises NotFound of the one that is meant."""
@@ -120,15 +122,16 @@ class EngineSource:
 
     def layer(self, key: str) -> Layer:
         """Return a layer of what was saved, else of the first image that has a layer of this diffID."""
-        return self._holder(key).layer(key)
+        return self._holder(key).source.layer(key)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
-        """Open a layer where it was saved; raises StoreError for one that went straight into the sink."""
-        holder = self._holder(layer.key)
-        if layer.size > LARGE and any(saved.landed for saved in self._saved if saved.source is holder):
-            problem = "went straight into the store, and is not there any more"
-            raise StoreError(f"layer {layer.key}", problem, "run again")
-        return holder.open(layer)
+        """Open a layer where it was saved; one that has gone from the sink it went into is saved anew."""
+        with self._saving:
+            saved = self._holder(layer.key)
+            if layer.size > LARGE and saved.landed:
+                self._saved.remove(saved)
+                saved = self._save(saved.asked)
+        return saved.source.open(layer)
 
     def close(self) -> None:
         """Let the saved bundles and the connection go."""
@@ -197,8 +200,7 @@ class EngineSource:
         saved = Saved(source, wanted, landed=land is not None)
         self._saved.append(saved)
         _last.clear()  # one at a time: each has the size of its images
-        if not saved.landed:
-            _last[str(self._engine.host)] = saved
+        _last[str(self._engine.host)] = saved
         return saved
 
     def _last(self) -> list[Saved]:
@@ -206,16 +208,18 @@ class EngineSource:
         saved = _last.get(str(self._engine.host))
         return [saved] if saved else []
 
-    def _holder(self, key: str) -> Source:
+    def _holder(self, key: str) -> Saved:
         """Return the saved bundle that has a layer; raises NotFound."""
         for saved in (*self._saved, *self._last()):
             with suppress(NotFound):
                 saved.source.layer(key)
-                return saved.source
+                if saved not in self._saved:
+                    self._saved.append(saved)
+                return saved
         for node in self._engine.images():
             told = self._engine.inspect(node.get("Id", str))
             if self._is_served(node) and _has_layer(told, key):
-                return self._of(Known(node.get("Id", str), next(iter(self._names(node)), ""))).source
+                return self._of(Known(node.get("Id", str), next(iter(self._names(node)), "")))
         raise NotFound(f"layer {key}", f"is not in {self.place}")
 
 
