@@ -252,6 +252,13 @@ class Distant(Protocol):
 
 
 @runtime_checkable
+class Unpacks(Protocol):
+    """A sink whose place knows blobs by their digests, and never unpacks one, as a registry."""
+
+    unpacks: bool  # diffIDs are proven on the way all the same, by a decompression of each layer
+
+
+@runtime_checkable
 class TakesOneByOne(Protocol):
     """A sink that takes one blob after the other, however many are offered."""
 

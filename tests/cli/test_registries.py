@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, image, index, sha256
+from tests.archives import LAYER, ONE, TWO, image, index, layout, sha256, written
 from tests.webregistry import MemoryRegistry
 from tests.webs import Asked, Reply
 from toolkit.plumbing.pace import shared_pace
@@ -101,6 +102,17 @@ def test_a_wrong_byte_is_told_and_leaves_nothing(lading: Lading, web: MemoryRegi
     assert "digest is" in done.last
     assert not (tmp_path / "app.tar").exists()
     assert lading("verify", f"docker://{web.host}/team/app").code == 5
+
+
+def test_an_import_into_a_registry_proves_what_layers_unpack_to(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    wrong = image(gzip.compress(ONE), diff_ids=[sha256(TWO)], media_types=[f"{LAYER}+gzip"])
+    bundle = written(tmp_path / "wrong.tar", layout(("app:1", wrong)))
+    ran = lading("import", str(bundle), "--into", f"docker://{web.host}")
+    assert ran.code == 5
+    assert "diffID is" in ran.last
+    assert lading("copy", str(bundle), f"docker://{web.host}").code == 0
 
 
 def test_failures_are_one_sentence_with_their_exit_code(

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, image, index, layout, sha256, unpacked
+from tests.archives import LAYER, ONE, TWO, image, index, layout, sha256, unpacked
 from tests.conformance import Bytes
 from tests.follow import tallied, words
 from tests.webregistry import MemoryRegistry, forgetful, refusal, sink_of, store_of
 from tests.webs import Asked, Reply
 from toolkit.digest import Digest
-from toolkit.errors import Mismatch, MissingMember, RegistryError, UsageError
+from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, UsageError
 from toolkit.event import BlobSkipped, Event
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
@@ -180,6 +181,22 @@ def test_wrong_bytes_are_not_named(sink: Made, web: MemoryRegistry, source: Layo
         receiver.write(source.image("large:1").layers[0], Bytes(bytes(len(BIG))))
     assert web.blobs == {}
     assert web.uploads == {}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_a_layer_unpacks_to_is_asked_for_by_who_is_strict(
+    sink: Made, web: MemoryRegistry, tmp_path: Path, *, strict: bool
+) -> None:
+    wrong = image(gzip.compress(ONE), diff_ids=[sha256(TWO)], media_types=[f"{LAYER}+gzip"])
+    source = LayoutStore(unpacked(tmp_path / "wrong", layout(("app:1", wrong))))
+    if strict:
+        with pytest.raises(Mismatch, match="diffID"):
+            copy(source, sink("/app:1"), ["app:1"], strict=True)
+        with pytest.raises(NotFound):
+            store_of(web, "/app").identify("app:1")
+        return
+    copy(source, sink("/app:1"), ["app:1"])
+    assert store_of(web, "/app").identify("app:1") == wrong.digest
 
 
 def test_an_upload_that_is_forgotten_is_begun_anew(

@@ -18,7 +18,7 @@ from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.errors import Unsupported
 from toolkit.image import Finding
 from toolkit.place import AUTO, STANDARD_STREAM, Place
-from toolkit.ports import Source
+from toolkit.ports import Source, Unpacks
 from toolkit.settings import Settings
 
 
@@ -68,6 +68,8 @@ def command(
         noticed = _sums(file, wishes)
         place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
+        if isinstance(target.sink, Unpacks):  # what comes into a site is proven to the last layer
+            target.sink.unpacks = True
         images = carry(source, target, references, wishes, progress)
     facts = {"bundle": source.place, "store": target.place}
     tell(output, source, target, images, facts, noticed=noticed)

@@ -12,7 +12,7 @@ from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.streams import nowhere, transfer
-from toolkit.ports import Loses, Mounts, Names, Proves, Sink, Source
+from toolkit.ports import Loses, Mounts, Names, Proves, Sink, Source, Unpacks
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
@@ -32,6 +32,8 @@ def copy(
     `jobs` blobs are carried at once; 0 is as many as suits the places.
     Raises before anything is written where a name is unknown, or where `strict` and a finding warns.
     """
+    if strict and isinstance(sink, Unpacks):
+        sink.unpacks = True
     images: Sequence[SourceImage] = [source.image(name, platform) for name in dict.fromkeys(names)]
     if isinstance(sink, Names):
         images = sink.as_called(images)

@@ -94,13 +94,15 @@ def opened(path: str, subject: str, size: int | None = None) -> Iterator[Extent]
         os.close(handle)
 
 
-def transfer(content: Content, layer: Layer, write: Callable[[Block], object]) -> Proof:
+def transfer(
+    content: Content, layer: Layer, write: Callable[[Block], object], *, unpack: bool = True
+) -> Proof:
     """Pass a layer's bytes to `write` and return what they prove; raises Mismatch.
 
     The diffID of a compressed layer costs a decompression, and is proven in the same pass: a blob that
-    unpacks to something else than its config says is refused on every way. What is no layer, the
-    content of an artifact, is not unpacked. `write` has every byte before a mismatch can be known: what it
-    wrote counts only when this returns.
+    unpacks to something else than its config says is refused. What is no layer, the content of an artifact,
+    is not unpacked; nor is a layer without `unpack`: its diffID is then as promised. `write` has every byte
+    before a mismatch can be known: what it wrote counts only when this returns.
     """
     algorithm = layer.digest.algorithm if layer.digest else "sha256"
     hash_ = new_hash(algorithm)
@@ -115,7 +117,8 @@ def transfer(content: Content, layer: Layer, write: Callable[[Block], object]) -
     first = beginning(blocks)
     compression = sniff(first[:SNIFF])
     diff_id = None
-    if compression and (layer.diff_id or is_layer(layer.media_type)):
+    is_packed = compression and (layer.diff_id or is_layer(layer.media_type))
+    if is_packed and (unpack or not layer.digest or not layer.diff_id):
         diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression, f"layer {layer.key}"))
     elif algorithm != "sha256":
         diff_id = digest_of(itertools.chain([first], blocks))

@@ -33,9 +33,10 @@ IS_MANIFEST = mediatype.MANIFESTS | mediatype.INDEXES
 
 
 class RegistrySink:
-    """A registry to push to; a Sink."""
+    """A registry to push to; a Sink. It knows a blob by its digest alone, and that is proven."""
 
     at_once = AT_ONCE
+    unpacks = False
 
     def __init__(self, address: Address, client: Client, place: str) -> None:
         self.place, self.address, self.client = place, address, client
@@ -172,7 +173,7 @@ class RegistryReceiver:
             if layer.digest is None or not self._sink.has(one, layer, layer.digest)
         ]
         if not missing:
-            return transfer(content, layer, nowhere)
+            return transfer(content, layer, nowhere, unpack=self._sink.unpacks)
         proof = self._upload(missing[0], layer, content)
         for other in missing[1:]:
             if not self._sink.has(other, layer, proof.digest):
@@ -267,7 +268,7 @@ class RegistryReceiver:
         for _ in range(AGAIN):
             upload = Upload(self._client, repository, layer.size)
             try:
-                proof = transfer(content, layer, upload)
+                proof = transfer(content, layer, upload, unpack=self._sink.unpacks)
                 upload.finish(proof.digest)
             except Lost as error:
                 lost = error
