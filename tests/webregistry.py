@@ -153,13 +153,13 @@ class MemoryRegistry(Web):
 
 
 def forgetful(web: MemoryRegistry, times: int) -> Callable[[Asked], Reply | None]:
-    """Forget the upload when all of it was sent, so many times."""
+    """Forget an upload when all of it was sent, so many times; another one that runs beside it is kept."""
     left = [None] * times
 
     def odd(asked: Asked) -> Reply | None:
         if asked.method == "PATCH" and left:
             left.pop()
-            web.uploads.clear()
+            web.uploads.pop(asked.path.partition("?")[0].rpartition("/")[2])
             return DROP
         return None
 
