@@ -55,6 +55,19 @@ def test_a_bundle_has_its_image_and_nothing_was_opened(tmp_path: Path, format_na
     assert os.listdir(tmp_path) == ["out.tar"]
 
 
+@every_format
+def test_a_longer_header_moves_what_arrived(tmp_path: Path, format_name: str) -> None:
+    old = image(
+        BIGGER, ONE, BIG, created="0001-01-01T00:00:00Z"
+    )  # a time that a plain header has no room for
+    saved = tar({**layout(("app:1", old)), "manifest.json": encode([docker_item(old, "app:1")])})
+    sink = create_bundle(tmp_path / "out.tar", format_name)
+    assert isinstance(sink, Lands)
+    with sink.landing() as land:
+        copy(open_arriving("an engine", blocks(saved), land=land), sink, ["app:1"])
+    assert verify(open_bundle(tmp_path / "out.tar")).ok
+
+
 def test_what_arrives_stays_where_it_was_written(tmp_path: Path) -> None:
     sink = create_bundle(tmp_path / "out.tar", "docker")
     assert isinstance(sink, Lands)

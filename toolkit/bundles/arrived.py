@@ -1,7 +1,7 @@
 """Blobs that came into a bundle's file before anybody knew what else will be in it.
 
-They lie at its beginning in the order of their coming, each with room for its header: so an image that an
-engine sends as a stream is written once, straight to where it stays. What the bundle holds besides follows.
+They lie at its beginning in the order of their coming, each with room for the shortest header: so an image
+that an engine sends as a stream is written once, to where it stays. What the bundle holds besides follows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from toolkit.plumbing.tarwriter import padding
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Content
 
-NAME = "0" * 64 + "/layer.tar"  # as long as any blob's: each has a header of one size
+NAME = "0" * 64 + "/layer.tar"  # as good as any blob's
 
 
 class Arrived:
@@ -49,18 +49,21 @@ class Arrived:
             return self._proofs.get(layer.digest)
         return next((proof for proof in self._proofs.values() if proof.diff_id == layer.diff_id), None)
 
+    def places(self) -> dict[Digest, int]:
+        """Return where each of them begins."""
+        places, end = {}, 0
+        for proof in self._proofs.values():
+            places[proof.digest] = end + _header_size(proof.size)
+            end += _room(proof)
+        return places
+
     def keep(self, wanted: Collection[Digest]) -> None:
         """Forget all other blobs, and close the gaps that they leave."""
-        was = now = 0
-        for proof in list(self._proofs.values()):
-            if proof.digest not in wanted:
-                del self._proofs[proof.digest]
-            else:
-                if was != now:
-                    header = _header_size(proof.size)
-                    move(self.handle, was + header, now + header, proof.size)
-                now += _room(proof)
-            was += _room(proof)
+        before = self.places()
+        self._proofs = {digest: proof for digest, proof in self._proofs.items() if digest in wanted}
+        for digest, place in self.places().items():
+            if before[digest] != place:
+                move(self.handle, before[digest], place, self._proofs[digest].size)
 
     def copy(self, digest: Digest, offsets: Sequence[int]) -> None:
         """Copy a blob to the other places that a bundle has it at; one that did not arrive is passed over."""

@@ -109,8 +109,9 @@ class TarReceiver:
         self._finished = False
         require_space(self._handle, self._layout.size - arrived.size, place)
         reserve(self._handle, self._layout.size)
-        for digest, offsets in self._places.items():
-            arrived.copy(digest, offsets)
+        for digest, offset in arrived.places().items():
+            self._places[digest][0] = offset  # before that of the layout, where a header is long
+            arrived.copy(digest, self._places[digest])
 
     def write(self, layer: Layer, content: Content) -> Proof:
         """Put a layer in its place, or places; the same blob under a second key is only proven."""
