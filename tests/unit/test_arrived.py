@@ -57,10 +57,8 @@ def test_a_bundle_has_its_image_and_nothing_was_opened(tmp_path: Path, format_na
 
 @every_format
 def test_a_longer_header_moves_what_arrived(tmp_path: Path, format_name: str) -> None:
-    old = image(
-        BIGGER, ONE, BIG, created="0001-01-01T00:00:00Z"
-    )  # a time that a plain header has no room for
-    saved = tar({**layout(("app:1", old)), "manifest.json": encode([docker_item(old, "app:1")])})
+    late = image(BIGGER, ONE, BIG, created="9999-01-01T00:00:00Z")  # no plain header has room for that time
+    saved = tar({**layout(("app:1", late)), "manifest.json": encode([docker_item(late, "app:1")])})
     sink = create_bundle(tmp_path / "out.tar", format_name)
     assert isinstance(sink, Lands)
     with sink.landing() as land:
