@@ -23,6 +23,7 @@ FLOORS = {
     "toolkit.document": 1,
     "toolkit.gojson": 1,
     "toolkit.gotime": 1,
+    "toolkit.figures": 1,
     "toolkit.platform": 1,
     "toolkit.camelcase": 2,
     "toolkit.reference": 2,
