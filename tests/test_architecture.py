@@ -45,6 +45,7 @@ FLOORS = {
     "toolkit.outline": 3,
     "toolkit.report": 3,
     "toolkit.ports": 3,
+    "toolkit.pages": 4,
     "toolkit.plumbing": 4,
     "toolkit.bundles": 5,
     "toolkit.operations": 5,
@@ -87,6 +88,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "subprocess": (),
     "pickle": (),
     "docker": ("toolkit.stores.engine", "toolkit.stores.registry_logins"),
+    "jinja2": ("toolkit.pages",),
     "click": ("toolkit.cli",),
     "rich": ("toolkit.cli",),
 }
