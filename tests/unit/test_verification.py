@@ -161,6 +161,11 @@ def test_the_images_are_a_table() -> None:
         ["multi:1", "linux/amd64", ids[2], manifests[2], "1", "48.9MB", "-"],
         ["multi:1", "linux/arm64", ids[3], manifests[3], "2", "48.9MB", "-"],
     ]
+    legacy = shown.by_id("layers").all("table")[1].rows()
+    assert legacy == [
+        ["1", "48.9MB", "-", "-", digest("base"), BASE["diff_id"], "-"],
+        ["2", "10.2kB", "1655 by S3 (aufs)", "tar-split", digest("legacy"), LEGACY["diff_id"], "5" * 64],
+    ]
     assert shown.by_id("artifact-table").rows() == [["chart:1", digest("chart")]]
     assert shown.by_id("referrer-table").rows() == [
         ["app/sig", digest("sig"), digest("x")[7:19], "sha256-1.sig"]
