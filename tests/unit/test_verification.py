@@ -103,7 +103,7 @@ def test_the_verdict_is_a_word_a_sentence_a_shape_and_a_colour(
 def test_a_warning_is_told_beside_a_good_verdict() -> None:
     findings = [a_finding("warning", "x", "is odd"), a_finding("warning", "z", "is odd")]
     shown = page(a_report(an_image(["app:1"], BASE), findings=findings))
-    assert shown.one(class_="sentence").text.endswith("There is something to know all the same: 2 warnings.")
+    assert shown.one(class_="sentence").text.endswith(" What does not fit: 2 warnings, told below.")
     assert page(a_report()).one(class_="sentence").text == "It was read, and holds no images."
 
 

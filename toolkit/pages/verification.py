@@ -73,9 +73,13 @@ def _sentence(report: Json, groups: Sequence[Group]) -> str:
         return f"Nothing that was read is wrong, but not all of it could be read: {errors}, told below."
     if not report["images"]:
         return "It was read, and holds no images."
-    warned = f" There is something to know all the same: {counts[WARNING]}." if WARNING in counts else ""
-    agrees = "all that is recorded of it agrees: digests, sizes, diffIDs and documents"
-    return f"Every byte was read, and {agrees}.{warned}"
+    if WARNING in counts:
+        return (
+            f"Every byte was read, and nothing is an error. What does not fit: {counts[WARNING]}, told below."
+        )
+    return (
+        "Every byte was read, and all that is recorded of it agrees: digests, sizes, diffIDs and documents."
+    )
 
 
 def _facts(
