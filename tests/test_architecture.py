@@ -23,6 +23,7 @@ FLOORS = {
     "toolkit.document": 1,
     "toolkit.gojson": 1,
     "toolkit.gotime": 1,
+    "toolkit.figures": 1,
     "toolkit.platform": 1,
     "toolkit.camelcase": 2,
     "toolkit.reference": 2,
@@ -44,6 +45,7 @@ FLOORS = {
     "toolkit.outline": 3,
     "toolkit.report": 3,
     "toolkit.ports": 3,
+    "toolkit.pages": 4,
     "toolkit.plumbing": 4,
     "toolkit.bundles": 5,
     "toolkit.operations": 5,
@@ -86,6 +88,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "subprocess": (),
     "pickle": (),
     "docker": ("toolkit.stores.engine", "toolkit.stores.registry_logins"),
+    "jinja2": ("toolkit.pages",),
     "click": ("toolkit.cli",),
     "rich": ("toolkit.cli",),
 }

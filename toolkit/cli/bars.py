@@ -9,9 +9,9 @@ from rich import progress as rich
 from rich.console import Console
 from rich.table import Column
 
-from toolkit.cli.figures import short_id
 from toolkit.cli.listener import Progress
 from toolkit.event import BlobAt, BlobEvent, Event
+from toolkit.figures import short_id
 from toolkit.image import Layer
 
 BAR = 20  # columns; with the figures beside it, a line fits into 80

@@ -12,12 +12,12 @@ import click
 
 from toolkit.bundles import FORMATS, engines
 from toolkit.cli import options
-from toolkit.cli.figures import size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import Tell
+from toolkit.figures import size_text
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
 from toolkit.platform import Platform

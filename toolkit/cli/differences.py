@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toolkit.cli.figures import UNKNOWN, short_id, size_text
 from toolkit.cli.pictures import config_texts, history_json
+from toolkit.figures import UNKNOWN, short_id, size_text
 from toolkit.image import Finding
 from toolkit.model import HistoryItem
 from toolkit.operations.diff import Change, Difference, LayerLine, Split, Told

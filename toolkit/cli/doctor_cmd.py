@@ -14,12 +14,12 @@ import click
 
 from toolkit.cli import options
 from toolkit.cli.commands import Command
-from toolkit.cli.figures import short_id, size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import NAMELESS, listing_json
 from toolkit.cli.progress import progress_for
 from toolkit.cli.verify_cmd import verdict
 from toolkit.errors import NotFound
+from toolkit.figures import short_id, size_text
 from toolkit.image import Finding
 from toolkit.place import Place
 from toolkit.ports import Described, SeveralDrivers, Source, remarks_of

@@ -6,9 +6,9 @@ import click
 
 from toolkit.cli import options
 from toolkit.cli.commands import Command
-from toolkit.cli.figures import ago_text, short_id, size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import history_json
+from toolkit.figures import ago_text, short_id, size_text
 from toolkit.outline import Outline, OutlineLayer
 from toolkit.platform import Platform
 from toolkit.reading import Reading

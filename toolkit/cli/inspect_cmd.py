@@ -10,7 +10,6 @@ import click
 
 from toolkit.cli import options
 from toolkit.cli.commands import Command
-from toolkit.cli.figures import short_id, size_text
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import (
     LISTING_HEAD,
@@ -22,6 +21,7 @@ from toolkit.cli.pictures import (
     problems,
 )
 from toolkit.errors import ToolkitError
+from toolkit.figures import short_id, size_text
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Source

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit.ancestry import Layersize, V1Layer
-from toolkit.cli.figures import day_text, short_id, size_text
 from toolkit.digest import is_v1_id
+from toolkit.figures import day_text, short_id, size_text
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.report import finding_json
 

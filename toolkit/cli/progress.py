@@ -10,10 +10,10 @@ import sys
 import time
 from types import TracebackType
 
-from toolkit.cli.figures import short_id, size_text
 from toolkit.cli.listener import Progress
 from toolkit.cli.output import Output
 from toolkit.event import BlobAt, BlobDone, BlobEvent, BlobProgress, BlobSkipped, Event
+from toolkit.figures import short_id, size_text
 
 LEAST, MOST = 1.0, 10.0  # seconds between two plain lines, if there is something to tell
 PAUSE = 0.5  # seconds between two events of the progress of one blob

@@ -98,7 +98,7 @@ def bundle(text: str, format_: str | None, output: Output, progress: Tell) -> Ta
         raise UsageError(text, problem, "write its path alone")
     is_folder = named(name).members_of is None
     with storing(place.path):
-        path = _folder(place.path) if is_folder else _file(place.path)
+        path = _folder(place.path) if is_folder else file(place.path)
     sink = create_bundle(path, name, None if is_folder else target_for(path, progress))
     return Target(sink, str(path), name, path)
 
@@ -131,7 +131,8 @@ def _streamed(format_: str, output: Output) -> Target:
     return Target(sink, STANDARD_STREAM, format_, sent)
 
 
-def _file(text: str) -> Path:
+def file(text: str) -> Path:
+    """Return a file that may be written, or replaced; raises UsageError or NotFound."""
     path = Path(text)
     if path.is_dir() or text.endswith(os.sep):
         raise UsageError(text, "is a folder", "name a file in it, or say --format dir")

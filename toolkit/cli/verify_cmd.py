@@ -11,6 +11,7 @@ from toolkit.bundles import served
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
+from toolkit.cli.pagefile import page_beside
 from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import progress_for
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
@@ -33,6 +34,11 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @options.platform_option
 @options.jobs_option
 @options.strict_option
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write the report as a page too: one file, for a browser without a network.",
+)
 @options.reads
 @click.pass_obj
 def command(
@@ -43,6 +49,7 @@ def command(
     platform: Platform | None,
     jobs: int,
     strict: bool,
+    html: str | None,
     reading: Reading,
 ) -> None:
     """Verify images, all of the place if none is named: every digest, size and document.
@@ -55,20 +62,22 @@ def command(
 
     settings = load_settings()
     strict = strict or settings.strict
-    with (
-        options.opened(place, settings, reading) as source,
-        progress_for(output, "verifying") as progress,
-    ):
-        names = [full_name(source, name) for name in references]
-        at_once = jobs or settings.jobs
-        report = verify(source, names, platform=platform, strict=strict, progress=progress, jobs=at_once)
-        report = replace(report, serves=served(source, report.images))
-    path = Path(Place.parse(place).path)
-    if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
-        report = replace(report, findings=(*report.findings, *check_companion(path)))
-    print_report(output, report)
-    if not report.ok:
-        raise verdict(report)
+    with page_beside(html, place, output) as show:
+        with (
+            options.opened(place, settings, reading) as source,
+            progress_for(output, "verifying") as progress,
+        ):
+            names = [full_name(source, name) for name in references]
+            at_once = jobs or settings.jobs
+            report = verify(source, names, platform=platform, strict=strict, progress=progress, jobs=at_once)
+            report = replace(report, serves=served(source, report.images))
+        path = Path(Place.parse(place).path)
+        if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
+            report = replace(report, findings=(*report.findings, *check_companion(path)))
+        print_report(output, report)
+        show(report.to_json())
+        if not report.ok:
+            raise verdict(report)
 
 
 def print_report(output: Output, report: Report) -> None:

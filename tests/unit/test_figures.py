@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.cli.figures import ago_text, day_text, short_id, size_text
+from toolkit.figures import ago_text, day_text, short_id, size_text
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 MINUTE, HOUR, DAY = 60, 3600, 86_400

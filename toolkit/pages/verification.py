@@ -1,0 +1,103 @@
+"""The page of a verification: the JSON form of a report, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toolkit.figures import size_text
+from toolkit.pages.findings import Group, groups_of, summary
+from toolkit.pages.images import LayerList, artifacts_of, images_of, referrers_of, stacks_of
+from toolkit.pages.layout import drawn
+from toolkit.pages.rendering import rendered
+from toolkit.pages.room import counted, cut, fitting
+from toolkit.pages.sharing import Sharing
+from toolkit.report import CORRUPT, ERROR, UNVERIFIED, VERIFIED, WARNING, WRONG
+
+WORDS = {VERIFIED: "Verified", CORRUPT: "Corrupt", UNVERIFIED: "Not verified"}
+ROOM = 750_000  # bytes of the page for each of its long tables
+MOST_OPEN = 40  # images that are listed in full unasked
+Json = Mapping[str, Any]
+
+
+def verification_page(document: Json, place: str) -> bytes:
+    """Return the page of what `lading verify --json` prints of `place`, of a failure too.
+
+    The same document gives the same bytes. However large it is, a page has a few megabytes at most:
+    what is left out is told in words.
+    """
+    report = failure_report(document["error"], place) if "error" in document else document
+    images, groups = images_of(report["images"]), groups_of(report["findings"])
+    sharing = Sharing.of(stacks_of(images))
+    artifacts, referrers = artifacts_of(report["images"]), referrers_of(report["images"])
+    return rendered(
+        "verification.html",
+        subject=cut(report["subject"]),
+        verdict=report["verdict"],
+        word=WORDS[report["verdict"]],
+        sentence=_sentence(report, groups),
+        facts=_facts(report, len(images), sharing, groups),
+        engines=[cut(name) for name in report.get("serves", ())],
+        groups=groups,
+        images=images,
+        shown_images=fitting(images, ROOM),
+        artifacts=artifacts,
+        shown_artifacts=fitting(artifacts, ROOM),
+        layer_lists=fitting(list(map(LayerList, images)), ROOM),
+        most_open=MOST_OPEN,
+        drawing=drawn(sharing),
+        referrers=referrers,
+        shown_referrers=fitting(referrers, ROOM),
+    )
+
+
+def failure_report(error: Json, place: str) -> dict[str, Any]:
+    """Return the report of a place that could not be read at all, out of the error's JSON form."""
+    problem = error["sentence"].removeprefix(f"{place}: ")
+    return {
+        "subject": place,
+        "verdict": CORRUPT if error["exit_code"] in WRONG else UNVERIFIED,
+        "images": [],
+        "findings": [{"severity": ERROR, "subject": place, "problem": problem}],
+    }
+
+
+def _sentence(report: Json, groups: Sequence[Group]) -> str:
+    """Say the verdict in a sentence or two."""
+    counts = {group.severity: group.title for group in groups}
+    errors = counts.get(ERROR, "")
+    if report["verdict"] == CORRUPT:
+        proven = " What is listed under Images was proven all the same." if report["images"] else ""
+        return f"What is in it is not what it says: {errors}, told below. Load nothing of it.{proven}"
+    if report["verdict"] == UNVERIFIED:
+        return f"Nothing that was read is wrong, but not all of it could be read: {errors}, told below."
+    if not report["images"]:
+        return "It was read, and holds no images."
+    if WARNING in counts:
+        return (
+            f"Every byte was read, and nothing is an error. What does not fit: {counts[WARNING]}, told below."
+        )
+    return (
+        "Every byte was read, and all that is recorded of it agrees: digests, sizes, diffIDs and documents."
+    )
+
+
+def _facts(
+    report: Json, platforms: int, sharing: Sharing, groups: Sequence[Group]
+) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: a title, a value, and what there is to say of it."""
+    images = len({image["digest"] for image in report["images"]})
+    listed = sum(len(stack.layers) for stack in sharing.stacks)
+    several = counted(platforms, "platform") if platforms > images else ""
+    saved = f"{sharing.percent} of {size_text(sharing.listed)}"
+    once = f"{listed:,} in all images" if listed > len(sharing.layers) else ""
+    layers = [
+        ("Layers", f"{len(sharing.layers):,}", once),
+        ("Size of layers", size_text(sharing.kept), ""),
+        *([("Saved by sharing", size_text(sharing.saved), saved)] if sharing.saved else []),
+    ]
+    return [
+        ("Images" if report["verdict"] == VERIFIED else "Images proven", f"{images:,}", several),
+        *(layers if listed else []),
+        ("Findings", f"{len(report['findings']):,}", summary(groups) if groups else ""),
+    ]
