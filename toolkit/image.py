@@ -55,6 +55,12 @@ class Proof:
     size: int
     diff_id: Digest
     compression: str = ""  # "", gzip, zstd, xz, bzip2
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what is odd about it, and no danger
+
+
+def odd(layer: Layer, proof: Proof) -> list[Finding]:
+    """Return what reading a layer showed that a person should know."""
+    return [Finding(f"layer {layer.key}", note) for note in proof.notes]
 
 
 def placeholder(layer: Layer) -> Proof:
