@@ -123,7 +123,7 @@ def transfer(
         tar = decompressed(whole, compression, f"layer {layer.key}")
         diff_id = digest_of(_seen_by(look, tar))
         notes += tar.notes
-    elif algorithm != "sha256":
+    elif algorithm != "sha256" and not is_packed:
         diff_id = digest_of(whole if compression else _seen_by(look, whole))
     for block in whole:
         if not compression:
