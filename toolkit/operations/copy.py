@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from toolkit.errors import CorruptContent
 from toolkit.event import MOUNTED, PRESENT, BlobSkipped, ImageBegun, ImageDone, Tell, nobody
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of, odd
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of, odd, too_deep
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
@@ -74,7 +74,7 @@ def _with_odds(image: SourceImage, proofs: Mapping[str, Proof]) -> ProvenImage:
     """Return the image, proven, with what is odd about its layers."""
     proven = image.proven(proofs)
     found = (finding for layer in image.layers for finding in odd(layer, proofs[layer.key]))
-    return replace(proven, findings=tuple(dict.fromkeys((*proven.findings, *found))))
+    return replace(proven, findings=tuple(dict.fromkeys((*proven.findings, *found, *too_deep(proven)))))
 
 
 def _with_losses(image: ProvenImage, sink: Sink) -> ProvenImage:
