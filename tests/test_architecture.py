@@ -36,6 +36,7 @@ FLOORS = {
     "toolkit.v1image": 3,
     "toolkit.migration": 3,
     "toolkit.configured": 3,
+    "toolkit.jws": 1,
     "toolkit.schema1": 3,
     "toolkit.historic": 3,
     "toolkit.synthesis": 3,

@@ -17,6 +17,7 @@ from toolkit.digest import is_v1_id
 from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, UnsafeArchive
 
+VERSION = b"1.0"  # of the format, in a file beside each v1 json of a bundle; there was no other
 JSON_LIMIT = 1 << 20  # bytes of one v1 json
 JSON_VALUES = 20_000  # in one; all of a chain are held in memory
 RULES = ("", "S2", "S3", "S4", "S5")  # how a layersize was counted (formats A.4)

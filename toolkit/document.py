@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -90,6 +90,10 @@ class Node:
                     f"{self.path}{key} is a second spelling of a known key, read by some engines only",
                 )
 
+    def undamaged(self, known: Iterable[str]) -> None:
+        """Refuse a known key with one letter changed: for documents that no digest vouches for."""
+        refuse_damaged(self.value, known, f"{self.subject}: {self.path}".rstrip(".: "))
+
     def fail(self, key: str, problem: str) -> NoReturn:
         """Raise InvalidDocument about one member."""
         raise InvalidDocument(self.subject, f"{self.path}{key}: {problem}")
@@ -126,6 +130,14 @@ def json_type(value: object) -> str:
     """Return what JSON calls a value."""
     names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return names.get(type(value), "null")
+
+
+def refuse_damaged(keys: Collection[str], known: Iterable[str], subject: str) -> None:
+    """Raise InvalidDocument where a known text is missing, and stands there with one letter changed."""
+    for lost in (key for key in known if key not in keys):
+        for key in keys:
+            if len(key) == len(lost) and sum(map(str.__ne__, key, lost)) == 1:
+                raise InvalidDocument(subject, f"has {key!r}, expected {lost!r}", "it was damaged")
 
 
 def fold(key: str) -> str:

@@ -37,8 +37,10 @@ class HistoricImage:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Say that its digest will be another."""
-        return (made_note(self.schema1), *self.noted)
+        """Say that its digest will be another, and that what nobody signed was changed."""
+        altered = self.schema1.altered
+        odd = [Finding(f"manifest {self.schema1.digest}", altered)] if altered else []
+        return (made_note(self.schema1), *odd, *self.noted)
 
     def noting(self, finding: Finding) -> HistoricImage:
         """Return the image with one more thing that a person should know."""

@@ -31,6 +31,7 @@ class Finding:
     exit_code: int = 5  # of an error, as the error tree has it
 
 
+DEEPEST = 125  # layers of an image, since Docker 1.10
 MADE_ANEW = "io.lading.made-anew"  # annotation of a layer made of its files: the diffID that it had
 NO_DIGESTS = "records no digest of its layers: whether their bytes were changed cannot be known from it"
 
@@ -55,6 +56,26 @@ class Proof:
     size: int
     diff_id: Digest
     compression: str = ""  # "", gzip, zstd, xz, bzip2
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what is odd about it, and no danger
+
+
+def odd(layer: Layer, proof: Proof) -> list[Finding]:
+    """Return what reading a layer showed that a person should know."""
+    return [Finding(f"layer {layer.key}", note) for note in proof.notes]
+
+
+def too_deep(proven: ProvenImage) -> list[Finding]:
+    """Say of an image that no Docker loads it: it has more layers than one stack may have (formats B.1)."""
+    marks = (document.raw.count(b'"digest"') for document in proven.documents.values())
+    if max(marks, default=0) <= DEEPEST:  # nothing is parsed of what has not so many
+        return []
+    return [
+        Finding(
+            f"image {picture.config.image_id}", f"has {layers} layers, and Docker takes {DEEPEST} at most"
+        )
+        for picture in proven.images()
+        if (layers := len(picture.manifest.layers)) > DEEPEST
+    ]
 
 
 def placeholder(layer: Layer) -> Proof:

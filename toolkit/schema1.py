@@ -6,7 +6,7 @@
      "signatures":[{"header":…,"signature","protected"},…]}
 
 A signed one is the payload and its signatures put into one object; its digest is that of the payload.
-A signature carries its own key, so it proves nothing that the digest does not: none is checked.
+A signature carries its own key, so it proves nothing that the digest does not: one that does not fit is told.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from toolkit.ancestry import CHAIN_LIMIT, V1Layer
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, VALUES, Allowance, Node, load
 from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive, Unsupported
+from toolkit.jws import fits
 from toolkit.mediatype import SCHEMA1
 
 KEYS = (
@@ -47,6 +48,7 @@ class Schema1:
     raw: bytes = field(repr=False)
     digest: Digest
     entries: tuple[Entry, ...] = field(repr=False)  # base first
+    altered: str = ""  # says that what its digest is not of was changed
 
     @classmethod
     def from_bytes(cls, raw: bytes, digest: Digest) -> Schema1:
@@ -63,7 +65,7 @@ class Schema1:
             raise InvalidDocument(top.subject, f"has {len(sums)} fsLayers and {len(jsons)} items of history")
         allowance = Allowance(top.subject, LIMIT, VALUES)
         entries = [_entry(top, *pair, allowance) for pair in zip(sums, jsons, strict=True)]
-        return cls(payload, digest, tuple(_linked(entries[::-1], top.subject)))
+        return cls(payload, digest, tuple(_linked(entries[::-1], top.subject)), _altered(raw, payload, top))
 
     @property
     def chain(self) -> tuple[V1Layer, ...]:
@@ -92,6 +94,19 @@ def proven_payload(raw: bytes, digest: Digest) -> bytes:
     if (actual := Digest.of(payload, digest.algorithm)) != digest:
         raise Mismatch(top.subject, "digest of the payload", "", actual, digest)
     return payload
+
+
+def _altered(raw: bytes, payload: bytes, told: Node) -> str:
+    """Say that a document was changed around its payload; raises UnsafeArchive for a foreign key there."""
+    if raw == payload:
+        return ""
+    top = load(raw, told.subject)
+    _refuse_foreign(top)
+    if {key: value for key, value in top.value.items() if key != "signatures"} != dict(told.value):
+        return "unsigned data changed: it tells other things than what was signed, which alone counts"
+    if any(fits(signature.value, payload) is False for signature in top.children("signatures")):
+        return "unsigned data changed: its signature is not of what was signed"
+    return ""
 
 
 def _payload(raw: bytes, top: Node) -> bytes:
@@ -124,13 +139,17 @@ def _base64url(node: Node, key: str) -> bytes:
 
 def _checked(top: Node) -> Node:
     top.only_as_written(KEYS)
-    if confused := [key for key in FOREIGN if key in top.value]:
-        raise UnsafeArchive(top.subject, f"has {confused[0]!r}, so that two readers would see two images")
+    _refuse_foreign(top)
     if (version := top.get("schemaVersion", int)) != 1:
         top.fail("schemaVersion", f"is {version}, expected 1")
     if (own := top.optional("mediaType", str)) not in {None, *SCHEMA1}:
         top.fail("mediaType", f"is {own}, expected one of schema 1")
     return top
+
+
+def _refuse_foreign(top: Node) -> None:
+    if confused := [key for key in FOREIGN if key in top.value]:
+        raise UnsafeArchive(top.subject, f"has {confused[0]!r}, so that two readers would see two images")
 
 
 def _list(top: Node, key: str, member: str) -> Iterator[Node]:

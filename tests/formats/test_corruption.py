@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import A, B, Body, encode, sha256, tar, v1_folder, written
+from tests.archives import A, B, Body, encode, tar, v1_folder, written
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import ToolkitError
 from toolkit.operations.copy import copy
@@ -28,43 +28,8 @@ ENDS = list(FIELDS)
 CONFIG = re.compile(r"[0-9a-f]{64}\.json")  # as docker-v1.2 calls it
 STEP = 61  # bytes; every so many one is changed, besides those that stand for something
 
-UNREAD = {"padding", "header: end of checksum"}  # no reader looks at these
-HARMLESS = UNREAD | {"VERSION"}
-UNIVERSAL = HARMLESS | {
-    'index.json: "mediaType"',  # may be missing; the key is then one that nobody knows
-    # Each of two annotations, and manifest.json, tells the name. One of them lost is not missed, and one
-    # changed is a second name; the image that they name stays what it is.
-    'index.json: "io.containerd.image.name"',
-    'index.json: "docker.io/library/app:1"',
-    'index.json: "org.opencontainers.image.ref.name"',
-    'index.json: "app:1"',
-    'manifest.json: "RepoTags"',
-}
-DOCKER = UNREAD | {
-    'index.json: "mediaType"',
-    'index.json: "org.opencontainers.image.ref.name"',  # io.containerd.image.name is what counts
-    'index.json: "1"',
-    'manifest.json: "RepoTags"',  # the layout tells the name too
-    'repositories: "app"',  # nobody reads it beside a layout
-    'repositories: "1"',
-}
-OCI = UNREAD | {
-    'index.json: "mediaType"',
-    'index.json: "annotations"',  # an image may have no name, or another one
-    'index.json: "io.containerd.image.name"',
-    'index.json: "docker.io/library/app:1"',
-    'index.json: "org.opencontainers.image.ref.name"',
-    'index.json: "app:1"',
-}
-DOCKER_V1_2 = HARMLESS | {
-    "json",  # has no digest; of a v1 json that makes up no config it is only compared what an image runs
-    "config, warned of",  # its digest is in its name, and by no engine's rule it must be
-}
-UNSUPPORTED = {  # what may seem to be no bundle, or one of another kind
-    "header of the first member",
-    'index.json: "application/vnd.oci.image.manifest.v1+json"',
-}
-DOCKER_V1 = HARMLESS | {"layer.tar", "json", 'repositories: "app"', 'repositories: "1"'}  # has no digest
+DOCKER_V1_2 = {"json"}  # has no digest; of a v1 json that makes up no config it is only compared what runs
+DOCKER_V1 = {"layer.tar", "json", 'repositories: "app"', 'repositories: "1"'}  # has no digest at all
 
 
 @dataclass(frozen=True)
@@ -142,11 +107,6 @@ def verified(path: Path) -> Report:
         bundle.close()
 
 
-def warnings(path: Path) -> set[str]:
-    """Return the problems that a whole bundle is warned of."""
-    return {each.problem for each in verified(path).findings if each.severity == "warning"}
-
-
 def exit_codes(path: Path) -> set[int]:
     """Return the exit codes that say what is wrong; none where nothing is."""
     try:
@@ -155,16 +115,16 @@ def exit_codes(path: Path) -> set[int]:
         return {error.exit_code}
 
 
-EXPECTED = {
-    "universal": UNIVERSAL,
-    "docker": DOCKER,
+UNNOTICED: dict[str, set[str]] = {
+    "universal": set(),
+    "docker": set(),
     "docker-v1.2": DOCKER_V1_2,
-    "oci": OCI,
+    "oci": set(),
     "docker-v1": DOCKER_V1,
 }
 
 
-@pytest.mark.parametrize("format_name", EXPECTED)
+@pytest.mark.parametrize("format_name", UNNOTICED)
 def test_every_changed_byte_is_noticed_but_those_named_here(
     source: Path, tmp_path: Path, format_name: str
 ) -> None:
@@ -173,20 +133,16 @@ def test_every_changed_byte_is_noticed_but_those_named_here(
     members = members_of(tmp_path / "b.tar")
     starts = [member.header for member in members]
     told = {position for member in members for position in member.telling()}
-    damaged, unnoticed, odd = tmp_path / "damaged.tar", set(), set()
-    before = warnings(tmp_path / "b.tar")
+    damaged, unnoticed = tmp_path / "damaged.tar", set()
     for position in sorted(told | set(range(0, len(raw), STEP))):
         changed = bytearray(raw)
         changed[position] ^= 1
         damaged.write_bytes(changed)
         codes = exit_codes(damaged)
-        what = members[bisect(starts, position) - 1].what(position)
         if not codes:
-            unnoticed.add(f"{what}, warned of" if warnings(damaged) - before else what)
-        elif not codes <= {5, 6}:
-            odd.add(("header of the first member" if position < 544 else what, *codes))
-    assert unnoticed == EXPECTED[format_name]
-    assert odd <= {(what, 4) for what in UNSUPPORTED}
+            unnoticed.add(members[bisect(starts, position) - 1].what(position))
+        assert codes <= {5, 6}, position
+    assert unnoticed == UNNOTICED[format_name]
 
 
 def test_where_nothing_can_be_noticed_the_report_says_so(source: Path, tmp_path: Path) -> None:
@@ -195,23 +151,7 @@ def test_where_nothing_can_be_noticed_the_report_says_so(source: Path, tmp_path:
     assert "records no digest of its layers" in finding.problem
 
 
-@pytest.mark.parametrize("text", [b"mediaType", b"io.containerd.image.name", b"library/app:1", b"RepoTags"])
-def test_what_is_not_noticed_in_a_universal_bundle_leaves_the_image_as_it_is(
-    source: Path, tmp_path: Path, text: bytes
-) -> None:
-    copy(open_bundle(source), create_bundle(tmp_path / "b.tar"), ["app:1"])
-    before = verified(tmp_path / "b.tar")
-    raw = bytearray((tmp_path / "b.tar").read_bytes())
-    raw[raw.index(b'"' + text if text != b"library/app:1" else text) + 1] ^= 1
-    (tmp_path / "b.tar").write_bytes(raw)
-    after = verified(tmp_path / "b.tar")
-    assert {image.top.digest for image in after.images} == {image.top.digest for image in before.images}
-    assert {str(blob.digest) for image in after.images for blob in image.blobs} == set(
-        map(sha256, LAYERS.values())
-    )
-
-
-@pytest.mark.parametrize("format_name", EXPECTED)
+@pytest.mark.parametrize("format_name", UNNOTICED)
 def test_a_bundle_cut_anywhere_is_refused_or_said_to_be_cut(
     source: Path, tmp_path: Path, format_name: str
 ) -> None:

@@ -176,3 +176,35 @@ def legacy_picture(layer: bytes) -> Picture:
     proven = legacy((), [A], {A: layer})
     blobs = {str(digest): document.raw for digest, document in proven.documents.items()}
     return Picture(blobs[str(proven.top.digest)], MANIFEST, {**blobs, sha256(layer): layer})
+
+
+def test_a_name_that_manifest_json_leaves_out_is_refused(tmp_path: Path) -> None:
+    """Docker up to 24 would load the image without it."""
+    for names in ([], ["app:2"]):
+        files: dict[str, Body] = dict(layout(("app:1", APP), ("app:2", APP)))
+        manifest = encode([docker_item(APP, *names)])
+        with pytest.raises(
+            UnsafeArchive, match=r"'app:1' in its OCI part, and without that name in manifest"
+        ):
+            opened(tmp_path, files | {"manifest.json": manifest}).listings()
+
+
+@pytest.mark.parametrize("name", ["sha256-" + "0" * 64 + ".sig", "app@sha256:" + "0" * 64, "No Reference"])
+def test_a_name_that_manifest_json_cannot_hold_may_be_missing_there(tmp_path: Path, name: str) -> None:
+    files: dict[str, Body] = dict(layout(("app:1", APP), (name, APP)))
+    assert opened(tmp_path, files | {"manifest.json": encode([docker_item(APP, "app:1")])}).listings()
+
+
+def test_a_name_for_another_image_in_repositories_alone_is_refused(tmp_path: Path) -> None:
+    """Docker 25 and later writes the top layer's diffID there."""
+    files: dict[str, Body] = dict(layout(("app:1", APP), ("other:1", OTHER)))
+    manifest = encode([docker_item(APP, "app:1"), docker_item(OTHER, "other:1")])
+    tops = {"app": sha256(TWO)[7:], "other": sha256(ONE)[7:]}
+    for names in (tops, {"app": tops["other"]}, {"evil": tops["app"]}):
+        told = encode({name: {"1": top} for name, top in names.items()})
+        found = opened(tmp_path, files | {"manifest.json": manifest, "repositories": told})
+        if names is tops:
+            assert len(found.listings()) == 2
+            continue
+        with pytest.raises(UnsafeArchive, match="the layers of another image in repositories"):
+            found.listings()

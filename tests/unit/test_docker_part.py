@@ -8,7 +8,7 @@ import pytest
 from tests.archives import ONE, TWO, A, Body, Link, docker_item, encode, image, layout, sha256, written
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import items
-from toolkit.errors import InvalidDocument, MissingMember, ToolkitError, UnsafeArchive
+from toolkit.errors import InvalidDocument, Mismatch, MissingMember, ToolkitError, UnsafeArchive
 
 APP = image(ONE, TWO)
 
@@ -80,10 +80,20 @@ def test_one_name_for_two_images_is_refused(tmp_path: Path) -> None:
         items(archive(tmp_path, [docker_item(APP, "app:1"), listed], **more))
 
 
-def test_a_config_that_was_renamed_is_told_with_its_digest(tmp_path: Path) -> None:
+def test_a_config_that_was_renamed_is_refused_with_its_digest(tmp_path: Path) -> None:
     listed = docker_item(APP) | {"Config": f"{'0' * 64}.json"}
-    (item,) = items(archive(tmp_path, [listed], **{f"{'0' * 64}.json": APP.config}))
-    assert sha256(APP.config) in item.findings[0].problem
+    with pytest.raises(Mismatch, match=f"digest is {sha256(APP.config)}, expected sha256:{'0' * 64}"):
+        items(archive(tmp_path, [listed], **{f"{'0' * 64}.json": APP.config}))
+
+
+@pytest.mark.parametrize(
+    ("was", "is_"), [("RepoTags", "RepoTagt"), ("Layers", "Lazers"), ("Config", "Kopfig")]
+)
+def test_a_key_with_one_letter_changed_is_refused_as_damaged(tmp_path: Path, was: str, is_: str) -> None:
+    """No digest vouches for manifest.json: without its name an image would be another, nameless one."""
+    damaged = encode([docker_item(APP, "app:1")]).replace(was.encode(), is_.encode())
+    with pytest.raises(InvalidDocument, match=r"expected|required"):
+        items(archive(tmp_path, damaged))
 
 
 def test_a_path_that_containerd_does_not_find_is_told(tmp_path: Path) -> None:

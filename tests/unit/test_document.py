@@ -186,3 +186,17 @@ def test_documents_that_are_bounded_each_are_bounded_together() -> None:
 @pytest.mark.parametrize(("raw", "many"), [(b"{}", 1), (b"[1,2]", 2), (b'{"a":[],"b":{}}', 4), (b"1", 0)])
 def test_values_are_counted_without_parsing(raw: bytes, many: int) -> None:
     assert values_in(raw) == many
+
+
+@pytest.mark.parametrize("key", ["sixe", "Size", "ize ", "size\0"])
+def test_a_known_key_with_one_letter_changed_is_damage(key: str) -> None:
+    node = Node({"digest": "x", key: 1}, "it", "top.")
+    if len(key) != len("size") or key == "ize ":
+        node.undamaged(("size", "digest"))
+        return
+    with pytest.raises(InvalidDocument, match=f"^it: top: has '{key}', expected 'size'; it was damaged$"):
+        node.undamaged(("size", "digest"))
+
+
+def test_a_key_that_is_near_a_known_one_that_is_there_is_a_key_of_its_own() -> None:
+    Node({"data": "x", "date": "2015"}, "it").undamaged(("data",))

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, Picture, encode, image, layout, sha256, tar, unpacked
+from tests.archives import (
+    IMAGE_NAME,
+    MANIFEST,
+    ONE,
+    REF_NAME,
+    Picture,
+    described,
+    encode,
+    image,
+    layout,
+    sha256,
+    tar,
+    unpacked,
+)
 from toolkit.bundles.entries import Entries
 from toolkit.bundles.ocilayout import OciImages
 from toolkit.digest import Digest
@@ -98,3 +111,50 @@ def test_an_index_that_somebody_wrote_to_is_read_anew(tmp_path: Path) -> None:
     assert images.identify("app:1") == APP.digest
     unpacked(folder, layout(("app:1", OTHER)))
     assert images.identify("app:1") == OTHER.digest
+
+
+def annotated(**names: str) -> bytes:
+    """Return an index.json of one image with these annotations: `plain` for podman, `full` for containerd."""
+    keys = {"plain": REF_NAME, "full": IMAGE_NAME}
+    entry = described(
+        APP.raw, MANIFEST, annotations={keys.get(key, key): name for key, name in names.items()}
+    )
+    return encode({"schemaVersion": 2, "manifests": [entry]})
+
+
+@pytest.mark.parametrize(
+    ("plain", "full"),
+    [
+        ("app:1", "docker.io/library/app:1"),
+        ("1", "docker.io/library/app:1"),
+        ("team/app:1", "ghcr.io/team/app:1"),
+        ("sha256:" + "0" * 64, "quay.io/app@sha256:" + "0" * 64),
+        ("", "quay.io/app:1"),
+        ("anything", ""),
+    ],
+)
+def test_a_part_of_the_name_is_the_same_name(plain: str, full: str) -> None:
+    assert Entries.of(annotated(plain=plain, full=full)).disputed == ""
+
+
+@pytest.mark.parametrize(("plain", "full"), [("app:1", "docker.io/librasy/app:1"), ("2", "quay.io/app:1")])
+def test_another_name_for_podman_than_for_containerd_is_said(plain: str, full: str) -> None:
+    said = f"names {APP.digest} {plain!r} for podman, and {full!r} for containerd"
+    assert Entries.of(annotated(plain=plain, full=full)).disputed == said
+
+
+@pytest.mark.parametrize(
+    ("was", "is_"),
+    [
+        (REF_NAME, REF_NAME.replace("ref", "ret")),
+        (IMAGE_NAME, IMAGE_NAME.replace("io", "iq", 1)),
+        (MANIFEST, MANIFEST.replace("oci", "ocj")),
+        ('"manifests"', '"nanifests"'),
+        ('"annotations"', '"annotatioms"'),
+    ],
+)
+def test_a_text_with_one_letter_changed_is_refused_as_damaged(was: str, is_: str) -> None:
+    """No digest vouches for an index.json: an image would be without its name, or none any more."""
+    whole = annotated(plain="app:1", full="docker.io/library/app:1")
+    with pytest.raises(InvalidDocument, match=r"expected .*; it was damaged"):
+        Entries.of(whole.replace(was.encode(), is_.encode()))

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from tests.archives import ONE, image
+from tests.pictures import modern
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound
-from toolkit.image import Document, Image, ProvenImage
+from toolkit.image import Document, Image, ProvenImage, too_deep
 from toolkit.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from toolkit.model import Config, Descriptor, Manifest
 from toolkit.platform import Platform
@@ -87,3 +89,11 @@ def test_an_artifact_has_no_image() -> None:
 def test_a_config_that_is_missing_is_named() -> None:
     with pytest.raises(MissingMember, match=r"^config sha256:[0-9a-f]{64}: is not there$"):
         proven("linux/amd64", without_configs=True).images()
+
+
+@pytest.mark.parametrize(("layers", "is_told"), [(125, False), (126, True)])
+def test_an_image_of_more_layers_than_docker_takes_is_told(layers: int, *, is_told: bool) -> None:
+    found = too_deep(modern(image(*[ONE] * layers)))
+    assert [finding.problem for finding in found] == [f"has {layers} layers, and Docker takes 125 at most"][
+        : int(is_told)
+    ]

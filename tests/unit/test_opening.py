@@ -257,3 +257,14 @@ def test_an_image_name_where_a_file_belongs_is_told_its_place(place: str, advice
     with pytest.raises(NotFound) as caught:
         opened(Path(place))
     assert (caught.value.subject, caught.value.advice) == (place, advice)
+
+
+@pytest.mark.parametrize("at", [0, 100, 124, 148, 156, 257, 300, 511])
+def test_a_tar_whose_first_header_was_damaged_is_corrupt_and_not_another_thing(
+    tmp_path: Path, at: int
+) -> None:
+    whole = tar({"oci-layout": b"{}"})
+    path = tmp_path / "a.tar"
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+    with pytest.raises(CorruptContent, match="begins with a damaged tar header"):
+        opened(path)

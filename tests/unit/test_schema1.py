@@ -47,6 +47,27 @@ def test_another_payload_is_refused(raw: bytes) -> None:
         proven_payload(raw, DIGEST)
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda raw: raw, ""),
+        (lambda raw: raw.replace(b"c2ln", b"c2lm"), ""),  # no key to hold it against
+        (lambda raw: raw[:-2] + b',"comment":"x"' + raw[-2:], "unsigned data changed: it tells other things"),
+    ],
+)
+def test_what_was_changed_around_the_payload_is_said_and_does_not_count(change: Any, says: str) -> None:
+    found = Schema1.from_bytes(change(signed(PAYLOAD)), DIGEST)
+    assert (found.raw, bool(found.altered)) == (PAYLOAD, bool(says))
+    assert says in found.altered
+
+
+@pytest.mark.parametrize("key", ["manifests", "layers", "config"])
+def test_a_key_of_another_kind_around_the_payload_is_refused(key: str) -> None:
+    raw = signed(PAYLOAD)
+    with pytest.raises(UnsafeArchive, match=f"has '{key}'"):
+        Schema1.from_bytes(raw[:-2] + f',"{key}":[]'.encode() + raw[-2:], DIGEST)
+
+
 def tail(text: bytes = b"\n}") -> str:
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 

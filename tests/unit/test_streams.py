@@ -103,6 +103,19 @@ def test_what_is_not_as_promised_is_a_mismatch(raw: bytes, layer: Layer, fact: s
     assert (caught.value.problem, caught.value.exit_code) == (fact, 5)
 
 
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_layer_that_is_not_to_be_unpacked_has_the_diff_id_it_promised(algorithm: str) -> None:
+    layer = replace(GZIP, digest=Digest.of(PACKED, algorithm))
+    assert transfer(Pieces(PACKED), layer, nowhere, unpack=False).diff_id == PLAIN_DIGEST
+
+
+def test_zeros_behind_a_gzip_are_noted() -> None:
+    padded = PACKED + bytes(100)
+    proof = proof_of(padded, Layer("key", len(padded), Digest.of(padded), PLAIN_DIGEST))
+    assert proof.notes == ("100 zero bytes follow the compressed data; some readers refuse them",)
+    assert proof_of(PACKED, GZIP).notes == ()
+
+
 def test_a_cut_gzip_is_corrupt_whatever_its_digest() -> None:
     cut = PACKED[:-4]
     with pytest.raises(CorruptContent, match="layer key"):

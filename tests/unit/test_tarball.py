@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.plumbing.tarball import Entries, Entry, FileReader, StreamReader, entries
-from toolkit.plumbing.tarheader import is_whole, number
+from toolkit.plumbing.tarheader import is_whole, number, was_whole
 from toolkit.ports import Block
 
 VECTORS = Path(__file__).parent.parent / "data" / "vectors"
@@ -456,3 +456,32 @@ def test_a_block_that_is_used_again_by_its_maker_is_read_right() -> None:
     assert [(entry.name, b"".join(map(bytes, walked.body()))) for entry in walked] == [
         (b"name", b"hello")
     ] * 50
+
+
+JUNK = {
+    "padding": HEADER[:-1] + b"x" + END,
+    "padding of an extension": extension(b"x", pax(mtime="1"))[:-1] + b"x" + block() + END,
+    "behind the end": HEADER + END + b"x",
+    "behind zeros behind the end": HEADER + END + bytes(9000) + b"x",
+    "behind a checksum": block()[:155] + b"x" + block()[156:] + END,
+}
+
+
+@pytest.mark.parametrize("what", JUNK)
+@pytest.mark.parametrize("size", [1, 512, 1 << 20])
+def test_junk_that_nobody_reads_is_allowed_in_layers_alone(what: str, size: int) -> None:
+    content = JUNK[what]
+    assert len(list(walk(content, size))) == 1
+    with pytest.raises(CorruptContent, match="it was damaged, or something was put there"):
+        list(Entries(StreamReader(pieces(content, size)), "x.tar", allow_junk=False))
+
+
+def test_a_block_that_was_a_header_is_told_from_one_that_was_none() -> None:
+    whole = block(magic=b"")
+    assert not any(map(was_whole, (bytes(512), b"x" * 512, b"12345\0 " * 64, os.urandom(512))))
+    for at in range(512):
+        for bit in range(8):
+            damaged = whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+            assert was_whole(damaged) or 148 <= at < 156
+    ustar = block()
+    assert all(was_whole(ustar[:at] + b"?" + ustar[at + 1 :]) for at in range(148, 156))

@@ -78,3 +78,17 @@ def test_a_broken_repositories_is_refused(tmp_path: Path, raw: bytes) -> None:
 def test_a_json_keeps_its_bytes(tmp_path: Path) -> None:
     raw = v1_json(A).replace(b",", b" , ") + b"\n"
     assert part(tmp_path, v1_folder(A, json_=raw)).layer(A).raw == raw
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"", b"1.0" + bytes(8)])
+def test_another_version_of_the_format_is_refused(tmp_path: Path, version: bytes) -> None:
+    found = part(tmp_path, v1_folder(A) | {f"{A}/VERSION": version})
+    with pytest.raises(InvalidDocument, match=f"{A}/VERSION of .*, expected b'1.0'"):
+        found.layer(A)
+
+
+def test_a_version_may_be_missing_or_end_a_line(tmp_path: Path) -> None:
+    whole = v1_folder(A)
+    assert part(tmp_path, whole | {f"{A}/VERSION": b"1.0\n"}).layer(A).id == A
+    del whole[f"{A}/VERSION"]
+    assert part(tmp_path, whole).layer(A).id == A

@@ -15,6 +15,7 @@ from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item, items
 from toolkit.bundles.entries import Entry
 from toolkit.bundles.modern import blob_name
+from toolkit.bundles.names import loadable
 from toolkit.bundles.v1_agreement import CHAINS_LIMIT, GUESTHOUSE
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
@@ -95,10 +96,14 @@ def refuse_two_images(
     by_id: dict[Digest, set[Digest]] = {}
     for image in (image for one in told for image in one.images):
         by_id.setdefault(image.image_id, set()).add(image.layers)
-    more = [item.image_id for item in items(archive) if not _is_told(archive, item, by_id, named)]
+    listed = items(archive)
+    more = [item.image_id for item in listed if not _is_told(archive, item, by_id, named)]
+    _refuse_left_out(archive, listed, told)
     if has_v1:
         _compare_layers(archive, part, told, named)
-    _refuse_cut(part, told)
+    names = part.names()
+    _refuse_cut(part, names, told)
+    _compare_tops(archive, names, named)
     if not more:
         return ()
     others = f" and {len(more) - 1} other images" if len(more) > 1 else ""
@@ -121,6 +126,33 @@ def _is_told(archive: Archive, item: Item, by_id: Mapping[Digest, set[Digest]], 
         problem = f"has {item.image_id} with other layers in {MANIFEST} than in its OCI part"
         raise UnsafeArchive(archive.place, problem, ADVICE)
     return True
+
+
+def _refuse_left_out(archive: Archive, listed: Sequence[Item], told: Sequence[Told]) -> None:
+    """Raise UnsafeArchive where manifest.json has an image, and not all names that the OCI part gives it."""
+    called: dict[Digest, set[tuple[str, ...]]] = {}
+    for item in listed:
+        called.setdefault(item.image_id, set()).update(map(meaning, item.names))
+    for one in told:
+        names = [called[image.image_id] for image in one.images if image.image_id in called]
+        for name in loadable(one.names) if names else ():
+            if not any(meaning(name) in each for each in names):
+                problem = f"has {one.ids()} as {name!r} in its OCI part, and without that name in {MANIFEST}"
+                raise UnsafeArchive(archive.place, problem, ADVICE)
+
+
+def _compare_tops(archive: Archive, names: Mapping[str, str], by_name: ByName) -> None:
+    """Hold what Docker 25 and later writes into `repositories`, the top layer's diffID, against the images.
+
+    A name of a v1 layer was compared with those.
+    """
+    tops = {image.top.hex for one in by_name.values() for image in one.images if image.top}
+    for name, layer_id in names.items():
+        one = by_name.get(meaning(name))
+        own = {image.top.hex for image in one.images if image.top} if one else set()
+        if layer_id in tops - own:
+            problem = f"has {one.ids() if one else 'nothing'} as {name!r} in its OCI part, and the layers of"
+            raise UnsafeArchive(archive.place, f"{problem} another image in {REPOSITORIES}", ADVICE)
 
 
 def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told], by_name: ByName) -> None:
@@ -147,7 +179,7 @@ def _compare_layers(archive: Archive, part: V1Part, told: Sequence[Told], by_nam
             raise UnsafeArchive(archive.place, problem, ADVICE)
 
 
-def _refuse_cut(part: V1Part, told: Sequence[Told]) -> None:
+def _refuse_cut(part: V1Part, names: Mapping[str, str], told: Sequence[Told]) -> None:
     """Raise MissingMember where v1 folders are gone that names or other folders speak of.
 
     They stand last, so that an archive cut between two members lacks them first. Docker 25 and later
@@ -155,7 +187,7 @@ def _refuse_cut(part: V1Part, told: Sequence[Told]) -> None:
     """
     layers = {layer.id: layer.parent for _, layer in part.layers()}
     tops = {image.top.hex for one in told for image in one.images if image.top}
-    needed = {layer_id for layer_id in part.names().values() if layer_id not in tops} | set(layers.values())
+    needed = {layer_id for layer_id in names.values() if layer_id not in tops} | set(layers.values())
     for gone in sorted(needed - layers.keys() - {""}):
         problem = f"speaks of layer {gone[:64]}, and has no folder of it"
         raise MissingMember(part.place, problem, "it was cut short; carry it over again")

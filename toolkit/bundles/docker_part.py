@@ -15,7 +15,7 @@ from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
 from toolkit.document import LIMIT, Allowance, Node, json_type, load_any
-from toolkit.errors import InvalidDocument, InvalidReference, UnsafeArchive
+from toolkit.errors import InvalidDocument, InvalidReference, Mismatch, UnsafeArchive
 from toolkit.image import Finding
 from toolkit.plumbing.archive import clean
 from toolkit.reference import Reference, meaning
@@ -65,13 +65,15 @@ def items(archive: Archive) -> list[Item]:
 
 def _item(archive: Archive, node: Node) -> Item:
     node.only_as_written(ITEM_KEYS)
+    node.undamaged(ITEM_KEYS)
     path = archive.index.resolve(node.get("Config", str))
     config = archive.index.read(path, LIMIT)
     image_id = Digest.of(config)
+    _refuse_edited(archive, path, image_id)
     if len(members := node.texts("Layers")) > CHAIN_LIMIT:
         node.fail("Layers", f"are {len(members)}, expected at most {CHAIN_LIMIT}")
     names = tuple(dict.fromkeys(_names(node)))
-    findings = (*_untagged(archive, node), *_renamed(archive, path, image_id), *_unclean(archive, node))
+    findings = (*_untagged(archive, node), *_unclean(archive, node))
     folder = clean(members[-1], archive.place).rpartition("/")[0] if members else ""
     layers = tuple(map(archive.index.resolve, members))
     return Item(names, image_id, config, layers, folder, findings)
@@ -101,12 +103,12 @@ def _untagged(archive: Archive, node: Node) -> Iterator[Finding]:
             yield Finding(archive.place, f"names an image {name!r} without a tag; Docker refuses the archive")
 
 
-def _renamed(archive: Archive, path: str, image_id: Digest) -> Iterator[Finding]:
-    """Say of a config that is called by another digest than its own: renamed, or edited (peers 3a, 20)."""
+def _refuse_edited(archive: Archive, path: str, image_id: Digest) -> None:
+    """Raise Mismatch for a config that is called by another digest than its own (formats G.4 rule 6)."""
     claimed = CLAIM.search(path.rpartition("/")[2])
     if claimed and claimed[0] != image_id.hex:
-        problem = f"config {path!r} has the digest {image_id}: it was renamed, or edited; no engine looks"
-        yield Finding(archive.place, problem)
+        subject, advice = f"config {path!r} of {archive.place}", "it was edited, or renamed; no engine looks"
+        raise Mismatch(subject, "digest", advice, image_id, f"sha256:{claimed[0]}")
 
 
 def _unclean(archive: Archive, node: Node) -> Iterator[Finding]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import VERSION, V1Layer
 from toolkit.bundles.docker_members import layered
 from toolkit.bundles.losses import lost_as_v1, lost_layersizes
 from toolkit.bundles.members import Member, file, folder
 from toolkit.bundles.names import merged, repositories_json
-from toolkit.bundles.universal import VERSION
 from toolkit.image import Finding, Image, ProvenImage
 from toolkit.synthesis import own_chain, told_chain, v1_json_for_bundle
 

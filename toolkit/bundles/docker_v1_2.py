@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import VERSION, V1Layer
 from toolkit.bundles.docker_members import Pictured, items_json, layered, pictures
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
 from toolkit.bundles.members import Member, file, folder, link, once
 from toolkit.bundles.names import merged, repositories_json, tags
-from toolkit.bundles.universal import VERSION
 from toolkit.digest import Digest
 from toolkit.gotime import seconds
 from toolkit.image import Finding, Image, ProvenImage

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from toolkit import mediatype
 from toolkit.bundles.names import IMAGE_NAME, REF_NAME
 from toolkit.digest import Digest
+from toolkit.document import refuse_damaged
 from toolkit.errors import ToolkitError
 from toolkit.model import Descriptor, Index
 from toolkit.reference import Reference, meaning, same
@@ -32,13 +33,19 @@ class Entries:
     raw: bytes = field(repr=False)  # the index.json that was read, empty where the list is another
     listed: tuple[Entry, ...] = ()
     named: Mapping[tuple[str, ...], tuple[Entry, ...]] = field(default_factory=dict, repr=False)
+    disputed: str = ""  # says of an entry that its two names are not the same
 
     @classmethod
     def of(cls, raw: bytes) -> Entries:
-        """Read an index.json; raises as Index.from_bytes."""
-        return cls.listing(
-            ((entry_names(top.annotations), top) for top in Index.from_bytes(raw).manifests), raw
-        )
+        """Read an index.json; raises as Index.from_bytes, and InvalidDocument where a name was damaged."""
+        tops = Index.from_bytes(raw, is_proven=False).manifests
+        for top in tops:
+            subject = f"index.json: {top.digest}"
+            refuse_damaged(top.annotations, (REF_NAME, IMAGE_NAME), subject)
+            if top.media_type != mediatype.DOCKER_SCHEMA1:
+                refuse_damaged((top.media_type,), mediatype.INDEXES | mediatype.MANIFESTS, subject)
+        found = cls.listing(((entry_names(top.annotations), top) for top in tops), raw)
+        return replace(found, disputed=next(filter(None, map(dispute, tops)), ""))
 
     @classmethod
     def listing(cls, named: Iterable[tuple[tuple[str, ...], Descriptor]], raw: bytes = b"") -> Entries:
@@ -96,6 +103,18 @@ def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
     if not plain or same(plain, full) or full.endswith(f":{plain}"):
         return (plain,) if plain and same(plain, full) else (name,)
     return (name, plain)
+
+
+def dispute(top: Descriptor) -> str:
+    """Say of an entry of index.json that podman calls it by another name than containerd; "" where not.
+
+    Many write a part of the whole name as `ref.name`: the tag or digest, or all but the registry.
+    """
+    plain, full = top.annotations.get(REF_NAME, ""), top.annotations.get(IMAGE_NAME, "")
+    parts = {"", full, full.partition("/")[2], full.rpartition(":")[2], full.partition("@")[2]}
+    if not full or plain in parts or same(plain, full):
+        return ""
+    return f"names {top.digest} {plain[:200]!r} for podman, and {full[:200]!r} for containerd"
 
 
 def familiar(name: str) -> str:

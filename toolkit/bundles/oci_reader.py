@@ -20,6 +20,7 @@ from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reading import DOCKER, OCI
 
+DISPUTED = "with --prefer oci it has both names, if you trust the archive"
 DISORDERED = "has manifests whose layers are out of order, as Docker 25.0 wrote them; they are made anew"
 
 
@@ -28,7 +29,7 @@ def open_archive(archive: Archive, prefer: str = "") -> Source:
     if prefer == DOCKER and MANIFEST in archive:
         return _by_docker_part(archive, prefer)
     if not prefer and MANIFEST in archive and INDEX in archive:
-        index = Index.from_bytes(archive.read(INDEX, LIMIT) or b"")
+        index = Index.from_bytes(archive.read(INDEX, LIMIT) or b"", is_proven=False)
         if not index.manifests and items(archive):  # Docker 25 saved images without a name
             return _by_docker_part(archive)
         if any(_is_disordered(*pair) for pair in _pairs(archive, index)):
@@ -61,6 +62,8 @@ class OciBundle(ArchiveSource, OciImages):
         if self._agreed is None:
             entries = super().entries()
             if not self._preferred:
+                if entries.disputed:
+                    raise UnsafeArchive(self.place, entries.disputed, DISPUTED)
                 blobs = _Counted(self.blobs, self.place)
                 offered = ((entry, _platforms(blobs, entry)) for entry in entries)
                 self._noted = refuse_two_images(self._archive, offered)

@@ -28,7 +28,7 @@ from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
 from toolkit.plumbing.streams import Extent
-from toolkit.plumbing.tarheader import BLOCK, is_whole
+from toolkit.plumbing.tarheader import BLOCK, is_whole, was_whole
 from toolkit.plumbing.waiting import until_readable
 from toolkit.ports import Block
 from toolkit.reference import DEFAULT_REGISTRY, Reference
@@ -79,8 +79,6 @@ def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:
     from toolkit.plumbing.filetype import describe_file
 
     phrase = phrase or describe_file(place)
-    if "tar archive" in phrase and "POSIX" in phrase:  # libmagic looks at less than the checksum
-        return CorruptContent(place, "begins with a damaged tar header", "the file was changed on its way")
     return Unsupported(place, f"is {phrase}, not an image bundle", _hint(place))
 
 
@@ -170,9 +168,15 @@ def _unpacked(blocks: Iterator[Block], compression: str, place: str) -> int:
 
 
 def _must_be_tar(first: bytes | bytearray, place: str, phrase: Callable[[], str]) -> None:
-    """Raise Unsupported for what does not begin as a tar does; a cut or empty one is for the scan."""
-    if len(first) >= BLOCK and (is_whole(bytes(first[:BLOCK])) or not any(first[:BLOCK])):
+    """Raise Unsupported for what does not begin as a tar does, and CorruptContent where it once did.
+
+    A cut or empty one is for the scan.
+    """
+    block = bytes(first[:BLOCK])
+    if len(block) == BLOCK and (is_whole(block) or not any(block)):
         return
+    if len(block) == BLOCK and was_whole(block):
+        raise CorruptContent(place, "begins with a damaged tar header", "the file was changed on its way")
     raise not_a_bundle(place, phrase())
 
 

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, field
 
 from toolkit.elf import LENGTH, architecture
-from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive, UsageError
+from toolkit.errors import CorruptContent, ToolkitError, UsageError
 from toolkit.image import Finding
 from toolkit.plumbing import nodes
-from toolkit.plumbing.apply import BAD_WHITEOUTS, WHITEOUT
+from toolkit.plumbing.apply import WHITEOUT
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.pax import shown
 from toolkit.plumbing.tarball import Entries, Entry, FileReader
@@ -126,12 +126,7 @@ def _checked(entry: Entry) -> list[bytes]:
     """Return an entry's path in parts; raises UnsafeArchive where it is not safe to unpack."""
     nodes.check(entry)
     parts = components(entry.name, "")
-    if entry.is_hard_link:
-        components(entry.linkname.lstrip(b"/"), "")
-    if not parts and not entry.is_directory:
-        raise UnsafeArchive("", "would replace the root folder")
-    if parts and parts[-1] in BAD_WHITEOUTS:
-        raise UnsafeArchive("", "is a whiteout of nothing")
+    nodes.check_path(entry, parts)
     return parts
 
 

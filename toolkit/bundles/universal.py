@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.ancestry import V1Layer
+from toolkit.ancestry import VERSION, V1Layer
 from toolkit.bundles.docker_members import docker_part, pictures
 from toolkit.bundles.layout_members import blobs, head
 from toolkit.bundles.members import Member, file, folder, link
@@ -24,8 +24,6 @@ from toolkit.errors import UnsafeArchive
 from toolkit.image import Image, ProvenImage
 from toolkit.model import Descriptor
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
-
-VERSION = b"1.0"
 
 Pair = tuple[V1Layer, tuple[Descriptor, Digest]]  # a v1 layer; its blob, and what that unpacks to
 Chain = list[Pair]

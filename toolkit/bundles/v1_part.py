@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, VERSION, V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.document import Allowance, load
-from toolkit.errors import MissingMember, UnsafeArchive
+from toolkit.errors import InvalidDocument, MissingMember, UnsafeArchive
 
 REPOSITORIES = "repositories"
 NAMES_LIMIT = 16 << 20  # bytes (formats G.6)
+VERSION_LIMIT = 64  # bytes
 
 
 class V1Part:
@@ -40,10 +41,15 @@ class V1Part:
             yield name, self.layer(name)
 
     def layer(self, folder: str) -> V1Layer:
-        """Return the layer of a folder; raises MissingMember, or as V1Layer.from_bytes."""
+        """Return the layer of a folder; raises MissingMember, InvalidDocument, or as V1Layer.from_bytes."""
         raw = self.archive.read(f"{folder}/json", JSON_LIMIT)
         if raw is None:
             raise MissingMember(self.place, f"has no layer {folder[:64]}")
+        told = self.archive.read(f"{folder}/VERSION", VERSION_LIMIT)
+        if told is not None and told.strip() != VERSION:
+            raise InvalidDocument(
+                f"{folder[:64]}/VERSION of {self.place}", f"is {told!r}, expected {VERSION!r}"
+            )
         return V1Layer.from_bytes(raw, folder)
 
     def chain(self, layer_id: str, folders: Mapping[str, str] = MappingProxyType({})) -> list[V1Layer]:

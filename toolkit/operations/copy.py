@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from toolkit.errors import CorruptContent
 from toolkit.event import MOUNTED, PRESENT, BlobSkipped, ImageBegun, ImageDone, Tell, nobody
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of, odd, too_deep
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
@@ -54,7 +54,7 @@ def copy(
         at_once = jobs_for(source, sink, asked=jobs)
         proofs = in_parallel(carry, layers, size=lambda layer: layer.size, jobs=at_once)
         by_key = dict(zip((layer.key for layer in layers), proofs, strict=True))
-        proven = [_with_losses(image.proven(by_key), sink) for image in images]
+        proven = [_with_losses(_with_odds(image, by_key), sink) for image in images]
         if strict:
             refuse_warnings([finding for image in proven for finding in image.findings])
         receiver.finish(proven)
@@ -68,6 +68,13 @@ def refuse_warnings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.severity == "warning":
             raise CorruptContent(finding.subject, finding.problem, "--strict makes warnings errors")
+
+
+def _with_odds(image: SourceImage, proofs: Mapping[str, Proof]) -> ProvenImage:
+    """Return the image, proven, with what is odd about its layers."""
+    proven = image.proven(proofs)
+    found = (finding for layer in image.layers for finding in odd(layer, proofs[layer.key]))
+    return replace(proven, findings=tuple(dict.fromkeys((*proven.findings, *found, *too_deep(proven)))))
 
 
 def _with_losses(image: ProvenImage, sink: Sink) -> ProvenImage:

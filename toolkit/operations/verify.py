@@ -9,7 +9,7 @@ from dataclasses import replace
 from toolkit.ancestry import REBUILT
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import ImageBegun, ImageDone, Tell, nobody
-from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage, odd, too_deep
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import decompressed, sniff
@@ -52,7 +52,8 @@ def verify(
         def take(content: Content, seen: Content) -> list[Finding]:
             meter = SizeMeter()
             proofs[layer.key] = transfer(seen, layer, meter if layer.v1 else nowhere)
-            return [*_check_proof(layer), *_check_layersize(layer, content, meter.sizes())]
+            noted = (*odd(layer, proofs[layer.key]), *_check_proof(layer))
+            return [*noted, *_check_layersize(layer, content, meter.sizes())]
 
         try:
             return taken(source, layer, take, progress)
@@ -106,6 +107,7 @@ def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Findi
         proven = image.proven(proofs)
         for picture in proven.images():
             own_chain(picture)  # the v1 part must tell the same image
+        findings += too_deep(proven)
     except ToolkitError as error:
         findings.append(as_finding(error))
         return None

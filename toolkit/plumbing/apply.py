@@ -27,7 +27,7 @@ from toolkit.plumbing.tree import Tree, components
 from toolkit.ports import Block
 
 WHITEOUT, OPAQUE, AUFS_OWN = b".wh.", b".wh..wh..opq", b".wh..wh."
-BAD_WHITEOUTS = frozenset((b".wh.", b".wh..", b".wh...", b".wh..wh."))
+BAD_WHITEOUTS = nodes.BAD_WHITEOUTS
 LONGEST = 4096  # bytes of a path (formats G.6); Linux takes no longer ones
 TIMES_IN_MEMORY = 4 << 20  # bytes of folder names and times; more go to a temporary file
 TIME = struct.Struct("<qIH")  # seconds, nanoseconds, length of the path

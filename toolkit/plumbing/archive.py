@@ -52,12 +52,13 @@ class TarIndex:
     def scan(cls, handle: int, subject: str, limit: int = MAX_MEMBERS) -> TarIndex:
         """Read all headers of an open file.
 
-        Raises CorruptContent where it is no whole tar, and UnsafeArchive for a name that stands twice,
-        leads outside or lies below a file or link, for devices, and above `limit` members.
+        Raises CorruptContent where it is no whole tar, or where bytes that nobody reads are not zero, and
+        UnsafeArchive for a name that stands twice, leads outside or lies below a file or link, for devices,
+        and above `limit` members.
         """
         with storing(subject):
             size = os.fstat(handle).st_size
-        walk = Entries(FileReader(handle, 0, size, subject), subject, limit=limit)
+        walk = Entries(FileReader(handle, 0, size, subject), subject, limit=limit, allow_junk=False)
         members: dict[str, Member] = {}
         names = 0
         for entry in walk:
@@ -206,8 +207,6 @@ def _refuse_shadowed(members: Mapping[str, Member], subject: str) -> None:
 
 
 def _findings(walk: Entries, members: Mapping[str, Member]) -> Iterator[str]:
-    if walk.trailing_nonzero:
-        yield f"{walk.trailing} bytes after the end of the archive are not all zero; no reader looks at them"
     if walk.end != "whole":
         yield f"the end of the archive is {walk.end}, expected two zero blocks; it may have been cut short"
     hard = [member.name for member in members.values() if member.kind == HARD_LINK]

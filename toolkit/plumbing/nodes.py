@@ -16,7 +16,7 @@ from fastcrc import crc64
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.files import write_all
 from toolkit.plumbing.tarheader import BLOCK_DEVICE, Entry
-from toolkit.plumbing.tree import FOLDER
+from toolkit.plumbing.tree import FOLDER, components
 from toolkit.ports import Block
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,6 +25,7 @@ OWNERS = range(2**32 - 1)  # 2^32-1 would mean "leave it" to the kernel
 MAJORS, MINORS = range(1 << 12), range(1 << 20)  # what Linux keeps of a device number
 SECOND = 10**9  # nanoseconds
 OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
+BAD_WHITEOUTS = frozenset((b".wh.", b".wh..", b".wh...", b".wh..wh."))
 
 
 def check(entry: Entry) -> None:
@@ -39,6 +40,16 @@ def check(entry: Entry) -> None:
     for key in entry.xattrs:
         if key.startswith(OVERLAY_XATTRS):
             raise UnsafeArchive("", f"has the xattr {key!r}, which overlay file systems act on")
+
+
+def check_path(entry: Entry, parts: list[bytes]) -> None:
+    """Refuse a path, in its components, that no engine makes the same thing of; raises UnsafeArchive."""
+    if not parts and not entry.is_directory:
+        raise UnsafeArchive("", "would replace the root folder")  # CVE-2021-29136
+    if parts and parts[-1] in BAD_WHITEOUTS:
+        raise UnsafeArchive("", "is a whiteout of nothing")
+    if entry.is_hard_link:
+        components(entry.linkname.lstrip(b"/"), "")
 
 
 def _check_device(entry: Entry) -> None:

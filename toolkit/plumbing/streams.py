@@ -100,9 +100,10 @@ def transfer(
     """Pass a layer's bytes to `write` and return what they prove; raises Mismatch.
 
     The diffID of a compressed layer costs a decompression, and is proven in the same pass: a blob that
-    unpacks to something else than its config says is refused. What is no layer, the content of an artifact,
-    is not unpacked; nor is a layer without `unpack`: its diffID is then as promised. `write` has every byte
-    before a mismatch can be known: what it wrote counts only when this returns.
+    unpacks to something else than its config says is refused, and so is one that tricks engines (`watch`).
+    What is no layer, the content of an artifact, is not unpacked; nor is a layer without `unpack`: its diffID
+    is then as promised. `write` has every byte before a mismatch can be known: what it wrote counts only when
+    this returns.
     """
     algorithm = layer.digest.algorithm if layer.digest else "sha256"
     hash_ = new_hash(algorithm)
@@ -115,19 +116,40 @@ def transfer(
 
     blocks = passing()
     first = beginning(blocks)
-    compression = sniff(first[:SNIFF])
-    diff_id = None
+    compression, diff_id = sniff(first[:SNIFF]), None
+    whole, (look, notes) = itertools.chain([first], blocks), _looking(layer)
     is_packed = compression and (layer.diff_id or is_layer(layer.media_type))
     if is_packed and (unpack or not layer.digest or not layer.diff_id):
-        diff_id = digest_of(decompressed(itertools.chain([first], blocks), compression, f"layer {layer.key}"))
-    elif algorithm != "sha256":
-        diff_id = digest_of(itertools.chain([first], blocks))
-    for _ in blocks:
-        pass
+        tar = decompressed(whole, compression, f"layer {layer.key}")
+        diff_id = digest_of(_seen_by(look, tar))
+        notes += tar.notes
+    elif algorithm != "sha256" and not is_packed:
+        diff_id = digest_of(whole if compression else _seen_by(look, whole))
+    for block in whole:
+        if not compression:
+            look(block)
     digest = Digest(algorithm, hash_.hexdigest())
     if not compression and diff_id is None:
         diff_id = digest
-    return compared(layer, Proof(digest, content.size, diff_id or layer.diff_id or digest, compression))
+    diff_id = diff_id or layer.diff_id or digest
+    return compared(layer, Proof(digest, content.size, diff_id, compression, tuple(notes)))
+
+
+def _looking(layer: Layer) -> tuple[Callable[[Block], object], list[str]]:
+    """Return what looks at the blocks of a layer's tar, and the list that its notes come into."""
+    if not is_layer(layer.media_type):
+        return nowhere, []
+    from toolkit.plumbing.watch import Watch
+
+    watch = Watch(f"layer {layer.key}")
+    return watch, watch.notes
+
+
+def _seen_by(look: Callable[[Block], object], blocks: Iterator[Block]) -> Iterator[Block]:
+    """Yield blocks, each after it was looked at."""
+    for block in blocks:
+        look(block)
+        yield block
 
 
 def beginning(blocks: Iterator[Block]) -> bytes:

@@ -19,6 +19,7 @@ MAX_ENTRIES = 2_000_000  # of one layer (formats G.6)
 MAX_EXTENSION = 1 << 20  # bytes of one PAX or GNU extension header, as Go
 ZERO_BLOCK = bytes(BLOCK)
 NOT_A_TAR = "is no tar header: this is not a tar archive"
+JUNK = "no reader looks there: it was damaged, or something was put there"
 TYPE, MORE_MAP, MORE_MAP_NEXT = 156, 482, 504  # offsets in a header block, and in a block of a sparse map
 
 
@@ -27,7 +28,8 @@ class Entries:
 
     `raw`, where given, gets all bytes but the bodies, in order: headers, padding, end blocks and what
     comes after them; all since the last body has been given when an entry is returned. What the end
-    looked like is known after the last entry.
+    looked like is known after the last entry. Bytes that no reader looks at may be anything, as the diffID
+    covers those of a layer; without `allow_junk` they are corrupt: padding, and what follows the end.
     """
 
     def __init__(
@@ -38,13 +40,14 @@ class Entries:
         raw: Callable[[Block], object] | None = None,
         limit: int = MAX_ENTRIES,
         allow_sparse: bool = False,
+        allow_junk: bool = True,
     ) -> None:
         self.end = ""  # "whole": two zero blocks, "single": one, "missing": none; "" before the end
         self.trailing = 0  # bytes after the end blocks
         self.trailing_nonzero = False
         self.count = 0
         self._reader, self._subject, self._raw = reader, subject, raw
-        self._limit, self._allow_sparse = limit, allow_sparse
+        self._limit, self._allow_sparse, self._allow_junk = limit, allow_sparse, allow_junk
         self._left = self._padding = self._globals = 0
 
     def __iter__(self) -> Self:
@@ -86,8 +89,13 @@ class Entries:
                 raise self._cut_short(f"{missing} bytes of a body are missing")
             self._left = 0
         if self._padding:
-            self._read(self._padding)  # may be missing at the very end, as in Go
+            self._pad(self._padding)  # may be missing at the very end, as in Go
             self._padding = 0
+
+    def _pad(self, count: int) -> None:
+        start = self._reader.position
+        if self._read(count).strip(b"\0") and not self._allow_junk:
+            raise CorruptContent(f"{self._subject}: byte {start}", "holds padding that is not zero", JUNK)
 
     def _entry(self, start: int) -> Entry | None:
         extensions = None
@@ -123,6 +131,8 @@ class Entries:
             return None
         if not tarheader.is_whole(block):
             raise CorruptContent("", "its checksum is wrong" if self.count else NOT_A_TAR)
+        if not self._allow_junk and not tarheader.is_clean(block):
+            raise CorruptContent("", "its checksum ends in something else than a space or NUL", JUNK)
         return block
 
     def _finish(self) -> None:
@@ -137,6 +147,9 @@ class Entries:
             self.trailing_nonzero = self.trailing_nonzero or bytes(block) != bytes(len(block))
             if self._raw is not None:
                 self._raw(block)
+        if self.trailing_nonzero and not self._allow_junk:
+            problem = f"{self.trailing} bytes after the end of the archive are not all zero"
+            raise CorruptContent(self._subject, problem, JUNK)
 
     def _extension(self, block: bytes) -> bytes:
         size = tarheader.number(block[124:136])
@@ -145,7 +158,7 @@ class Entries:
         body = self._read(size)
         if len(body) < size:
             raise self._cut_short(f"an extension header has {len(body)} bytes, expected {size}")
-        self._read(-size % BLOCK)
+        self._pad(-size % BLOCK)
         return body
 
     def _global(self, body: bytes, *, between: bool) -> None:

@@ -26,8 +26,9 @@ SPARSE, OLD_REGULAR = b"S", b"\0"
 TYPES = frozenset((REGULAR, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO))
 
 FIELDS = Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12s")
-CHECKSUM = slice(148, 156)
+CHECKSUM, MAGIC = slice(148, 156), slice(257, 263)
 SPACES = 8 * ord(" ")
+NO_NUMBER = -(1 << 30)  # far from every sum
 NO_XATTRS: Mapping[bytes, bytes] = MappingProxyType({})
 XATTR_PREFIX, SPARSE_PREFIX = b"SCHILY.xattr.", b"GNU.sparse."
 
@@ -124,17 +125,32 @@ def check_global(body: bytes) -> None:
 
 def is_whole(block: bytes) -> bool:
     """Tell whether a header block's checksum is right, summed unsigned, or signed as old writers did."""
-    stated = block[CHECKSUM].strip(b" \0").partition(b"\0")[0]
-    if not stated.isdigit() or b"8" in stated or b"9" in stated:
-        return False
-    # The low half of Adler-32 is one more than the byte sum, exact below 65,521: 256 bytes at a time.
-    total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
-    total += SPACES - sum(block[CHECKSUM])
-    checksum = int(stated, 8)
-    if checksum == total:
+    if (checksum := _stated(block)) == (total := _total(block)):
         return True
     rest = block[: CHECKSUM.start] + block[CHECKSUM.stop :]
     return checksum == total - 256 * sum(byte > 127 for byte in rest)  # noqa: PLR2004 - signed bytes
+
+
+def was_whole(block: bytes) -> bool:
+    """Tell a header that was damaged from what is none: it has the magic, or one changed byte explains it."""
+    return block[MAGIC].startswith(b"ustar") or abs(_stated(block) - _total(block)) <= 0xFF  # noqa: PLR2004
+
+
+def _stated(block: bytes) -> int:
+    """Return the checksum that a block states; what no sum is near where it is no number."""
+    stated = block[CHECKSUM].strip(b" \0").partition(b"\0")[0]
+    return NO_NUMBER if not stated.isdigit() or b"8" in stated or b"9" in stated else int(stated, 8)
+
+
+def _total(block: bytes) -> int:
+    # The low half of Adler-32 is one more than the byte sum, exact below 65,521: 256 bytes at a time.
+    total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+    return total + SPACES - sum(block[CHECKSUM])
+
+
+def is_clean(block: bytes) -> bool:
+    """Tell whether the checksum is followed by what a number may be followed by, and nothing else."""
+    return block[CHECKSUM].strip(b" \0").isdigit()
 
 
 @lru_cache(maxsize=4096)

@@ -65,6 +65,7 @@ class Documents:
     def __init__(self, client: Client, repository: str, large: Large | None = None) -> None:
         self._client, self._repository, self._large = client, repository, large or Large()
         self._held: dict[Digest, bytes] = {}
+        self._signed: dict[Digest, bytes] = {}  # manifests of schema 1, with their signatures
         self._manifests: dict[Digest, int] = {}  # that an index names, and the sizes it promises
         self._blobs: dict[Digest, int] = {}  # that a manifest names, likewise
         self._left = TOTAL
@@ -79,6 +80,7 @@ class Documents:
         raw, digest = _identified(answer, wanted)
         media_type = media_type_of(load(raw, shown(answer.url)))  # it may be a page of somebody else
         self._keep(digest, raw)
+        self._signed |= {digest: answer.body} if raw != answer.body else {}
         return Descriptor(media_type, digest, len(raw))
 
     def image(
@@ -148,7 +150,7 @@ class Documents:
                 self._blobs.setdefault(child.digest, child.size)
 
     def _historic(self, names: tuple[str, ...], digest: Digest, platform: Platform | None) -> HistoricImage:
-        schema1 = Schema1.from_bytes(self._held[digest], digest)
+        schema1 = Schema1.from_bytes(self._signed.get(digest) or self._held[digest], digest)
         own = Platform.from_node(schema1.chain[-1].node)
         if platform and own.architecture and not own.matches(platform):
             raise NotFound(f"platform {platform}", "is not in the image", f"it has {own}")

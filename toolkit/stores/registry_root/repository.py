@@ -28,6 +28,7 @@ class Repository:
         self._linked: dict[Digest, str] = {}  # how, where it is linked at all
         self._unlinked: list[Digest] = []  # asked for, there, and not linked
         self._held: dict[str, bytes] = {}  # a document that was read to find out what it is
+        self._signed: dict[Digest, bytes] = {}  # manifests of schema 1, with their signatures
 
     def image(
         self, names: tuple[str, ...], digest: Digest, platform: Platform | None = None
@@ -57,6 +58,7 @@ class Repository:
         payload = proven_payload(raw, digest)
         media_type = media_type_of(load(payload, f"manifest {digest}"))
         self._held[blob_name(digest)] = payload
+        self._signed |= {digest: raw} if raw != payload else {}
         return Descriptor(media_type, digest, len(payload))
 
     def broken(self, digest: Digest, error: ToolkitError) -> Listing:
@@ -102,7 +104,8 @@ class Repository:
             raise
 
     def _historic(self, names: tuple[str, ...], digest: Digest, platform: Platform | None) -> HistoricImage:
-        schema1 = Schema1.from_bytes(self._held[blob_name(digest)], digest)
+        whole = self._signed.get(digest) or self._held[blob_name(digest)]
+        schema1 = Schema1.from_bytes(whole, digest)
         own = Platform.from_node(schema1.chain[-1].node)
         if platform and own.architecture and not own.matches(platform):
             raise NotFound(f"platform {platform}", "is not in the image", f"it has {own}")
