@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Layer, Proof
+from toolkit.limits import limits, more_than
 from toolkit.mediatype import is_layer
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import Stamp, storing
@@ -105,6 +106,7 @@ def transfer(
     is then as promised. `write` has every byte before a mismatch can be known: what it wrote counts only when
     this returns.
     """
+    must_fit(layer, content.size)
     algorithm = layer.digest.algorithm if layer.digest else "sha256"
     hash_ = new_hash(algorithm)
 
@@ -170,6 +172,12 @@ def digest_of(blocks: Iterator[Block]) -> Digest:
 
 def nowhere(block: Block) -> None:
     """Take a block and forget it: what `verify` writes to."""
+
+
+def must_fit(layer: Layer, size: int) -> None:
+    """Raise UnsafeArchive where a layer's blob alone is larger than its tar may be."""
+    if size > (limit := limits().layer) and (layer.diff_id or is_layer(layer.media_type)):
+        raise more_than(f"layer {layer.key}", "holds more than {} bytes", limit)
 
 
 def compared(layer: Layer, proof: Proof) -> Proof:

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from toolkit.digest import Digest, new_hash
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.streams import SNIFF, compared
+from toolkit.plumbing.streams import SNIFF, compared, must_fit
 from toolkit.ports import Block, Content
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     Raises Mismatch where they are not what the layer promised: what `use` made counts only when this
     returns.
     """
+    must_fit(layer, content.size)
     blob_algorithm = layer.digest.algorithm if layer.digest else "sha256"
     tar_algorithm = layer.diff_id.algorithm if layer.diff_id else "sha256"
     blob = _Hashed(content.blocks(), blob_algorithm)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from toolkit.errors import CorruptContent, UnsafeArchive
+from toolkit.errors import CorruptContent
+from toolkit.limits import limits, more_than
 from toolkit.ports import Block
 
 MAGIC, SKIPPABLE = 0xFD2FB528, 0x184D2A5  # the last digit of a skippable frame's magic is free
-MAX_FRAMES = 100_000  # formats G.5
 SINGLE_SEGMENT, CHECKSUM = 0x20, 0x04
 DICTIONARY_BYTES, SIZE_BYTES = (0, 1, 2, 4), (0, 2, 4, 8)
 RUN = 1  # the block type of one byte repeated
@@ -23,6 +23,7 @@ class Frames:
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.count = 0
+        self._limit = limits().stream
         self._taken = b""
         self._steps = self._follow()
         self._wanted = next(self._steps)
@@ -54,8 +55,8 @@ class Frames:
             magic = int.from_bytes((yield 4), "little")
             self._between = False
             self.count += 1
-            if self.count > MAX_FRAMES:
-                raise UnsafeArchive(self.subject, f"has more than {MAX_FRAMES} zstd frames")
+            if self.count > self._limit:
+                raise more_than(self.subject, "has more than {} zstd frames", self._limit)
             if magic >> 4 == SKIPPABLE:
                 yield -int.from_bytes((yield 4), "little")
             elif magic == MAGIC:
