@@ -6,12 +6,14 @@ swells beyond all proportion is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import IO, Protocol, Self, cast
 
 from toolkit.errors import CorruptContent, Unsupported
 from toolkit.limits import limits, more_than
 from toolkit.plumbing.gzipheader import header_length
+from toolkit.plumbing.windows import NARROW, WIDE, in_turn
 from toolkit.plumbing.zstdframes import Frames
 from toolkit.ports import Block
 
@@ -73,30 +75,55 @@ def decompressed(
     bytes of output, those of a layer unless given, or above the other limits that hold; Unsupported for a
     compression we do not know. `strict=False` only notes bytes after the end of gzip, xz or bzip2 data.
     """
-    return Decompression(blocks, compression, subject or "the content", limit, strict=strict)
+    decoding = _Decoding(compression, subject or "the content", limit, strict=strict)
+    return Decompression(decoding, decoding.pieces(blocks, compression))
 
 
 class Decompression:
-    """The bytes, as an iterator; `notes` says, after the last, what was odd but legal."""
+    """The bytes, as an iterator; `notes` says, after the last, what was odd but legal.
 
-    def __init__(
-        self, blocks: Iterator[Block], compression: str, subject: str, limit: int | None, *, strict: bool
-    ) -> None:
-        self.notes: list[str] = []
-        self.consumed = 0  # bytes of input given to the decoder
-        self.produced = 0  # bytes of output
-        self._subject, self._limits, self._strict = subject, limits(), strict
-        self._limit = self._limits.layer if limit is None else limit
-        self._streams = self._after = 0
-        self._junk = False
-        self._magic = MAGIC.get(compression, b"")
-        self._pieces = self._guarded(self._chosen(compression, self._slices(blocks)))
+    What decodes them knows nothing of it: it goes, with its memory, as soon as nobody wants the bytes.
+    """
+
+    def __init__(self, decoding: _Decoding, pieces: Generator[bytes, None, None]) -> None:
+        self.notes, self._decoding, self._pieces = decoding.notes, decoding, pieces
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
         return next(self._pieces)
+
+    def close(self) -> None:
+        """Let the decoder go, whoever still knows of the bytes."""
+        self._pieces.close()
+
+    @property
+    def consumed(self) -> int:
+        """Return how many bytes of input the decoder was given."""
+        return self._decoding.consumed
+
+    @property
+    def produced(self) -> int:
+        """Return how many bytes of output there were."""
+        return self._decoding.produced
+
+
+class _Decoding:
+    """One blob on its way through a decoder."""
+
+    def __init__(self, compression: str, subject: str, limit: int | None, *, strict: bool) -> None:
+        self.notes: list[str] = []
+        self.consumed = self.produced = 0  # bytes of input given to the decoder, and of output
+        self._subject, self._limits, self._strict = subject, limits(), strict
+        self._limit = self._limits.layer if limit is None else limit
+        self._streams = self._after = 0
+        self._junk = False
+        self._magic = MAGIC.get(compression, b"")
+
+    def pieces(self, blocks: Iterator[Block], compression: str) -> Generator[bytes, None, None]:
+        """Return the bytes; raises Unsupported for a compression that we do not know."""
+        return self._guarded(self._chosen(compression, self._slices(blocks)))
 
     def _chosen(self, compression: str, blocks: Iterator[Block]) -> Iterator[bytes]:
         if compression == "":
@@ -107,7 +134,8 @@ class Decompression:
         if compression not in starts:
             known = ", ".join(MAGIC)
             raise Unsupported(self._subject, f"is compressed with {compression!r}, expected one of {known}")
-        return self._decoded(blocks, starts[compression])
+        decoded = self._decoded(blocks, starts[compression])
+        return in_turn(decoded) if compression == "xz" else decoded  # each of its blocks has its own window
 
     def _slices(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """Yield small slices: what a member leaves over is copied when the next one begins."""
@@ -118,7 +146,7 @@ class Decompression:
                 self.consumed += len(piece)
                 yield piece
 
-    def _guarded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _guarded(self, pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
         ratio = self._limits.ratio
         for piece in pieces:
             self.produced += len(piece)
@@ -198,10 +226,15 @@ class Decompression:
         return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=self._limits.window + BESIDE), data
 
     def _zstd(self, blocks: Iterator[Block]) -> Iterator[bytes]:
+        frames = Frames(self._subject)
+        with ExitStack() as turn:  # let go of when the decoder, and its memory, is gone
+            yield from self._unframed(_Followed(blocks, frames, turn))
+        frames.finish()
+
+    def _unframed(self, blocks: _Followed) -> Iterator[bytes]:
         from zstandard import ZstdDecompressor, ZstdError
 
-        frames = Frames(self._subject)
-        source = cast("IO[bytes]", _Followed(blocks, frames))  # it is asked to `read`, and nothing else
+        source = cast("IO[bytes]", blocks)  # it is asked to `read`, and nothing else
         decoder = ZstdDecompressor(max_window_size=self._limits.window)
         with decoder.stream_reader(source, read_across_frames=True, closefd=False) as reader:
             try:
@@ -212,21 +245,26 @@ class Decompression:
                     problem = "needs a zstd window of more than {} bytes"
                     raise more_than(self._subject, problem, self._limits.window) from error
                 raise self._damaged(error) from error
-        frames.finish()
 
     def _damaged(self, error: Exception) -> CorruptContent:
         return CorruptContent(self._subject, f"its compressed data is damaged ({error})")
 
 
 class _Followed:
-    """Blocks as the object with `read` that zstandard asks for, each one followed as it passes."""
+    """Blocks as the object with `read` that zstandard asks for, each one followed as it passes.
 
-    def __init__(self, blocks: Iterator[Block], frames: Frames) -> None:
-        self._blocks, self._frames = blocks, frames
+    The `turn` of wide windows is taken before the decoder sees that it needs one.
+    """
+
+    def __init__(self, blocks: Iterator[Block], frames: Frames, turn: ExitStack) -> None:
+        self._blocks, self._frames, self._turn, self._is_wide = blocks, frames, turn, False
 
     def read(self, size: int = -1) -> Block:  # noqa: ARG002 - a slice at a time, whatever is asked for
         block = next(self._blocks, b"")
         self._frames.feed(block)
+        if self._frames.window > NARROW and not self._is_wide:
+            self._is_wide = True
+            self._turn.enter_context(WIDE.taken())
         return block
 
 

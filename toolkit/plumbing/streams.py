@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch
@@ -122,9 +122,9 @@ def transfer(
     whole, (look, notes) = itertools.chain([first], blocks), _looking(layer)
     is_packed = compression and (layer.diff_id or is_layer(layer.media_type))
     if is_packed and (unpack or not layer.digest or not layer.diff_id):
-        tar = decompressed(whole, compression, f"layer {layer.key}")
-        diff_id = digest_of(_seen_by(look, tar))
-        notes += tar.notes
+        with closing(decompressed(whole, compression, f"layer {layer.key}")) as tar:
+            diff_id = digest_of(_seen_by(look, tar))
+            notes += tar.notes
     elif algorithm != "sha256" and not is_packed:
         diff_id = digest_of(whole if compression else _seen_by(look, whole))
     for block in whole:

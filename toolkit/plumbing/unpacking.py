@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Self, TypeVar
 
 from toolkit.digest import Digest, new_hash
@@ -29,13 +30,14 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     compression = sniff(first[:SNIFF])
     whole: Iterator[Block] = itertools.chain([first], blob)
     once = not compression and blob_algorithm == tar_algorithm
-    if compression:
-        whole = decompressed(whole, compression, f"layer {layer.key}")
-    tar = whole if once else _Hashed(whole, tar_algorithm)
-    used = use(tar)
-    for rest in (tar, blob):
-        for _ in rest:
-            pass
+    with ExitStack() as stack:
+        if compression:
+            whole = stack.enter_context(closing(decompressed(whole, compression, f"layer {layer.key}")))
+        tar = whole if once else _Hashed(whole, tar_algorithm)
+        used = use(tar)
+        for rest in (tar, blob):
+            for _ in rest:
+                pass
     diff_id = tar.digest if isinstance(tar, _Hashed) else blob.digest
     return compared(layer, Proof(blob.digest, blob.size, diff_id, compression)), used
 
