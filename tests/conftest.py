@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from toolkit.errors import ToolkitError
+from toolkit.limits import Limits, hold
 from toolkit.plumbing.certificates import is_loopback
 
 Told = Callable[[str, str, ToolkitError], None]
@@ -56,6 +57,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve(host, *words, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+
+
+@pytest.fixture(autouse=True)
+def usual_limits() -> Iterator[None]:
+    """Let the limits that a test's settings say end with it."""
+    yield
+    hold(Limits())
 
 
 @pytest.fixture

@@ -16,13 +16,12 @@ from toolkit import camelcase
 from toolkit.digest import is_v1_id
 from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, UnsafeArchive
+from toolkit.limits import limits
 
 VERSION = b"1.0"  # of the format, in a file beside each v1 json of a bundle; there was no other
-JSON_LIMIT = 1 << 20  # bytes of one v1 json
 JSON_VALUES = 20_000  # in one; all of a chain are held in memory
 RULES = ("", "S2", "S3", "S4", "S5")  # how a layersize was counted (formats A.4)
 DRIVER = re.compile(r"[a-z0-9]{0,32}")
-CHAIN_LIMIT = 1024  # layers; Docker itself stops at 127
 CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
 V1_KEYS = (
     "id", "parent", "comment", "created", "container", "container_config", "docker_version",
@@ -139,7 +138,7 @@ class V1Layer:
 
 
 def _loaded(raw: bytes, layer_id: str) -> Node:
-    return load(raw, f"v1 json of layer {layer_id[:64] or '?'}", JSON_LIMIT, JSON_VALUES)
+    return load(raw, f"v1 json of layer {layer_id[:64] or '?'}", limits().v1_json, JSON_VALUES)
 
 
 def _strong_parent(node: Node) -> str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive
+from toolkit.limits import above, limits, more_than
 
 T = TypeVar("T")
-LIMIT = 4 << 20  # bytes of a manifest, index or config
 VALUES = 200_000  # in one document; a config of 10,000 history items has a third of them
 VALUE_MARKS = (b"{", b"[", b",")
 ALL_BYTES, ALL_VALUES = 64 << 20, 2_000_000  # in all documents of one archive
-DEPTH = 64
 INT64 = range(-(1 << 63), 1 << 63)
 FOLD = str.maketrans({"\u017f": "s", "\u212a": "k"})  # long s and the Kelvin sign: Go's fold knows these two
 
@@ -145,24 +144,28 @@ def fold(key: str) -> str:
     return key.translate(FOLD).lower()
 
 
-def load(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES) -> Node:
-    """Parse one JSON object of at most `limit` bytes and `values` values; raises InvalidDocument."""
+def load(raw: bytes, subject: str, limit: int | None = None, values: int = VALUES) -> Node:
+    """Parse one JSON object as `load_any`; raises InvalidDocument for another value."""
     value = load_any(raw, subject, limit, values)
     if not isinstance(value, dict):
         raise InvalidDocument(subject, f"is a JSON {json_type(value)}, expected an object")
     return Node(value, subject)
 
 
-def load_any(raw: bytes, subject: str, limit: int = LIMIT, values: int = VALUES) -> Any:  # noqa: ANN401 - JSON is anything
-    """Parse one JSON value: UTF-8, no duplicate keys, no NaN, no trailing data, integers of 64 bits."""
-    if len(raw) > limit:
-        raise UnsafeArchive(subject, f"is {len(raw)} bytes, expected at most {limit}")
+def load_any(raw: bytes, subject: str, limit: int | None = None, values: int = VALUES) -> Any:  # noqa: ANN401 - JSON is anything
+    """Parse one JSON value: UTF-8, no duplicate keys, no NaN, no trailing data, integers of 64 bits.
+
+    Raises InvalidDocument, or UnsafeArchive above `limit` bytes, those of a document unless given, above
+    `values` values, or where it is nested too deep.
+    """
+    if len(raw) > (limit := limits().document if limit is None else limit):
+        raise above(subject, f"is {len(raw)} bytes", limit)
     if (many := values_in(raw)) > values:  # an empty object of 2 bytes takes 64 parsed
         raise UnsafeArchive(subject, f"holds about {many} values, expected at most {values}")
     try:
         value = DECODER.decode(raw.decode("utf-8"))
     except RecursionError as error:
-        raise UnsafeArchive(subject, f"is nested deeper than {DEPTH} levels") from error
+        raise _too_deep(subject) from error
     except ValueError as error:
         raise InvalidDocument(subject, f"is not valid JSON ({error})") from error
     _bound_depth(value, subject)
@@ -194,7 +197,7 @@ DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_con
 
 def _bound_depth(value: object, subject: str) -> None:
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(limits().json_depth + 1):
         level = [
             item
             for node in level
@@ -203,4 +206,8 @@ def _bound_depth(value: object, subject: str) -> None:
         ]
         if not level:
             return
-    raise UnsafeArchive(subject, f"is nested deeper than {DEPTH} levels")
+    raise _too_deep(subject)
+
+
+def _too_deep(subject: str) -> UnsafeArchive:
+    return more_than(subject, "is nested deeper than {} levels", limits().json_depth)

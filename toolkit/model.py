@@ -16,6 +16,7 @@ from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive, Unsupported
+from toolkit.limits import above, limits
 from toolkit.platform import Platform
 
 DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "platform", "annotations")
@@ -192,7 +193,10 @@ class Config:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Parse; raises InvalidDocument, or Unsupported for diffIDs that no engine reads (formats D.4)."""
+        """Parse; raises InvalidDocument, Unsupported for diffIDs that no engine reads (formats D.4).
+
+        Raises UnsafeArchive for a history that is too long.
+        """
         top = load(raw, f"config {Digest.of(raw)}")
         top.only_as_written(CONFIG_KEYS)
         rootfs = top.child("rootfs")
@@ -202,7 +206,7 @@ class Config:
             raw,
             Platform.from_node(top),
             tuple(_diff_id(rootfs, number, text) for number, text in enumerate(ids)),
-            tuple(map(HistoryItem.from_node, top.children("history"))),
+            _history(top),
             top.optional("created", str),
             top.value,
         )
@@ -223,6 +227,13 @@ def media_type_of(top: Node) -> str:
     if top.value.get("schemaVersion") == 1:
         return mediatype.DOCKER_SCHEMA1
     return mediatype.OCI_INDEX if "manifests" in top.value else mediatype.OCI_MANIFEST
+
+
+def _history(top: Node) -> tuple[HistoryItem, ...]:
+    items = tuple(map(HistoryItem.from_node, top.children("history")))
+    if len(items) > (limit := limits().history):
+        raise above(top.subject, f"has {len(items)} items of history", limit)
+    return items
 
 
 def _diff_id(rootfs: Node, number: int, text: str) -> Digest:

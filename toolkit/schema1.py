@@ -17,11 +17,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, VALUES, Allowance, Node, load
+from toolkit.document import VALUES, Allowance, Node, load
 from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive, Unsupported
 from toolkit.jws import fits
+from toolkit.limits import above, limits
 from toolkit.mediatype import SCHEMA1
 
 KEYS = (
@@ -61,9 +62,11 @@ class Schema1:
         top = _checked(load(payload, f"manifest {digest}"))
         sums = [child.get("blobSum", str) for child in _list(top, "fsLayers", "blobSum")]
         jsons = [child.get("v1Compatibility", str) for child in _list(top, "history", "v1Compatibility")]
+        if len(jsons) > (limit := limits().history):
+            raise above(top.subject, f"has {len(jsons)} items of history", limit)
         if not jsons or len(sums) != len(jsons):
             raise InvalidDocument(top.subject, f"has {len(sums)} fsLayers and {len(jsons)} items of history")
-        allowance = Allowance(top.subject, LIMIT, VALUES)
+        allowance = Allowance(top.subject, limits().document, VALUES)
         entries = [_entry(top, *pair, allowance) for pair in zip(sums, jsons, strict=True)]
         return cls(payload, digest, tuple(_linked(entries[::-1], top.subject)), _altered(raw, payload, top))
 
@@ -192,6 +195,6 @@ def _linked(entries: Sequence[Entry], subject: str) -> list[Entry]:
             raise UnsafeArchive(subject, problem)
         seen.add(v1.id)
         chain.append(entry)
-    if (layers := sum(entry.blob is not None for entry in chain)) > CHAIN_LIMIT:
-        raise UnsafeArchive(subject, f"has {layers} layers, expected at most {CHAIN_LIMIT}")
+    if (layers := sum(entry.blob is not None for entry in chain)) > (limit := limits().layers):
+        raise above(subject, f"has {layers} layers", limit)
     return chain

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.limits import LEAST, MOST, Limits, hold
 from toolkit.reading import Reading
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class Settings:
     strict: bool = False  # warnings are errors
     require_signature: str = ""  # a public key: a bundle that it did not sign is refused
     jobs: int = 0  # blobs at once, 1 to 64; 0 where nothing is said: as many as suits each place
-    layer_limit: int = 256 << 30  # bytes that one layer may hold, decompressed
-    member_limit: int = 2_000_000  # members that one archive may have
+    limits: Limits = field(default_factory=Limits)  # of what is read, each as <name>_limit
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
@@ -51,12 +51,13 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings that hold in this folder; LADING_HOME overrides `home`.
+    """Read the settings that hold in this folder, and let their limits hold; LADING_HOME overrides `home`.
 
     Raises InvalidSetting for a file that cannot be parsed, a setting that we do not know, or a
     value of the wrong kind.
     """
     settings = _read(files, environ) if (files := _files(environ)) else Settings()
+    hold(settings.limits)
     if home := environ.get("LADING_HOME"):
         return replace(settings, home=_path(home))
     return settings
@@ -71,7 +72,8 @@ def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
         parser.merge(path)
     parser.refuse_unknown()
     found = {name: parser.value(name) for name in READERS if parser.spelling(name)}
-    return Settings(**found, mirrors=read_mirrors(parser))
+    said = {name: found.pop(setting) for setting, name in LIMITS.items() if setting in found}
+    return Settings(**found, limits=Limits(**said), mirrors=read_mirrors(parser))
 
 
 def _files(environ: Mapping[str, str]) -> list[str]:
@@ -124,6 +126,19 @@ def _count(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def _limit(name: str) -> Callable[[str], int]:
+    """Return how a limit is read: a count between its bounds."""
+    least, most = LEAST.get(name, 1), MOST.get(name)
+
+    def read(text: str) -> int:
+        count = _count(text)
+        if count < least or (most and count > most):
+            raise ValueError(f"{least} to {most}" if most else f"{least} or more")
+        return count
+
+    return read
+
+
 def read_rate(text: str) -> int:
     """Read bytes a second, as curl and wget write them: 500k, 10M, 1G; raises ValueError."""
     if not SIZE.fullmatch(rate := text.upper()):
@@ -131,6 +146,7 @@ def read_rate(text: str) -> int:
     return _count(rate)
 
 
+LIMITS = {f"{each.name}_limit": each.name for each in fields(Limits)}
 READERS: Mapping[str, Callable[[str], Any]] = {
     "home": _path,
     "source": _text,
@@ -143,6 +159,5 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "insecure": _hosts,
     "require_signature": str,
     "jobs": _jobs,
-    "layer_limit": _count,
-    "member_limit": _count,
+    **{setting: _limit(name) for setting, name in LIMITS.items()},
 }

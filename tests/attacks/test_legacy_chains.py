@@ -9,13 +9,15 @@ import pytest
 
 from tests.archives import Body, encode, v1_folder, v1_json, written
 from tests.graphs import legacy_layer, name
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.bundles import open_bundle
 from toolkit.bundles.v1_part import V1Part
 from toolkit.errors import ToolkitError, UnsafeArchive
 from toolkit.stores.graph import root as graph_root
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.store import GraphStore
+
+CHAIN_LIMIT = 1024
 
 
 def ids(count: int) -> list[str]:

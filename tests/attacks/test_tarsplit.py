@@ -13,7 +13,7 @@ import pytest
 from fastcrc import crc64
 
 from toolkit.errors import InvalidDocument, UnsafeArchive
-from toolkit.plumbing import tarsplit
+from toolkit.limits import Limits, hold
 from toolkit.plumbing.assembly import NAME_LIMIT, assemble
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarsplit import TarSplit, segment_line
@@ -78,10 +78,10 @@ def test_the_link_in_front_of_an_empty_file_is_the_one_right_before_it(split: Of
     assert split(*lines, segment_line(bytes(link), 6), file_line(b"link", 7)).measure().tree_sizes == 4
 
 
-def test_more_lines_than_any_layer_has_are_not_read(split: Of, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tarsplit, "LINES", 10_000)
+def test_more_lines_than_any_layer_has_are_not_read(split: Of) -> None:
+    hold(Limits(entry=5_000))
     lines = [segment_line(b"", number) for number in range(60_000)]
-    with pytest.raises(UnsafeArchive, match="split: has more than 10000 lines"):
+    with pytest.raises(UnsafeArchive, match="split: has more than 5000 entries"):
         split(*lines).measure()
 
 

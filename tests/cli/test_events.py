@@ -14,7 +14,6 @@ from tests.archives import ONE, TWO, A, Picture, encode, image, layout, sha256, 
 from tests.daemons import Answer, fake_engine
 from tests.webregistry import MemoryRegistry, forgetful
 from tests.webs import Reply, ranged
-from toolkit.bundles.landing import LARGE
 from toolkit.event import Event
 from toolkit.stores.registry.upload import WINDOW
 
@@ -26,6 +25,7 @@ DOCUMENTED = {
     word: set(re.findall(r"`([a-z_]+)`", members)) for word, members in ROW.findall(DOC.read_text())
 }
 COMMON = {"schema", "event", "time", "all"}
+LARGE = 4 << 20  # bytes; a member above it is no document
 BIG = bytes(range(251)) * (WINDOW // 251 + 9)
 APP = image(ONE, TWO)
 

@@ -14,7 +14,6 @@ from tests.conformance import Bytes, proven
 from tests.unit.test_landing import blocks
 from toolkit.bundles import FORMATS, create_bundle, open_arriving, open_bundle
 from toolkit.bundles.arrived import Arrived
-from toolkit.bundles.landing import LARGE
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError
 from toolkit.image import Layer
@@ -23,6 +22,7 @@ from toolkit.operations.verify import verify
 from toolkit.plumbing.nameless import nameless_file
 from toolkit.ports import Landing, Lands
 
+LARGE = 4 << 20  # bytes; a member above it is no document
 FORMAT_NAMES = [format_.name for format_ in FORMATS if format_.members_of]
 every_format = pytest.mark.parametrize("format_name", FORMAT_NAMES)
 
@@ -32,7 +32,7 @@ def noise(seed: str) -> bytes:
     return tar({seed: hashlib.shake_128(seed.encode()).digest(LARGE + len(seed))})
 
 
-BIG, BIGGER = noise("a"), noise("b" * 5000)
+BIG, BIGGER = noise("a"), noise("b" * 4000)
 APP = image(BIGGER, ONE, BIG, BIGGER)
 SAVED = tar({**layout(("app:1", APP)), "manifest.json": encode([docker_item(APP, "app:1")])})
 

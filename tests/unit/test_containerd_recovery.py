@@ -18,11 +18,12 @@ from tests.archives import (
     sha256,
     unpacked,
 )
-from toolkit.document import LIMIT
 from toolkit.errors import UnsafeArchive
 from toolkit.stores.containerd import recovery
 from toolkit.stores.containerd.recovery import recovered
 from toolkit.stores.folder_blobs import FolderBlobs
+
+LIMIT = 4 << 20
 
 AMD, ARM = image(ONE), image(TWO, architecture="arm64")
 

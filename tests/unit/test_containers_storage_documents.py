@@ -9,12 +9,13 @@ from tests.archives import A, B
 from toolkit.errors import InvalidDocument, StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.documents import (
-    LIST_LIMIT,
     RecordList,
     StorageFiles,
     StorageTrees,
     asking_for_rights,
 )
+
+LIST_LIMIT = 16 << 20
 
 
 def listed(root: Path, text: bytes) -> RecordList:

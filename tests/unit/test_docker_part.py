@@ -149,7 +149,9 @@ def test_ten_thousand_images_of_a_thousand_layers_are_refused_unread(tmp_path: P
 
 def test_an_image_of_more_layers_than_any_engine_stacks_is_refused(tmp_path: Path) -> None:
     item = docker_item(APP) | {"Layers": ["l"] * 1025}
-    with pytest.raises(InvalidDocument, match="Layers: are 1025, expected at most 1024"):
+    with pytest.raises(
+        UnsafeArchive, match=r"Layers are 1025, expected at most 1024; \[lading\] layers_limit says so"
+    ):
         items(archive(tmp_path, [item], l=TWO))
 
 

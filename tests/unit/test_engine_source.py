@@ -15,7 +15,6 @@ import pytest
 from tests.archives import ONE, TWO, docker_item, encode, image, layout, sha256, tar
 from tests.conformance import content, proven
 from tests.daemons import Answer, FakeEngine, fake_engine
-from toolkit.bundles.landing import LARGE
 from toolkit.errors import CorruptContent, NotFound, StoreError
 from toolkit.operations.copy import copy
 from toolkit.platform import Platform
@@ -24,6 +23,7 @@ from toolkit.stores.engine_host import Host
 from toolkit.stores.engine_source import EngineSource
 from toolkit.stores.layout import LayoutStore
 
+LARGE = 4 << 20  # bytes; a member above it is no document
 APP = image(ONE, TWO)
 ID, OTHER = sha256(APP.config), "sha256:" + "2" * 64
 INSPECTED: dict[str, Any] = {

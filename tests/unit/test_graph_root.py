@@ -9,7 +9,6 @@ import pytest
 
 from tests.archives import A, B, C, encode, v1_json
 from tests.graphs import legacy_layer, name
-from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.errors import (
     CorruptContent,
     InvalidDocument,
@@ -19,7 +18,9 @@ from toolkit.errors import (
     UnsafeArchive,
     Unsupported,
 )
-from toolkit.stores.graph.root import TEXT_LIMIT, GraphRoot
+from toolkit.stores.graph.root import GraphRoot
+
+CHAIN_LIMIT, TEXT_LIMIT = 1024, 4 << 10
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from tests.archives import ONE, docker_item, encode, image, layout, sha256, tar
 from tests.conformance import proven
 from toolkit.bundles import open_arriving
-from toolkit.bundles.landing import LARGE, landed
+from toolkit.bundles.landing import landed
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Layer, Proof
 from toolkit.operations.copy import copy
@@ -17,6 +17,7 @@ from toolkit.plumbing.streams import transfer
 from toolkit.ports import Block, Content
 from toolkit.stores.layout import LayoutStore
 
+LARGE = 4 << 20  # bytes; a member above it is no document
 BIG = tar({"random": os.urandom(LARGE)})
 APP = image(ONE, BIG)
 V1_2 = {

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.archives import A, B, C, encode, sha256
-from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.digest import Digest
 from toolkit.document import Node
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, MissingMember, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.layerlist import DRIVERS, LayerList, LayerRecord
+
+CHAIN_LIMIT = 1024
 
 ONE, TWO = (Digest.parse(sha256(text)) for text in (b"1", b"2"))
 BASE = {"id": A, "diff-digest": str(ONE), "diff-size": 1024}

@@ -28,7 +28,6 @@ from tests.archives import (
 from tests.webregistry import MemoryRegistry, client_of, sink_of, store_of
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
-from toolkit.document import LIMIT
 from toolkit.errors import Unsupported
 from toolkit.model import Descriptor
 from toolkit.operations.copy import copy
@@ -37,6 +36,7 @@ from toolkit.stores.layout import LayoutStore
 from toolkit.stores.registry.sink import RegistrySink
 from toolkit.stores.registry.subjects import with_referrers
 
+LIMIT = 4 << 20
 APP = image(ONE)
 MULTI = index(APP, image(TWO, architecture="arm64"))
 OF_APP = artifact(APP, b"sbom", annotations={"org.example": "kept"})

@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidSetting
+from toolkit.limits import Limits
 from toolkit.settings import FILES, Settings, load_settings
 
 ASK_LUIGI = """
@@ -122,10 +123,9 @@ def test_every_setting_is_read(here: Path) -> None:
         "member_limit = 10K",
         "referrers = yes",
     )
-    expected = Settings(
-        Path("/srv/lading"), "graph:/var/lib/docker", True, "/etc/lading/key.pem", 3, 64 << 30, 10 << 10
-    )
-    assert load_settings({}) == replace(expected, referrers=True)
+    expected = Settings(Path("/srv/lading"), "graph:/var/lib/docker", True, "/etc/lading/key.pem", 3)
+    held = Limits(layer=64 << 30, member=10 << 10)
+    assert load_settings({}) == replace(expected, limits=held, referrers=True)
     assert not load_settings({}).reading.referrers  # for what carries, not for what lists and describes
 
 

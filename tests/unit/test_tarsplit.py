@@ -29,9 +29,10 @@ from toolkit.errors import (
 )
 from toolkit.plumbing.assembly import SMALL, assemble
 from toolkit.plumbing.streams import Extent, Stream
-from toolkit.plumbing.tarsplit import LINE_LIMIT, Line, Measure, TarSplit, segment_line
+from toolkit.plumbing.tarsplit import Line, Measure, TarSplit, segment_line
 from toolkit.plumbing.tree import Tree
 
+LINE_LIMIT = 8 << 20
 VECTORS = Path(__file__).parent.parent / "data" / "vectors"
 TAR = (VECTORS / "layer-31629fae.tar").read_bytes()
 LINES = gzip.decompress((VECTORS / "tar-split-31629fae.json.gz").read_bytes()).splitlines()

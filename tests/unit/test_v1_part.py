@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.archives import A, B, Body, C, encode, v1_folder, v1_json, written
-from toolkit.bundles import v1_part
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.v1_part import V1Part
 from toolkit.errors import InvalidDocument, MissingMember, UnsafeArchive
+from toolkit.limits import Limits, hold
 
 
 def part(folder: Path, members: dict[str, Body]) -> V1Part:
@@ -37,8 +37,8 @@ def test_a_layer_below_itself_is_refused(tmp_path: Path) -> None:
         part(tmp_path, v1_folder(A, B) | v1_folder(B, A)).chain(A)
 
 
-def test_a_chain_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(v1_part, "CHAIN_LIMIT", 2)
+def test_a_chain_is_bounded(tmp_path: Path) -> None:
+    hold(Limits(layers=2))
     with pytest.raises(UnsafeArchive, match="has more than 2 layers"):
         part(tmp_path, v1_folder(A) | v1_folder(B, A) | v1_folder(C, B)).chain(C)
 

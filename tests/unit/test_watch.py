@@ -15,9 +15,9 @@ from tests.archives import LAYER, ONE, image, layout, sha256, written
 from tests.layers import device, file, folder, hard_link, layer, member, symlink
 from toolkit.bundles import open_bundle
 from toolkit.errors import UnsafeArchive
+from toolkit.limits import Limits, hold
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
-from toolkit.plumbing import watch as watching
 from toolkit.plumbing.tarball import Entries, StreamReader
 from toolkit.plumbing.watch import NO_TAR, SPARSE_FILE, Watch
 from toolkit.stores.layout import LayoutStore
@@ -89,8 +89,8 @@ def test_an_extension_of_gigabytes_is_refused_before_it_comes() -> None:
         watched(bytes(header))
 
 
-def test_more_entries_than_any_layer_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MAX_ENTRIES", 3)
+def test_more_entries_than_any_layer_has_are_refused() -> None:
+    hold(Limits(entry=3))
     three = layer(file("a"), folder("b"), symlink("c", "d"))
     assert watched(three) == []
     with pytest.raises(UnsafeArchive, match="layer x: has more than 3 entries"):

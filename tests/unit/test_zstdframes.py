@@ -9,8 +9,9 @@ import pytest
 import zstandard
 
 from toolkit.errors import CorruptContent, UnsafeArchive
-from toolkit.plumbing.zstdframes import MAX_FRAMES, Frames
+from toolkit.plumbing.zstdframes import Frames
 
+MAX_FRAMES = 100_000
 CONTENT = random.Random(1).randbytes(300) + b"a" * 300
 SKIPPABLE = struct.pack("<II", 0x184D2A5F, 5) + b"table"
 
@@ -76,3 +77,13 @@ def test_there_may_not_be_endless_frames() -> None:
     assert follow(none * 100) == 100
     with pytest.raises(UnsafeArchive, match=f"more than {MAX_FRAMES} zstd frames"):
         follow(none * (MAX_FRAMES + 1))
+
+
+@pytest.mark.parametrize("window_log", [0, 10, 20, 23, 24, 27])
+@pytest.mark.parametrize("size", [True, False])
+def test_a_frame_tells_the_window_that_libzstd_finds(window_log: int, size: bool) -> None:  # noqa: FBT001
+    facts = zstandard.ZstdCompressionParameters.from_level(1, window_log=window_log, write_content_size=size)
+    frame = zstandard.ZstdCompressor(compression_params=facts).compress(CONTENT * 100)
+    frames = Frames("x")
+    frames.feed(frame + FRAMES["bare"])
+    assert frames.window == zstandard.get_frame_parameters(frame).window_size

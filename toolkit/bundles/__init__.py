@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.bundles.engines import CONTAINERD, CRANE, PODMAN, SKOPEO, Engines
 from toolkit.errors import UsageError
+from toolkit.limits import limits
 from toolkit.reading import DOCKER, OCI
 
 if TYPE_CHECKING:  # the table is read to print a help; what its rows name is imported when it is used
@@ -59,12 +60,13 @@ def _has_layers(index: TarIndex) -> bool:
 
 
 def _has_version(index: TarIndex) -> bool:
-    from toolkit.bundles.dir_reader import VERSION, VERSION_LIMIT, is_dir
+    from toolkit.bundles.dir_reader import VERSION, is_dir
     from toolkit.plumbing.archive import FILE
 
     version = index.entry(VERSION)
-    is_small = version is not None and version.kind == FILE and version.size <= VERSION_LIMIT
-    return is_small and _has_manifest(index) and is_dir(index.read(VERSION, VERSION_LIMIT))
+    limit = limits().text
+    is_small = version is not None and version.kind == FILE and version.size <= limit
+    return is_small and _has_manifest(index) and is_dir(index.read(VERSION, limit))
 
 
 def _read_layout(archive: Archive, prefer: str) -> Source:

@@ -25,16 +25,16 @@ from toolkit.bundles.layout_members import OCI_LAYOUT
 from toolkit.bundles.modern import ModernImage
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import MissingMember, UnsafeArchive, Unsupported
 from toolkit.image import Finding
+from toolkit.limits import limits
 from toolkit.model import Descriptor, media_type_of
 from toolkit.platform import Platform
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Content
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
-VERSION_LIMIT = 64  # bytes
 
 
 class Files(Protocol):
@@ -55,7 +55,7 @@ class DirBlobs:
 
     def __init__(self, files: Files, place: str) -> None:
         self._files, self._place = files, place
-        raw = files.read(MANIFEST, LIMIT)
+        raw = files.read(MANIFEST, limits().document)
         if raw is None:
             raise MissingMember(place, f"has no {MANIFEST}")
         self._raw, self._top = raw, Descriptor.of(_media_type(raw, place), raw)
@@ -136,7 +136,7 @@ def is_dir(version: bytes | None) -> bool:
 def is_dir_folder(folder: Path) -> bool:
     """Tell whether a folder is a `dir`; one with another `version` in it, of any kind, is none."""
     try:
-        return is_dir(FolderFiles(folder).read(VERSION, VERSION_LIMIT))
+        return is_dir(FolderFiles(folder).read(VERSION, limits().text))
     except UnsafeArchive:
         return False
 

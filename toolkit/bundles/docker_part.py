@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from toolkit.ancestry import CHAIN_LIMIT
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, Allowance, Node, json_type, load_any
+from toolkit.document import Allowance, Node, json_type, load_any
 from toolkit.errors import InvalidDocument, InvalidReference, Mismatch, UnsafeArchive
 from toolkit.image import Finding
+from toolkit.limits import above, limits
 from toolkit.plumbing.archive import clean
 from toolkit.reference import Reference, meaning
 
@@ -43,7 +43,7 @@ def items(archive: Archive) -> list[Item]:
 
     Raises InvalidDocument, MissingMember, or UnsafeArchive where engines would see two things.
     """
-    raw = archive.read(MANIFEST, LIMIT)
+    raw = archive.read(MANIFEST, limits().document)
     if raw is None:
         return []
     subject = f"{MANIFEST} of {archive.place}"
@@ -67,11 +67,11 @@ def _item(archive: Archive, node: Node) -> Item:
     node.only_as_written(ITEM_KEYS)
     node.undamaged(ITEM_KEYS)
     path = archive.index.resolve(node.get("Config", str))
-    config = archive.index.read(path, LIMIT)
+    config = archive.index.read(path, limits().document)
     image_id = Digest.of(config)
     _refuse_edited(archive, path, image_id)
-    if len(members := node.texts("Layers")) > CHAIN_LIMIT:
-        node.fail("Layers", f"are {len(members)}, expected at most {CHAIN_LIMIT}")
+    if len(members := node.texts("Layers")) > (limit := limits().layers):
+        raise above(node.subject, f"{node.path}Layers are {len(members)}", limit)
     names = tuple(dict.fromkeys(_names(node)))
     findings = (*_untagged(archive, node), *_unclean(archive, node))
     folder = clean(members[-1], archive.place).rpartition("/")[0] if members else ""

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from toolkit import mediatype
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import NO_DIGESTS, Finding, Layer
+from toolkit.limits import limits
 from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
@@ -139,7 +140,7 @@ class V1Bundle(ArchiveSource):
         """Return the top layer alone: there may be very many chains; raises where one is not whole."""
         self._must_be(name, layer_id)
         parents, below = self._checked(), layer_id
-        for _ in range(CHAIN_LIMIT):
+        for _ in range(limits().layers):
             if below not in parents:
                 break
             below = parents[below]

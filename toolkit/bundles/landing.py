@@ -11,32 +11,32 @@ import os
 from collections.abc import Iterator
 
 from toolkit.digest import Digest
-from toolkit.document import LIMIT
 from toolkit.errors import InvalidDigest
 from toolkit.image import Layer
-from toolkit.plumbing.archive import MAX_MEMBERS
+from toolkit.limits import limits
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
 from toolkit.plumbing.streams import Stream
 from toolkit.plumbing.tarball import Entries, Entry, StreamReader
 from toolkit.ports import Block, Landing
 
-LARGE = LIMIT  # bytes; a member above it is no document
 KEPT = 4096  # bytes of a large member
 BLOBS = "blobs/"
 
 
 def landed(blocks: Iterator[Block], place: str, land: Landing) -> int:
-    """Give every large member to `land`, and return the descriptor of what is left; the caller closes it.
+    """Give every member that is larger than a document to `land`, and return the descriptor of what is left.
 
-    Raises what the blocks and `land` raise, and CorruptContent or UnsafeArchive for what is no tar.
+    The caller closes it. Raises what the blocks and `land` raise, and CorruptContent or UnsafeArchive for
+    what is no tar.
     """
+    held = limits()
     with nameless_file() as spool, storing(f"temporary file in {temporary_folder()} for {place}"):
         walk = Entries(
-            StreamReader(blocks), place, raw=lambda block: write_all(spool, block), limit=MAX_MEMBERS
+            StreamReader(blocks), place, raw=lambda block: write_all(spool, block), limit=held.member
         )
         for entry in walk:
-            if entry.is_file and entry.size > LARGE:
+            if entry.is_file and entry.size > held.document:
                 _land(entry, _kept(walk.body(), spool), place, land)
                 os.lseek(spool, entry.data_offset + entry.size, os.SEEK_SET)
                 continue

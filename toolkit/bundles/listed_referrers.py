@@ -15,8 +15,9 @@ from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.referrers import Claim
 from toolkit.bundles.refertags import cosign_tags, list_tag, repository_of, subject_in, tag_of
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, Allowance, load
+from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, ToolkitError
+from toolkit.limits import limits
 from toolkit.model import Descriptor, Index
 
 SUBJECT = b'"subject"'
@@ -90,14 +91,14 @@ class ListedReferrers:
 
     def _subject(self, top: Descriptor) -> Digest | None:
         with suppress(ToolkitError):
-            raw = self._blobs.read(blob_name(top.digest), LIMIT) or b""
+            raw = self._blobs.read(blob_name(top.digest), limits().document) or b""
             if SUBJECT in raw:
                 self._allowance.take(raw)
                 return subject_in(load(top.check(raw), f"manifest {top.digest}"))
         return None
 
     def _read(self, top: Descriptor) -> bytes:
-        raw = self._blobs.read(blob_name(top.digest), LIMIT)
+        raw = self._blobs.read(blob_name(top.digest), limits().document)
         if raw is None:
             raise MissingMember(f"blob {top.digest}", "is not there")
         self._allowance.take(raw)

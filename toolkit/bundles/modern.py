@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolkit import mediatype
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.bundles.entries import bare
 from toolkit.digest import Digest
-from toolkit.document import LIMIT
 from toolkit.errors import (
     CorruptContent,
     Mismatch,
@@ -25,12 +24,12 @@ from toolkit.errors import (
     Unsupported,
 )
 from toolkit.image import MADE_ANEW, Document, Finding, Image, Layer, Proof, ProvenImage, Referrer
+from toolkit.limits import above, limits, more_than
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Content
 from toolkit.synthesis import own_chain
 
-DEPTH = 8  # indexes below indexes (formats G.6)
 TOTAL = 32 << 20  # bytes of all documents of one image, which are held in memory
 UNKNOWN = "unknown"  # BuildKit gives its attestations this platform
 
@@ -185,8 +184,8 @@ class _Gathering:
         if descriptor.digest in self._seen:
             return
         self._seen.add(descriptor.digest)
-        if depth > DEPTH:
-            raise UnsafeArchive(f"index {self.top.digest}", f"is nested deeper than {DEPTH} levels")
+        if depth > (limit := limits().index_depth):
+            raise more_than(f"index {self.top.digest}", "is nested deeper than {} levels", limit)
         if not self._is_there(descriptor):
             where = f" for {descriptor.platform}" if descriptor.platform else ""
             self._lack(descriptor, descriptor, f"the index names it{where}, and it is not there")
@@ -229,9 +228,8 @@ class _Gathering:
             self._add_blob(child)
 
     def _take_image(self, descriptor: Descriptor, manifest: Manifest) -> None:
-        if (layers := len(manifest.layers)) > CHAIN_LIMIT:
-            problem = f"has {layers} layers, expected at most {CHAIN_LIMIT}"
-            raise UnsafeArchive(f"manifest {descriptor.digest}", problem)
+        if (layers := len(manifest.layers)) > (limit := limits().layers):
+            raise above(f"manifest {descriptor.digest}", f"has {layers} layers", limit)
         config_raw = self._read(manifest.config)
         image = Image(manifest, Config.from_bytes(config_raw))
         chain: Sequence[V1Layer | None] = own_chain(image) or [None] * len(manifest.layers)
@@ -275,12 +273,12 @@ class _Gathering:
     def _read(self, descriptor: Descriptor) -> bytes:
         """Read one document, bounded and proven."""
         subject = f"blob {descriptor.digest}"
-        if descriptor.size > LIMIT:
-            raise UnsafeArchive(subject, f"is {descriptor.size} bytes, expected at most {LIMIT}")
+        if descriptor.size > (limit := limits().document):
+            raise above(subject, f"is {descriptor.size} bytes", limit)
         self._left -= descriptor.size
         if self._left < 0:
             raise UnsafeArchive(f"index {self.top.digest}", f"has more than {TOTAL} bytes of documents")
-        raw = self._blobs.read(blob_name(descriptor.digest), LIMIT)
+        raw = self._blobs.read(blob_name(descriptor.digest), limit)
         if raw is None:
             raise MissingMember(subject, "is not there")
         return descriptor.check(raw)

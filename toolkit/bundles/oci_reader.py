@@ -12,9 +12,10 @@ from toolkit.bundles.docker_part import MANIFEST, items
 from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, OciImages
-from toolkit.document import LIMIT, Allowance
+from toolkit.document import Allowance
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image
+from toolkit.limits import limits
 from toolkit.model import Config, Descriptor, Index, Manifest
 from toolkit.platform import Platform
 from toolkit.ports import Source
@@ -29,7 +30,7 @@ def open_archive(archive: Archive, prefer: str = "") -> Source:
     if prefer == DOCKER and MANIFEST in archive:
         return _by_docker_part(archive, prefer)
     if not prefer and MANIFEST in archive and INDEX in archive:
-        index = Index.from_bytes(archive.read(INDEX, LIMIT) or b"", is_proven=False)
+        index = Index.from_bytes(archive.read(INDEX, limits().document) or b"", is_proven=False)
         if not index.manifests and items(archive):  # Docker 25 saved images without a name
             return _by_docker_part(archive)
         if any(_is_disordered(*pair) for pair in _pairs(archive, index)):
@@ -111,9 +112,10 @@ def _pair(blobs: Blobs, top: Descriptor) -> tuple[Manifest, Config] | None:
     if top.media_type not in mediatype.MANIFESTS:
         return None
     try:
-        raw = blobs.read(blob_name(top.digest), LIMIT) or b""
+        limit = limits().document
+        raw = blobs.read(blob_name(top.digest), limit) or b""
         manifest = Manifest.from_bytes(top.check(raw), top.media_type)
-        raw = blobs.read(blob_name(manifest.config.digest), LIMIT) or b""
+        raw = blobs.read(blob_name(manifest.config.digest), limit) or b""
         return manifest, Config.from_bytes(manifest.config.check(raw))
     except UnsafeArchive:
         raise
@@ -124,7 +126,7 @@ def _pair(blobs: Blobs, top: Descriptor) -> tuple[Manifest, Config] | None:
 def _mended(archive: Archive) -> Iterator[tuple[Entry, list[Image]]]:
     """Yield the entries of index.json with what they offer, the layers in the order of the config."""
     blobs = _Counted(archive, archive.place)
-    for entry in Entries.of(archive.read(INDEX, LIMIT) or b""):
+    for entry in Entries.of(archive.read(INDEX, limits().document) or b""):
         pair = _pair(blobs, entry.top)
         if pair is None or not _is_disordered(*pair):
             yield entry, _platforms(blobs, entry)

@@ -20,9 +20,10 @@ from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
 from toolkit.bundles.modern import Blobs, Documents, ModernImage, gather, platforms_here
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image, Layer, preferred
+from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
 from toolkit.ports import Content
@@ -34,7 +35,6 @@ if TYPE_CHECKING:  # an image that is copied has none
     from toolkit.outline import Listing, Outline
 
 LAYOUT, INDEX = "oci-layout", "index.json"
-LAYOUT_LIMIT = 64 << 10  # bytes
 VERSION = "1.0.0"
 
 
@@ -208,7 +208,7 @@ class OciImages(ListedImages):
     def entries(self) -> Entries:
         """Return what index.json lists; raises Unsupported for no layout of ours."""
         check_layout(self.blobs, self.place)
-        raw = self.blobs.read(INDEX, LIMIT)
+        raw = self.blobs.read(INDEX, limits().document)
         if raw is None:
             raise MissingMember(self.place, f"has no {INDEX}")
         if raw != self._entries.raw:  # somebody may have written to it since
@@ -222,7 +222,7 @@ class OciImages(ListedImages):
             from toolkit.bundles.referrers import accompanied
 
             image = accompanied(image, self._listed_referrers().beside(image.names))
-        if self.blobs.read(LAYOUT, LAYOUT_LIMIT) is not None:
+        if self.blobs.read(LAYOUT, limits().document) is not None:
             return image
         problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
         return replace(image, findings=(*image.findings, Finding(self.place, problem)))
@@ -273,8 +273,8 @@ def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
 
 def check_layout(blobs: Blobs, place: str) -> None:
     """Raise Unsupported where there is no layout of the version we read."""
-    raw = blobs.read(LAYOUT, LAYOUT_LIMIT)
-    if raw is None and blobs.read(INDEX, LIMIT) is not None:
+    raw = blobs.read(LAYOUT, limits().document)
+    if raw is None and blobs.read(INDEX, limits().document) is not None:
         return  # bazel and others forget it; the findings say so
     if raw is None:
         raise Unsupported(place, f"is no OCI image layout: it has no {LAYOUT}")

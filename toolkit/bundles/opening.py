@@ -24,6 +24,7 @@ from toolkit.errors import (
     Unsupported,
     UsageError,
 )
+from toolkit.limits import limits
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
@@ -160,7 +161,7 @@ def spooled(blocks: Iterator[Block], place: str) -> int:
 def _unpacked(blocks: Iterator[Block], compression: str, place: str) -> int:
     """Write content without its compression to a nameless file, and return that."""
     with nameless_file() as spool, storing(f"temporary file in {temporary_folder()} for {place}"):
-        for number, block in enumerate(decompressed(blocks, compression, place)):
+        for number, block in enumerate(decompressed(blocks, compression, place, limit=limits().bundle)):
             if number == 0 and compression and len(block) >= BLOCK:
                 _must_be_tar(block, place, lambda: f"{compression}-compressed data that is no tar")
             write_all(spool, block)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from toolkit import v1image
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.document import Node
 from toolkit.errors import InvalidDocument, MissingMember, ToolkitError, UnsafeArchive
 from toolkit.image import Finding
+from toolkit.limits import limits, more_than
 from toolkit.migration import migrated_config
 from toolkit.model import Config
 from toolkit.reference import meaning
@@ -168,8 +169,8 @@ class V1Agreement:
                 problem = f"speaks of layer {layer_id[:64]}, and has no folder of it"
                 raise MissingMember(self._archive.place, problem, "it was cut short; carry it over again")
             chain.append(layer_id)
-            if len(chain) > CHAIN_LIMIT:
-                raise UnsafeArchive(f"image {chain[0][:12]}", f"has more than {CHAIN_LIMIT} v1 layers")
+            if len(chain) > (limit := limits().layers):
+                raise more_than(f"image {chain[0][:12]}", "has more than {} v1 layers", limit)
             layer_id = self._folders[layer_id][1]
         number = self._numbers[layer_id]
         for each in reversed(chain):

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, VERSION, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_VALUES, VERSION, V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.document import Allowance, load
 from toolkit.errors import InvalidDocument, MissingMember, UnsafeArchive
+from toolkit.limits import limits, more_than
 
 REPOSITORIES = "repositories"
-NAMES_LIMIT = 16 << 20  # bytes (formats G.6)
-VERSION_LIMIT = 64  # bytes
 
 
 class V1Part:
@@ -42,10 +41,10 @@ class V1Part:
 
     def layer(self, folder: str) -> V1Layer:
         """Return the layer of a folder; raises MissingMember, InvalidDocument, or as V1Layer.from_bytes."""
-        raw = self.archive.read(f"{folder}/json", JSON_LIMIT)
+        raw = self.archive.read(f"{folder}/json", limits().v1_json)
         if raw is None:
             raise MissingMember(self.place, f"has no layer {folder[:64]}")
-        told = self.archive.read(f"{folder}/VERSION", VERSION_LIMIT)
+        told = self.archive.read(f"{folder}/VERSION", limits().text)
         if told is not None and told.strip() != VERSION:
             raise InvalidDocument(
                 f"{folder[:64]}/VERSION of {self.place}", f"is {told!r}, expected {VERSION!r}"
@@ -67,8 +66,8 @@ class V1Part:
             seen.add(layer_id)
             chain.append(layer)
             allowance.take(layer.raw)
-            if len(chain) > CHAIN_LIMIT:
-                raise UnsafeArchive(f"image {chain[0].id[:12]}", f"has more than {CHAIN_LIMIT} layers")
+            if len(chain) > (limit := limits().layers):
+                raise more_than(f"image {chain[0].id[:12]}", "has more than {} layers", limit)
             layer_id = layer.parent
         return chain[::-1]
 
@@ -77,10 +76,11 @@ class V1Part:
 
         Docker 1.6 to 1.8 wrote a digest where a tag stands (formats A.10): `name@sha256:…`.
         """
-        raw = self.archive.read(REPOSITORIES, NAMES_LIMIT)
+        limit = limits().names
+        raw = self.archive.read(REPOSITORIES, limit)
         if raw is None:
             return {}
-        top = load(raw, f"{REPOSITORIES} of {self.place}", NAMES_LIMIT)
+        top = load(raw, f"{REPOSITORIES} of {self.place}", limit)
         return {
             f"{repository}{'@' if ':' in tag else ':'}{tag}": layer_id
             for repository in top.value

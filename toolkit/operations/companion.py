@@ -9,13 +9,13 @@ from pathlib import Path
 
 from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError
 from toolkit.image import Finding
+from toolkit.limits import limits
 from toolkit.operations.verify import as_finding
 from toolkit.plumbing.files import read_bounded
 from toolkit.plumbing.streams import digest_of, opened
 from toolkit.report import WARNING
 
 SUFFIXES = (".sha256", ".json")  # what the pipeline leaves beside a bundle
-LIMIT = 4 << 10  # bytes
 LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[^\n]+)\n?")  # coreutils, sha256sum(1)
 
 
@@ -28,7 +28,7 @@ def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
     """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known."""
     sums = companions(bundle)[0]
     try:
-        line = LINE.fullmatch(os.fsdecode(read_bounded(sums, LIMIT)))
+        line = LINE.fullmatch(os.fsdecode(read_bounded(sums, limits().text)))
     except NotFound:
         return []
     except ToolkitError as error:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from toolkit import mediatype
 from toolkit.digest import Digest
-from toolkit.document import LIMIT
 from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.operations.rewrite import named_by, rewritten
 from toolkit.operations.through import Through
@@ -124,7 +124,7 @@ class Recompressed(Through):
         """Return the manifests that are carried as mere blobs: they name layers, and are not rewritten."""
         found = {}
         for layer in layers:
-            if layer.digest and layer.media_type in mediatype.MANIFESTS and layer.size <= LIMIT:
+            if layer.digest and layer.media_type in mediatype.MANIFESTS and layer.size <= limits().document:
                 with self.source.open(layer) as content:
                     raw = b"".join(map(bytes, content.blocks()))
                 found[layer.digest] = Descriptor(layer.media_type, layer.digest, layer.size).check(raw)

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.limits import limits, more_than
 from toolkit.plumbing import nodes
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nametable import NameTable
 from toolkit.plumbing.removal import remove
-from toolkit.plumbing.tarball import MAX_ENTRIES, Entries, entries
+from toolkit.plumbing.tarball import Entries, entries
 from toolkit.plumbing.tarheader import Entry
 from toolkit.plumbing.tarreader import StreamReader
 from toolkit.plumbing.tarsplit_writer import TarSplitWriter
@@ -28,7 +29,6 @@ from toolkit.ports import Block
 
 WHITEOUT, OPAQUE, AUFS_OWN = b".wh.", b".wh..wh..opq", b".wh..wh."
 BAD_WHITEOUTS = nodes.BAD_WHITEOUTS
-LONGEST = 4096  # bytes of a path (formats G.6); Linux takes no longer ones
 TIMES_IN_MEMORY = 4 << 20  # bytes of folder names and times; more go to a temporary file
 TIME = struct.Struct("<qIH")  # seconds, nanoseconds, length of the path
 
@@ -101,8 +101,6 @@ class _Application:
 
     def _entry(self, entry: Entry, parts: list[bytes], body: Iterator[Block]) -> int | None:
         path = b"/".join(parts)
-        if len(path) > LONGEST:
-            raise UnsafeArchive("", f"has a path of {len(path)} bytes, expected at most {LONGEST}")
         if not self._named.add(path):
             raise UnsafeArchive("", "stands twice in the layer, and engines choose differently")
         if not parts:
@@ -193,9 +191,8 @@ class _Application:
             facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             self._implied += 1
-            if self._implied > MAX_ENTRIES:
-                problem = f"is below more than {MAX_ENTRIES} folders without an entry"
-                raise UnsafeArchive("", problem) from None
+            if self._implied > (limit := limits().entry):
+                raise more_than("", "is below more than {} folders without an entry", limit) from None
             nodes.make_implied_folder(parent, name, self._manner.implied_mode)
             return
         if not stat.S_ISDIR(facts.st_mode):

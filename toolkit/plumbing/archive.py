@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, UnsafeArchive
+from toolkit.limits import above, limits
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.tarball import Entries, Entry, FileReader
 
-MAX_MEMBERS = 100_000  # formats G.6
 MAX_HOPS = 8
 MAX_NAMES = 32 << 20  # bytes of names and link targets together
-MAX_PATH, MAX_DEPTH = 4096, 32  # bytes of a name or link target; folders in a name
+MAX_DEPTH = 32  # folders in a name
 SMALL = 64 << 20  # bytes; a message tells the digest of content up to this
 ADVICE = "no image archive has one; lading import --rootfs takes a root file system"
 FILE, DIRECTORY, SYMLINK, HARD_LINK = "file", "directory", "symlink", "hardlink"
@@ -49,15 +49,16 @@ class TarIndex:
         self._handle, self._members = handle, members
 
     @classmethod
-    def scan(cls, handle: int, subject: str, limit: int = MAX_MEMBERS) -> TarIndex:
+    def scan(cls, handle: int, subject: str, limit: int | None = None) -> TarIndex:
         """Read all headers of an open file.
 
         Raises CorruptContent where it is no whole tar, or where bytes that nobody reads are not zero, and
         UnsafeArchive for a name that stands twice, leads outside or lies below a file or link, for devices,
-        and above `limit` members.
+        and above `limit` members: as many as a bundle may have, unless given.
         """
         with storing(subject):
             size = os.fstat(handle).st_size
+        limit = limits().member if limit is None else limit
         walk = Entries(FileReader(handle, 0, size, subject), subject, limit=limit, allow_junk=False)
         members: dict[str, Member] = {}
         names = 0
@@ -136,8 +137,7 @@ class TarIndex:
         """Return the content of a small file; raises UnsafeArchive above `limit` bytes."""
         member = self.member(name)
         if member.size > limit:
-            problem = f"member {name!r} has {member.size} bytes, expected at most {limit}"
-            raise UnsafeArchive(self.subject, problem)
+            raise above(self.subject, f"member {name!r} has {member.size} bytes", limit)
         reader = FileReader(self._handle, member.offset, member.size, self.subject)
         content = reader.read(member.size)
         if len(content) != member.size:
@@ -151,9 +151,11 @@ def clean(name: str, subject: str) -> str:
 
     Raises UnsafeArchive for names that are absolute, empty, or hold `..` or a NUL.
     """
-    parts = name.split("/", MAX_PATH)
-    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH:
-        raise UnsafeArchive(subject, f"member name {name[:200]!r} is longer or deeper than any tool writes")
+    if len(name) > (limit := limits().path):
+        raise above(subject, f"member name {name[:200]!r} is {len(name)} characters", limit)
+    parts = name.split("/")
+    if len(parts) > MAX_DEPTH:
+        raise UnsafeArchive(subject, f"member name {name[:200]!r} is deeper than any tool writes")
     if not name or name.startswith("/") or "\0" in name or ".." in parts:
         problem = f"member name {name[:200]!r} is not a plain path inside the archive"
         raise UnsafeArchive(subject, problem, "it may be an attempt to reach other files")
@@ -177,7 +179,7 @@ def _member(entry: Entry, subject: str) -> Member | None:
     target = entry.linkname.decode(errors="surrogateescape") if kind in (SYMLINK, HARD_LINK) else ""
     if kind == HARD_LINK:
         target = clean(target, subject)
-    elif kind == SYMLINK and (not target or target.startswith("/") or len(target) > MAX_PATH):
+    elif kind == SYMLINK and (not target or target.startswith("/")):
         problem = f"member {name!r} is a link to {target[:200]!r}, which is not in the archive"
         raise UnsafeArchive(subject, problem)
     return Member(name, kind, entry.data_offset, entry.size, target)

@@ -92,41 +92,23 @@ class Compressor(AbstractContextManager["Compressor"]):
         if self._encoder is None:
             yield from map(bytes, blocks)
             return
-        chunks = _chunks(iter(blocks), self._encoder.chunk)
         waiting: deque[Future[bytes]] = deque()
-        try:
-            while True:
-                # Nobody waits for room who holds some: so whoever holds it gets done.
-                while not self._room.acquire(blocking=not waiting):
-                    yield from self._oldest(waiting)
-                if not (future := self._begun(self._encoder, chunks)):
-                    break
-                waiting.append(future)
-            while waiting:
-                yield from self._oldest(waiting)
-        finally:
-            for future in waiting:  # somebody failed, or nobody wants them
-                future.cancel()
-                self._room.release()
-
-    def _begun(self, encoder: Encoder, chunks: Iterator[Block]) -> Future[bytes] | None:
-        """Have the next chunk packed, in the room that was taken for it; None after the last."""
-        try:
-            chunk = next(chunks, None)
-            future = None if chunk is None else self._pool.submit(encoder.pack, chunk)
-        except BaseException:
-            self._room.release()
-            raise
-        if future is None:
-            self._room.release()
-        return future
-
-    def _oldest(self, waiting: deque[Future[bytes]]) -> Iterator[bytes]:
-        future = waiting.popleft()
-        try:
-            yield future.result()
-        finally:
-            self._room.release()
+        more = 0  # rooms beside the first, which is kept to the end: nobody who has begun waits for one
+        with self._room:
+            try:
+                for chunk in _chunks(iter(blocks), self._encoder.chunk):
+                    waiting.append(self._pool.submit(self._encoder.pack, chunk))
+                    if self._room.acquire(blocking=False):
+                        more += 1
+                    else:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:  # somebody failed, or nobody wants them
+                    future.cancel()
+                for _ in range(more):
+                    self._room.release()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,20 +6,21 @@ swells beyond all proportion is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import IO, Protocol, Self, cast
 
-from toolkit.errors import CorruptContent, UnsafeArchive, Unsupported
+from toolkit.errors import CorruptContent, Unsupported
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.gzipheader import header_length
+from toolkit.plumbing.windows import NARROW, WIDE, in_turn
 from toolkit.plumbing.zstdframes import Frames
 from toolkit.ports import Block
 
 STEP = 1 << 20  # bytes of output at a time
 SLICE = 128 << 10  # bytes of input at a time
-MEMORY = 96 << 20  # bytes for an xz decoder; `xz -9` needs 65 MiB
-WINDOW = 128 << 20  # bytes of a zstd window; `zstd --long` without a number needs them
-RATIO, GRACE = 1000, 64 << 20  # output to input, from so many bytes of output on (formats G.6)
-MAX_STREAMS = 100_000  # gzip members, xz or bzip2 streams in one blob (formats G.5)
+BESIDE = 1 << 20  # bytes that an xz decoder has besides its window
+GRACE = 1280 << 20  # bytes of output before the ratio counts: a layer that is one gibibyte of zeros passes
 
 MAGIC = {"gzip": b"\x1f\x8b\x08", "xz": b"\xfd7zXZ\x00", "bzip2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd"}
 BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # a first block, or the end of an empty stream
@@ -66,33 +67,26 @@ def decompressed(
     subject: str = "",
     *,
     limit: int | None = None,
-    ratio: int = RATIO,
     strict: bool = True,
 ) -> Decompression:
     """Yield `blocks` without their compression, the checks of their format made.
 
     Raises CorruptContent for damaged or cut data, and for bytes after it; UnsafeArchive above `limit`
-    bytes of output, or `ratio` times the input; Unsupported for a compression we do not know.
-    `strict=False` only notes bytes after the end of gzip, xz or bzip2 data.
+    bytes of output, those of a layer unless given, or above the other limits that hold; Unsupported for a
+    compression we do not know. `strict=False` only notes bytes after the end of gzip, xz or bzip2 data.
     """
-    return Decompression(blocks, compression, subject or "the content", limit, ratio, strict=strict)
+    decoding = _Decoding(compression, subject or "the content", limit, strict=strict)
+    return Decompression(decoding, decoding.pieces(blocks, compression))
 
 
 class Decompression:
-    """The bytes, as an iterator; `notes` says, after the last, what was odd but legal."""
+    """The bytes, as an iterator; `notes` says, after the last, what was odd but legal.
 
-    def __init__(
-        self, blocks: Iterator[Block], compression: str, subject: str, limit: int | None, ratio: int,
-        *, strict: bool,
-    ) -> None:  # fmt: skip
-        self.notes: list[str] = []
-        self.consumed = 0  # bytes of input given to the decoder
-        self.produced = 0  # bytes of output
-        self._subject, self._limit, self._ratio, self._strict = subject, limit, ratio, strict
-        self._streams = self._after = 0
-        self._junk = False
-        self._magic = MAGIC.get(compression, b"")
-        self._pieces = self._guarded(self._chosen(compression, self._slices(blocks)))
+    What decodes them knows nothing of it: it goes, with its memory, as soon as nobody wants the bytes.
+    """
+
+    def __init__(self, decoding: _Decoding, pieces: Generator[bytes, None, None]) -> None:
+        self.notes, self._decoding, self._pieces = decoding.notes, decoding, pieces
 
     def __iter__(self) -> Self:
         return self
@@ -100,16 +94,48 @@ class Decompression:
     def __next__(self) -> bytes:
         return next(self._pieces)
 
+    def close(self) -> None:
+        """Let the decoder go, whoever still knows of the bytes."""
+        self._pieces.close()
+
+    @property
+    def consumed(self) -> int:
+        """Return how many bytes of input the decoder was given."""
+        return self._decoding.consumed
+
+    @property
+    def produced(self) -> int:
+        """Return how many bytes of output there were."""
+        return self._decoding.produced
+
+
+class _Decoding:
+    """One blob on its way through a decoder."""
+
+    def __init__(self, compression: str, subject: str, limit: int | None, *, strict: bool) -> None:
+        self.notes: list[str] = []
+        self.consumed = self.produced = 0  # bytes of input given to the decoder, and of output
+        self._subject, self._limits, self._strict = subject, limits(), strict
+        self._limit = self._limits.layer if limit is None else limit
+        self._streams = self._after = 0
+        self._junk = False
+        self._magic = MAGIC.get(compression, b"")
+
+    def pieces(self, blocks: Iterator[Block], compression: str) -> Generator[bytes, None, None]:
+        """Return the bytes; raises Unsupported for a compression that we do not know."""
+        return self._guarded(self._chosen(compression, self._slices(blocks)))
+
     def _chosen(self, compression: str, blocks: Iterator[Block]) -> Iterator[bytes]:
         if compression == "":
             return map(bytes, blocks)
         if compression == "zstd":
             return self._zstd(blocks)
-        starts = {"gzip": self._gzip, "xz": _xz, "bzip2": _bzip2}
+        starts = {"gzip": self._gzip, "xz": self._xz, "bzip2": _bzip2}
         if compression not in starts:
             known = ", ".join(MAGIC)
             raise Unsupported(self._subject, f"is compressed with {compression!r}, expected one of {known}")
-        return self._decoded(blocks, starts[compression])
+        decoded = self._decoded(blocks, starts[compression])
+        return in_turn(decoded) if compression == "xz" else decoded  # each of its blocks has its own window
 
     def _slices(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """Yield small slices: what a member leaves over is copied when the next one begins."""
@@ -120,14 +146,15 @@ class Decompression:
                 self.consumed += len(piece)
                 yield piece
 
-    def _guarded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _guarded(self, pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
+        ratio = self._limits.ratio
         for piece in pieces:
             self.produced += len(piece)
-            if self._limit is not None and self.produced > self._limit:
-                raise UnsafeArchive(self._subject, f"unpacks to more than {self._limit} bytes, its limit")
-            if self.produced > GRACE and self.produced > self._ratio * self.consumed:
-                problem = f"unpacks to more than {self._ratio} times its size"
-                raise UnsafeArchive(self._subject, problem, "it looks like a decompression bomb")
+            if self.produced > self._limit:
+                verb = "unpacks to" if self._magic else "holds"
+                raise more_than(self._subject, f"{verb} more than {{}} bytes", self._limit)
+            if self.produced > GRACE and self.produced > ratio * self.consumed:
+                raise more_than(self._subject, "unpacks to more than {} times its size", ratio)
             yield piece
         if self._after:
             what = "bytes" if self._junk else "zero bytes"
@@ -163,8 +190,8 @@ class Decompression:
             return decoder.decompress(data, STEP)
         except Exception as error:  # each decoder has its own classes, one of them OSError
             if "Memory usage limit" in str(error):
-                problem = f"needs more than {MEMORY} bytes of memory to decompress"
-                raise UnsafeArchive(self._subject, problem) from error
+                problem = "needs more than {} bytes of memory to decompress"
+                raise more_than(self._subject, problem, self._limits.window) from error
             raise self._damaged(error) from error
 
     def _is_after_the_end(self, data: Block) -> bool:
@@ -181,8 +208,8 @@ class Decompression:
 
     def _count_stream(self) -> None:
         self._streams += 1
-        if self._streams > MAX_STREAMS:
-            raise UnsafeArchive(self._subject, f"has more than {MAX_STREAMS} compressed streams")
+        if self._streams > (limit := self._limits.stream):
+            raise more_than(self._subject, "has more than {} compressed streams", limit)
 
     def _gzip(self, data: Block) -> tuple[Decoder, Block] | None:
         from isal import igzip_lib
@@ -193,43 +220,52 @@ class Decompression:
             return None
         return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP_NO_HDR_VER), head[length:]
 
+    def _xz(self, data: Block) -> tuple[Decoder, Block]:
+        import lzma
+
+        return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=self._limits.window + BESIDE), data
+
     def _zstd(self, blocks: Iterator[Block]) -> Iterator[bytes]:
+        frames = Frames(self._subject)
+        with ExitStack() as turn:  # let go of when the decoder, and its memory, is gone
+            yield from self._unframed(_Followed(blocks, frames, turn))
+        frames.finish()
+
+    def _unframed(self, blocks: _Followed) -> Iterator[bytes]:
         from zstandard import ZstdDecompressor, ZstdError
 
-        frames = Frames(self._subject)
-        source = cast("IO[bytes]", _Followed(blocks, frames))  # it is asked to `read`, and nothing else
-        decoder = ZstdDecompressor(max_window_size=WINDOW)
+        source = cast("IO[bytes]", blocks)  # it is asked to `read`, and nothing else
+        decoder = ZstdDecompressor(max_window_size=self._limits.window)
         with decoder.stream_reader(source, read_across_frames=True, closefd=False) as reader:
             try:
                 while piece := reader.read(STEP):
                     yield piece
             except ZstdError as error:
                 if "too much memory" in str(error):
-                    problem = f"needs a zstd window of more than {WINDOW} bytes"
-                    raise UnsafeArchive(self._subject, problem) from error
+                    problem = "needs a zstd window of more than {} bytes"
+                    raise more_than(self._subject, problem, self._limits.window) from error
                 raise self._damaged(error) from error
-        frames.finish()
 
     def _damaged(self, error: Exception) -> CorruptContent:
         return CorruptContent(self._subject, f"its compressed data is damaged ({error})")
 
 
 class _Followed:
-    """Blocks as the object with `read` that zstandard asks for, each one followed as it passes."""
+    """Blocks as the object with `read` that zstandard asks for, each one followed as it passes.
 
-    def __init__(self, blocks: Iterator[Block], frames: Frames) -> None:
-        self._blocks, self._frames = blocks, frames
+    The `turn` of wide windows is taken before the decoder sees that it needs one.
+    """
+
+    def __init__(self, blocks: Iterator[Block], frames: Frames, turn: ExitStack) -> None:
+        self._blocks, self._frames, self._turn, self._is_wide = blocks, frames, turn, False
 
     def read(self, size: int = -1) -> Block:  # noqa: ARG002 - a slice at a time, whatever is asked for
         block = next(self._blocks, b"")
         self._frames.feed(block)
+        if self._frames.window > NARROW and not self._is_wide:
+            self._is_wide = True
+            self._turn.enter_context(WIDE.taken())
         return block
-
-
-def _xz(data: Block) -> tuple[Decoder, Block]:
-    import lzma
-
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MEMORY), data
 
 
 def _bzip2(data: Block) -> tuple[Decoder, Block]:

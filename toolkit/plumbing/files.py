@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from toolkit.errors import NotFound, StoreError, ToolkitError, TryAgain
+from toolkit.limits import says
 
 ADVICE = {
     errno.ENOSPC: "free some space and run again",
@@ -209,7 +210,7 @@ def read_handle(handle: int, subject: str, limit: int) -> bytes:
     if not stat.S_ISREG(facts.st_mode):
         raise StoreError(subject, "is not a regular file")
     if facts.st_size > limit:
-        raise StoreError(subject, f"is {facts.st_size} bytes, expected at most {limit}")
+        raise StoreError(subject, f"is {facts.st_size} bytes, expected at most {limit}", says(limit))
     pieces, left = [], limit
     while left > 0 and (piece := os.read(handle, min(left, 1 << 20))):
         pieces.append(piece)

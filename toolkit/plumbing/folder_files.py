@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UnsafeArchive
+from toolkit.limits import above
 from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tree import Tree
@@ -40,7 +41,7 @@ class FolderFiles:
             return None
         try:
             if (size := os.fstat(handle).st_size) > limit:
-                raise UnsafeArchive(self._at(name), f"is {size} bytes, expected at most {limit}")
+                raise above(self._at(name), f"is {size} bytes", limit)
             with storing(self._at(name)):
                 return read_handle(handle, self._at(name), limit)
         finally:

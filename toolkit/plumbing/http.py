@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from toolkit.errors import RegistryError, UnsafeArchive
+from toolkit.errors import RegistryError
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.allowance import told_wait
 from toolkit.plumbing.certificates import FOLDERS, has_certificates, is_loopback
 from toolkit.plumbing.connections import Connections
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 USER_AGENT = "lading/0.1"
-LIMIT = 4 << 20  # bytes of a document
 BLOCK = 1 << 20  # bytes
 SHORT = 64 << 10  # bytes of a body that are read to keep its connection
 REDIRECTS = 10
@@ -110,16 +110,18 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: Body | Iterator[bytes] | None = None,
         *,
-        limit: int = LIMIT,
+        limit: int | None = None,
         repeat: bool = True,
     ) -> Answer:
         """Make a request and read its answer, of whatever status; with `repeat` made again where it fails.
 
         A body that is yielded can be sent once only, to where `url` leads: it needs its Content-Length.
 
-        Raises RegistryError without an answer, UnsafeArchive for one of more than `limit` bytes.
+        Raises RegistryError without an answer, UnsafeArchive for one of more than `limit` bytes: those of a
+        document, unless given.
         """
         series = self.patience.series()
+        limit = limits().document if limit is None else limit
         while True:
             try:
                 with self._asked(method, url, headers, body) as flow:
@@ -222,7 +224,7 @@ def _bounded(flow: Flow, limit: int, subject: str) -> bytes:
         if flow.status >= REFUSED and len(body) >= SHORT:
             return bytes(body[:SHORT])
         if flow.status < REFUSED and len(body) > limit:
-            raise UnsafeArchive(subject, f"answers with more than {limit} bytes")
+            raise more_than(subject, "answers with more than {} bytes", limit)
     return bytes(body)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from toolkit.digest import new_hash
 from toolkit.errors import ToolkitError, UnsafeArchive
 from toolkit.plumbing import nodes
-from toolkit.plumbing.apply import AUFS_OWN, BAD_WHITEOUTS, LONGEST, OPAQUE, WHITEOUT, shown
+from toolkit.plumbing.apply import AUFS_OWN, BAD_WHITEOUTS, OPAQUE, WHITEOUT, shown
 from toolkit.plumbing.filefacts import FILE, FOLDER, HARD_LINK, SYMLINK, FileFacts, key_of
 from toolkit.plumbing.filefacts import OPAQUE as IS_OPAQUE
 from toolkit.plumbing.filefacts import WHITEOUT as IS_WHITEOUT
@@ -129,10 +129,7 @@ class _Listing:
 
 
 def _parts(name: bytes) -> list[bytes]:
-    parts = components(name.lstrip(b"/"), "")
-    if (length := sum(map(len, parts)) + len(parts) - 1) > LONGEST:
-        raise UnsafeArchive("", f"has a path of {length} bytes, expected at most {LONGEST}")
-    return parts
+    return components(name.lstrip(b"/"), "")
 
 
 def _facts(entry: Entry, number: int) -> FileFacts:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from toolkit.plumbing.windows import WIDE
 from toolkit.ports import Distant, TakesOneByOne
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ def in_parallel(
             except BaseException as error:  # noqa: BLE001 - raised where the results are waited for
                 failures.append(error)
                 fail()
+            finally:
+                WIDE.end()
 
     _run_threads([threading.Thread(target=run, name=f"layer_{number}") for number in range(jobs)], fail)
     if failures:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Layer, Proof
+from toolkit.limits import limits, more_than
 from toolkit.mediatype import is_layer
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import Stamp, storing
@@ -105,6 +106,7 @@ def transfer(
     is then as promised. `write` has every byte before a mismatch can be known: what it wrote counts only when
     this returns.
     """
+    must_fit(layer, content.size)
     algorithm = layer.digest.algorithm if layer.digest else "sha256"
     hash_ = new_hash(algorithm)
 
@@ -120,9 +122,9 @@ def transfer(
     whole, (look, notes) = itertools.chain([first], blocks), _looking(layer)
     is_packed = compression and (layer.diff_id or is_layer(layer.media_type))
     if is_packed and (unpack or not layer.digest or not layer.diff_id):
-        tar = decompressed(whole, compression, f"layer {layer.key}")
-        diff_id = digest_of(_seen_by(look, tar))
-        notes += tar.notes
+        with closing(decompressed(whole, compression, f"layer {layer.key}")) as tar:
+            diff_id = digest_of(_seen_by(look, tar))
+            notes += tar.notes
     elif algorithm != "sha256" and not is_packed:
         diff_id = digest_of(whole if compression else _seen_by(look, whole))
     for block in whole:
@@ -170,6 +172,12 @@ def digest_of(blocks: Iterator[Block]) -> Digest:
 
 def nowhere(block: Block) -> None:
     """Take a block and forget it: what `verify` writes to."""
+
+
+def must_fit(layer: Layer, size: int) -> None:
+    """Raise UnsafeArchive where a layer's blob alone is larger than its tar may be."""
+    if size > (limit := limits().layer) and (layer.diff_id or is_layer(layer.media_type)):
+        raise more_than(f"layer {layer.key}", "holds more than {} bytes", limit)
 
 
 def compared(layer: Layer, proof: Proof) -> Proof:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
+from toolkit.limits import above, limits, more_than
 from toolkit.plumbing import tarheader
 from toolkit.plumbing.tarheader import BLOCK, Entry, Extensions
 from toolkit.plumbing.tarreader import FileReader, Reader, StreamReader
 from toolkit.ports import Block
 
-MAX_ENTRIES = 2_000_000  # of one layer (formats G.6)
-MAX_EXTENSION = 1 << 20  # bytes of one PAX or GNU extension header, as Go
+PIECE = 1 << 20  # bytes behind the end at a time
 ZERO_BLOCK = bytes(BLOCK)
 NOT_A_TAR = "is no tar header: this is not a tar archive"
 JUNK = "no reader looks there: it was damaged, or something was put there"
@@ -38,16 +38,18 @@ class Entries:
         subject: str,
         *,
         raw: Callable[[Block], object] | None = None,
-        limit: int = MAX_ENTRIES,
+        limit: int | None = None,
         allow_sparse: bool = False,
         allow_junk: bool = True,
     ) -> None:
+        """Begin; `limit` is how many entries there may be, as many as a layer may have unless given."""
         self.end = ""  # "whole": two zero blocks, "single": one, "missing": none; "" before the end
         self.trailing = 0  # bytes after the end blocks
         self.trailing_nonzero = False
         self.count = 0
         self._reader, self._subject, self._raw = reader, subject, raw
-        self._limit, self._allow_sparse, self._allow_junk = limit, allow_sparse, allow_junk
+        self._limits, self._allow_sparse, self._allow_junk = limits(), allow_sparse, allow_junk
+        self._limit = self._limits.entry if limit is None else limit
         self._left = self._padding = self._globals = 0
 
     def __iter__(self) -> Self:
@@ -69,7 +71,7 @@ class Entries:
             raise StopIteration
         self.count += 1
         if self.count > self._limit:
-            raise UnsafeArchive(self._subject, f"has more than {self._limit} entries")
+            raise more_than(self._subject, "has more than {} entries", self._limit)
         self._left, self._padding = entry.size, -entry.size % BLOCK
         return entry
 
@@ -110,7 +112,7 @@ class Entries:
             if kind == b"g":
                 self._global(body, between=extensions is not None)
             else:
-                extensions = extensions or Extensions()
+                extensions = extensions or Extensions(self._limits)
                 extensions.add(kind, body)
         if extensions is not None:
             raise CorruptContent("", "describes an entry that does not follow")
@@ -142,7 +144,7 @@ class Entries:
         if second.strip(b"\0"):
             raise CorruptContent("", "is one zero block with more after it", "other readers would stop here")
         self.end = "whole" if second else "single"
-        while block := self._reader.take(MAX_EXTENSION):
+        while block := self._reader.take(PIECE):
             self.trailing += len(block)
             self.trailing_nonzero = self.trailing_nonzero or bytes(block) != bytes(len(block))
             if self._raw is not None:
@@ -153,8 +155,8 @@ class Entries:
 
     def _extension(self, block: bytes) -> bytes:
         size = tarheader.number(block[124:136])
-        if not 0 <= size <= MAX_EXTENSION:
-            raise UnsafeArchive("", f"has an extension of {size} bytes, expected at most {MAX_EXTENSION}")
+        if not 0 <= size <= self._limits.extension:
+            raise above("", f"has an extension of {size} bytes", self._limits.extension)
         body = self._read(size)
         if len(body) < size:
             raise self._cut_short(f"an extension header has {len(body)} bytes, expected {size}")
@@ -191,7 +193,7 @@ def entries(
     subject: str,
     *,
     raw: Callable[[Block], object] | None = None,
-    limit: int = MAX_ENTRIES,
+    limit: int | None = None,
     allow_sparse: bool = False,
 ) -> Entries:
     """Walk over the entries of a tar; see Entries."""

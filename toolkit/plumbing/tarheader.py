@@ -15,11 +15,11 @@ from typing import TypeVar
 from zlib import adler32
 
 from toolkit.errors import CorruptContent, UnsafeArchive, Unsupported
+from toolkit.limits import Limits, above
 from toolkit.plumbing.pax import LARGEST, parse_records, parse_time, shown, whole_number
 
 BLOCK = 512
 LARGEST_SIZE = LARGEST - (BLOCK - 1)  # with its padding, more would overflow in other readers
-MAX_XATTRS, MAX_XATTR_VALUE = 128, 64 << 10  # formats G.6
 
 REGULAR, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = (b"%d" % i for i in range(7))
 SPARSE, OLD_REGULAR = b"S", b"\0"
@@ -93,9 +93,10 @@ class Entry:
 class Extensions:
     """What PAX `x` and GNU `L` and `K` headers say about the one entry that follows them."""
 
-    __slots__ = ("long_link", "long_name", "pax")
+    __slots__ = ("limits", "long_link", "long_name", "pax")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.pax: dict[bytes, bytes] | None = None
         self.long_name: bytes | None = None
         self.long_link: bytes | None = None
@@ -194,7 +195,7 @@ def decode(
     if extensions is not None:
         texts = _extended(extensions, texts)
         if extensions.pax is not None:
-            raw, xattrs = _overridden(extensions.pax, raw), _xattrs(extensions.pax)
+            raw, xattrs = _overridden(extensions.pax, raw), _xattrs(extensions)
             sparse = sparse or any(key.startswith(SPARSE_PREFIX) for key in extensions.pax)
     kind = _kind(type_, texts[0])
     if sparse and not allow_sparse:
@@ -242,13 +243,13 @@ def _extended(
     extensions: Extensions, texts: tuple[bytes, bytes, bytes, bytes]
 ) -> tuple[bytes, bytes, bytes, bytes]:
     name, linkname, uname, gname = texts
-    pax = extensions.pax or {}
-    return (
-        pax.get(b"GNU.sparse.name") or pax.get(b"path") or extensions.long_name or name,
-        pax.get(b"linkpath") or extensions.long_link or linkname,
-        pax.get(b"uname", uname),
-        pax.get(b"gname", gname),
-    )
+    pax, limits = extensions.pax or {}, extensions.limits
+    name = pax.get(b"GNU.sparse.name") or pax.get(b"path") or extensions.long_name or name
+    linkname = pax.get(b"linkpath") or extensions.long_link or linkname
+    for what, text, limit in (("path", name, limits.path), ("link target", linkname, limits.link)):
+        if len(text) > limit:
+            raise above("", f"has a {what} of {len(text)} bytes", limit)
+    return name, linkname, pax.get(b"uname", uname), pax.get(b"gname", gname)
 
 
 def _overridden(
@@ -266,10 +267,14 @@ def _overridden(
     )
 
 
-def _xattrs(pax: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+def _xattrs(extensions: Extensions) -> Mapping[bytes, bytes]:
+    pax, limits = extensions.pax or {}, extensions.limits
     found = {key[len(XATTR_PREFIX) :]: value for key, value in pax.items() if key.startswith(XATTR_PREFIX)}
-    if len(found) > MAX_XATTRS or any(len(value) > MAX_XATTR_VALUE for value in found.values()):
-        raise UnsafeArchive("", f"has more than {MAX_XATTRS} xattrs, or one above {MAX_XATTR_VALUE} bytes")
+    if len(found) > limits.xattrs:
+        raise above("", f"has {len(found)} xattrs", limits.xattrs)
+    for key, value in found.items():
+        if len(value) > limits.xattr:
+            raise above("", f"has an xattr {shown(key)!r} of {len(value)} bytes", limits.xattr)
     return found or NO_XATTRS
 
 

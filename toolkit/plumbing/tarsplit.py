@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from toolkit.document import Node, load
-from toolkit.errors import InvalidDocument, UnsafeArchive
+from toolkit.errors import InvalidDocument
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.compression import decompressed
 from toolkit.plumbing.streams import Extent
 
-LINE_LIMIT = 8 << 20  # bytes; a segment holds at most 1 MiB of headers and 1 MiB of tail
-LINES = 4_000_000  # of two million entries (formats G.5), a segment and a file each
+PER_ENTRY = 2  # lines: a segment and a file
 BLOCKS = 512  # bytes of a tar block
 TAIL = 688  # characters of base64 that hold the last block
 END_SEGMENTS = 4  # of those behind the last body, that hold padding and the end
@@ -60,13 +60,14 @@ class TarSplit:
     def lines(self) -> Iterator[Line]:
         """Yield the entries; raises InvalidDocument, or CorruptContent where the gzip is damaged."""
         number, begun, held = 0, [b""], 0  # a line that has begun, in pieces, and how many bytes they are
+        limit, entries = limits().tar_split_line, limits().entry
         for block in decompressed(self._source().blocks(), "gzip", self.subject):
             begun.append(block)
             held += len(block)
-            if held > LINE_LIMIT and b"\n" not in block:
-                raise UnsafeArchive(self.subject, f"has a line of more than {LINE_LIMIT} bytes")
-            if number > LINES:
-                raise UnsafeArchive(self.subject, f"has more than {LINES} lines")
+            if held > limit and b"\n" not in block:
+                raise more_than(self.subject, "has a line of more than {} bytes", limit)
+            if number > PER_ENTRY * entries:
+                raise more_than(self.subject, "has more than {} entries", entries)
             if b"\n" not in block:
                 continue  # joined once: a gzip may come in a hundred thousand pieces of a byte
             text, at = b"".join(begun), 0
@@ -115,7 +116,7 @@ class TarSplit:
 
     def _line(self, text: bytes, number: int) -> Line:
         """Read one line as JSON, whatever its form."""
-        node = load(text, f"{self.subject}: line {number}", LINE_LIMIT)
+        node = load(text, f"{self.subject}: line {number}", limits().tar_split_line)
         node.only_as_written(("type", "name", "name_raw", "size", "payload", "position"))
         if (position := node.optional("position", int) or 0) != number:
             raise InvalidDocument(self.subject, f"line {number} has position {position}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Self, TypeVar
 
 from toolkit.digest import Digest, new_hash
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.streams import SNIFF, compared
+from toolkit.plumbing.streams import SNIFF, compared, must_fit
 from toolkit.ports import Block, Content
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     Raises Mismatch where they are not what the layer promised: what `use` made counts only when this
     returns.
     """
+    must_fit(layer, content.size)
     blob_algorithm = layer.digest.algorithm if layer.digest else "sha256"
     tar_algorithm = layer.diff_id.algorithm if layer.diff_id else "sha256"
     blob = _Hashed(content.blocks(), blob_algorithm)
@@ -28,13 +30,14 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     compression = sniff(first[:SNIFF])
     whole: Iterator[Block] = itertools.chain([first], blob)
     once = not compression and blob_algorithm == tar_algorithm
-    if compression:
-        whole = decompressed(whole, compression, f"layer {layer.key}")
-    tar = whole if once else _Hashed(whole, tar_algorithm)
-    used = use(tar)
-    for rest in (tar, blob):
-        for _ in rest:
-            pass
+    with ExitStack() as stack:
+        if compression:
+            whole = stack.enter_context(closing(decompressed(whole, compression, f"layer {layer.key}")))
+        tar = whole if once else _Hashed(whole, tar_algorithm)
+        used = use(tar)
+        for rest in (tar, blob):
+            for _ in rest:
+                pass
     diff_id = tar.digest if isinstance(tar, _Hashed) else blob.digest
     return compared(layer, Proof(blob.digest, blob.size, diff_id, compression)), used
 

@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from toolkit.errors import ToolkitError, UnsafeArchive
+from toolkit.limits import above, limits, more_than
 from toolkit.plumbing import tarheader
-from toolkit.plumbing.tarball import (
-    MAX_ENTRIES,
-    MAX_EXTENSION,
-    MORE_MAP,
-    MORE_MAP_NEXT,
-    TYPE,
-    ZERO_BLOCK,
-    Entries,
-)
+from toolkit.plumbing.tarball import MORE_MAP, MORE_MAP_NEXT, TYPE, ZERO_BLOCK, Entries
 from toolkit.plumbing.tarheader import BLOCK, Entry
 from toolkit.plumbing.tarreader import StreamReader
 from toolkit.ports import Block
@@ -30,7 +23,7 @@ SPARSE_FILE = "holds a sparse file, which Docker loads and cannot save again"
 UID, GID, SIZE, TARGET = 108, 116, slice(124, 136), 157  # where they begin
 SYMLINK, BASE_256 = ord("2"), 0x80
 ROOT = frozenset(b"\0./")  # characters of a name that may stand for the root
-LONGEST = 4 * MAX_EXTENSION  # bytes of the headers of one entry
+MANY = 4  # extensions of the largest size that one entry may have
 NO_TAR = "is no tar, or a broken one; no engine unpacks it"
 
 
@@ -44,6 +37,8 @@ class Watch:
     def __init__(self, subject: str) -> None:
         self.notes: list[str] = []
         self._subject, self._count, self._done = subject, 0, False
+        self._most, self._largest = limits().entry, limits().extension
+        self._longest = MANY * (self._largest + 2 * BLOCK)  # bytes of the headers of one entry
         self._position = self._next = 0  # of the block; of the bytes that are wanted
         self._wanted, self._held = BLOCK, bytearray()  # how many more, and those that have come
         self._headers = bytearray()  # of an entry that has several, or is odd
@@ -96,9 +91,10 @@ class Watch:
         return self._entry()
 
     def _extension(self, size: int) -> int:
-        if not 0 <= size <= MAX_EXTENSION or len(self._headers) > LONGEST:
-            problem = f"has an extension header of {size} bytes, or too many of them"
-            raise UnsafeArchive(self._subject, problem)
+        if not 0 <= size <= self._largest:
+            raise above(self._subject, f"has an extension header of {size} bytes", self._largest)
+        if len(self._headers) > self._longest:
+            raise UnsafeArchive(self._subject, "has an entry of too many headers")
         if size:
             self._wanted, self._what = size + -size % BLOCK, self._body
         return 0
@@ -110,7 +106,7 @@ class Watch:
 
     def _map(self, block: bytes) -> int:
         self._headers += block
-        if len(self._headers) > LONGEST:
+        if len(self._headers) > self._longest:
             raise UnsafeArchive(self._subject, "has a sparse file of too many pieces")
         if block[MORE_MAP_NEXT]:
             return 0
@@ -135,8 +131,8 @@ class Watch:
 
     def _counted(self) -> None:
         self._count += 1
-        if self._count > MAX_ENTRIES:
-            raise UnsafeArchive(self._subject, f"has more than {MAX_ENTRIES} entries")
+        if self._count > self._most:
+            raise more_than(self._subject, "has more than {} entries", self._most)
 
     def _stop(self, note: str) -> None:
         self.notes += [note] if note else []

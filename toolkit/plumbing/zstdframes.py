@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from toolkit.errors import CorruptContent, UnsafeArchive
+from toolkit.errors import CorruptContent
+from toolkit.limits import limits, more_than
 from toolkit.ports import Block
 
 MAGIC, SKIPPABLE = 0xFD2FB528, 0x184D2A5  # the last digit of a skippable frame's magic is free
-MAX_FRAMES = 100_000  # formats G.5
 SINGLE_SEGMENT, CHECKSUM = 0x20, 0x04
 DICTIONARY_BYTES, SIZE_BYTES = (0, 1, 2, 4), (0, 2, 4, 8)
+OFFSET, OFFSET_BYTES = 256, 2  # what is added to a content size of two bytes
 RUN = 1  # the block type of one byte repeated
 
 
 class Frames:
-    """Takes the compressed bytes block by block; `finish` tells whether they ended where they may."""
+    """Takes the compressed bytes block by block; `finish` tells whether they ended where they may.
+
+    `window` is the widest, in bytes, that any frame so far needs its decoder to look back over.
+    """
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.count = 0
+        self.count = self.window = 0
+        self._limit = limits().stream
         self._taken = b""
         self._steps = self._follow()
         self._wanted = next(self._steps)
@@ -54,8 +59,8 @@ class Frames:
             magic = int.from_bytes((yield 4), "little")
             self._between = False
             self.count += 1
-            if self.count > MAX_FRAMES:
-                raise UnsafeArchive(self.subject, f"has more than {MAX_FRAMES} zstd frames")
+            if self.count > self._limit:
+                raise more_than(self.subject, "has more than {} zstd frames", self._limit)
             if magic >> 4 == SKIPPABLE:
                 yield -int.from_bytes((yield 4), "little")
             elif magic == MAGIC:
@@ -68,7 +73,10 @@ class Frames:
         descriptor = (yield 1)[0]
         single = bool(descriptor & SINGLE_SEGMENT)
         size_bytes = SIZE_BYTES[descriptor >> 6] or int(single)
-        yield -(int(not single) + DICTIONARY_BYTES[descriptor & 3] + size_bytes)
+        window = yield int(not single)
+        yield -DICTIONARY_BYTES[descriptor & 3]
+        size = yield size_bytes
+        self.window = max(self.window, _window(window, size))
         last = False
         while not last:
             block = int.from_bytes((yield 3), "little")
@@ -76,3 +84,11 @@ class Frames:
             yield -(1 if block >> 1 & 3 == RUN else block >> 3)
         if descriptor & CHECKSUM:
             yield -4
+
+
+def _window(descriptor: bytes, size: bytes) -> int:
+    """Return the bytes of a window, by the content's size where it is all of that (RFC 8878, 3.1.1.1)."""
+    if descriptor:
+        exponent, mantissa = descriptor[0] >> 3, descriptor[0] & 7
+        return (8 + mantissa) << (7 + exponent)
+    return int.from_bytes(size, "little") + (OFFSET if len(size) == OFFSET_BYTES else 0)

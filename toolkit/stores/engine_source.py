@@ -14,10 +14,10 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from toolkit.bundles import open_arriving
-from toolkit.bundles.landing import LARGE
 from toolkit.document import Node
 from toolkit.errors import NotFound
 from toolkit.image import Layer, SourceImage
+from toolkit.limits import limits
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Closes, Content, Landing, Source
@@ -128,7 +128,7 @@ class EngineSource:
         """Open a layer where it was saved; one that has gone from the sink it went into is saved anew."""
         with self._saving:
             saved = self._holder(layer.key)
-            if layer.size > LARGE and saved.landed:
+            if layer.size > limits().document and saved.landed:
                 self._saved.remove(saved)
                 saved = self._save(saved.asked)
         return saved.source.open(layer)

@@ -21,6 +21,7 @@ from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages, check_layout
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
 from toolkit.image import Document, Layer, Proof, ProvenImage, SourceImage
+from toolkit.limits import limits
 from toolkit.plumbing.files import (
     PART,
     Stamp,
@@ -42,7 +43,6 @@ from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
 
 OWN = ".lading"
-INDEX_LIMIT = 4 << 20  # bytes
 
 
 class LayoutStore(OciImages):
@@ -108,9 +108,10 @@ class LayoutStore(OciImages):
     def name(self, images: Sequence[ProvenImage]) -> None:
         """Put images into index.json, beside what others have put there meanwhile."""
         with storing(self.place), locked(self._own / "index.lock"):
-            index = named_in(self.blobs.read(INDEX, INDEX_LIMIT) or EMPTY, merged(images), self.place)
-            if len(index) > INDEX_LIMIT:
-                problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {INDEX_LIMIT}"
+            limit = limits().document
+            index = named_in(self.blobs.read(INDEX, limit) or EMPTY, merged(images), self.place)
+            if len(index) > limit:
+                problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {limit}"
                 raise Unsupported(self.place, problem, "use another store")
             write_atomically(self.path / INDEX, index)
 
@@ -130,7 +131,7 @@ class LayoutStore(OciImages):
         make_folder(self.path)
         with storing(self.path):
             foreign = [name for name in sorted(os.listdir(self.path)) if not _is_ours(name)]
-            if self.folder.read(LAYOUT, INDEX_LIMIT) is None:
+            if self.folder.read(LAYOUT, limits().document) is None:
                 if foreign:
                     problem = f"is no OCI image layout and not empty: it holds {foreign[0]}"
                     raise Unsupported(self.place, problem, "choose an empty or new folder")
@@ -191,7 +192,7 @@ class _Existing:
         found = self._inner.read(name, limit)
         if found is None and not self._path.is_dir():
             raise NotFound(f"oci:{self._path}", "is not there")
-        if found is None and name == INDEX and self._inner.read(LAYOUT, INDEX_LIMIT) is not None:
+        if found is None and name == INDEX and self._inner.read(LAYOUT, limits().document) is not None:
             return EMPTY  # the first delivery has not ended yet
         if found is None and name == INDEX:
             raise no_store("oci", f"oci:{self._path}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from toolkit import mediatype
 from toolkit.bundles.modern import blob_name, gather
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import CorruptContent, MissingMember, ToolkitError, UnsafeArchive
+from toolkit.limits import limits
 from toolkit.model import Descriptor, Index, Manifest
 from toolkit.plumbing.files import storing
 from toolkit.stores.folder_blobs import FolderBlobs
@@ -57,9 +58,9 @@ def _documents(blobs: FolderBlobs) -> Iterator[_Document]:
 def _document(blobs: FolderBlobs, digest: Digest) -> _Document | None:
     """Return a blob as a document; None, or an error of ours, where it is another thing."""
     size = blobs.size(digest)
-    if not size or size > LIMIT or not _may_be_json(blobs, digest, size):
+    if not size or size > (limit := limits().document) or not _may_be_json(blobs, digest, size):
         return None
-    raw = blobs.read(blob_name(digest), LIMIT) or b""
+    raw = blobs.read(blob_name(digest), limit) or b""
     value = load(raw, f"blob {digest}").value
     if "manifests" in value:
         kinds, usual = mediatype.INDEXES, mediatype.OCI_INDEX

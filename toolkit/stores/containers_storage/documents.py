@@ -15,14 +15,14 @@ from toolkit.digest import is_v1_id
 from toolkit.document import Node, fold, load_any
 from toolkit.errors import InvalidDocument, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
+from toolkit.limits import above, limits
 from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.tree import Tree
 from toolkit.ports import Content
 from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
-LIST_LIMIT = 16 << 20  # bytes of images.json or layers.json
-LIST_VALUES = 500_000  # in one of them; some 20,000 layers
+LIST_VALUES = 500_000  # in images.json or layers.json; some 20,000 layers
 COMPOSEFS = "composefs-data"  # the folder beside `diff`, which then holds files by their digests
 RIGHTS = "run it within podman unshare, or as root"
 
@@ -122,11 +122,11 @@ class RecordList:
             os.close(handle)
 
     def _parsed(self, handle: int) -> dict[str, list[Node]]:
-        if (size := os.fstat(handle).st_size) > LIST_LIMIT:
-            raise UnsafeArchive(self.subject, f"is {size} bytes, expected at most {LIST_LIMIT}")
+        if (size := os.fstat(handle).st_size) > (limit := limits().names):
+            raise above(self.subject, f"is {size} bytes", limit)
         with storing(self.subject):
-            raw = read_handle(handle, self.subject, LIST_LIMIT)
-        records = load_any(raw, self.subject, LIST_LIMIT, LIST_VALUES)
+            raw = read_handle(handle, self.subject, limit)
+        records = load_any(raw, self.subject, limit, LIST_VALUES)
         if records is not None and not isinstance(records, list):  # null is how Go writes an empty list
             raise InvalidDocument(self.subject, "is no JSON list, expected one of records")
         found: dict[str, list[Node]] = {}

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.digest import Digest, is_v1_id
-from toolkit.document import LIMIT, Node, load
+from toolkit.document import Node, load
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UnsafeArchive, Unsupported
+from toolkit.limits import limits
 from toolkit.mediatype import MANIFESTS, OCI_MANIFEST
 from toolkit.model import Config, Manifest
 from toolkit.plumbing.folder_files import FolderFiles
@@ -144,7 +145,7 @@ class ImageList:
     def _document(self, record: ImageRecord, key: str, expected: Digest | None = None) -> bytes:
         """Return a document by its key; raises MissingMember, or Mismatch where it was changed."""
         name = f"{self._folder}/{record.id}/{_file_name(key)}"
-        if (raw := self._files.read(name, LIMIT)) is None:
+        if (raw := self._files.read(name, limits().document)) is None:
             raise MissingMember(f"{record.subject}: {self._files.folder / name}", "is not there")
         recorded = record.digests.get(key)
         for digest in (str(expected) if expected else None, recorded):

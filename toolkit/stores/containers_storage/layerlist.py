@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from toolkit.ancestry import CHAIN_LIMIT, Layersize
+from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
 from toolkit.document import Node
 from toolkit.errors import (
@@ -19,8 +19,8 @@ from toolkit.errors import (
     Mismatch,
     MissingMember,
     ToolkitError,
-    UnsafeArchive,
 )
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.documents import Listed, RecordList
 from toolkit.stores.trees.stored import OVERLAY, TAR, WHOLE, StoredLayer
@@ -101,8 +101,8 @@ class LayerList:
         while below:
             if below in chain:
                 raise InvalidDocument(f"layer {below}", "is its own ancestor")
-            if len(chain) == CHAIN_LIMIT:
-                raise UnsafeArchive(f"layer {top}", f"has more than {CHAIN_LIMIT} layers below")
+            if len(chain) == (limit := limits().layers):
+                raise more_than(f"layer {top}", "has more than {} layers below", limit)
             chain[below] = self._record(below, lists)
             below = chain[below].parent
         return list(chain.values())[::-1]

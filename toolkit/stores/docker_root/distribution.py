@@ -15,11 +15,10 @@ from toolkit.digest import Digest
 from toolkit.document import Node, load_any
 from toolkit.errors import ToolkitError
 from toolkit.image import Finding
+from toolkit.limits import limits
 from toolkit.plumbing.folder_files import FolderFiles
 
 RECORDS = 50  # kept of a layer
-RECORDS_LIMIT = 1 << 20  # bytes of v2metadata-by-diffid, which has them
-TEXT_LIMIT = 4 << 10  # bytes of diffid-by-digest
 
 
 class Distribution:
@@ -52,16 +51,16 @@ class Distribution:
 
     def _entries(self, diff_id: Digest) -> list[Node]:
         name = f"{self._folder}/v2metadata-by-diffid/{diff_id.algorithm}/{diff_id.hex}"
-        raw = self._files.read(name, RECORDS_LIMIT)
+        raw = self._files.read(name, limits().document)
         if raw is None:
             return []
-        value = load_any(raw, f"{self._files.folder}/{name}", RECORDS_LIMIT)
+        value = load_any(raw, f"{self._files.folder}/{name}")
         return list(Node({"entries": value}, name).children("entries"))
 
     def _diff_id(self, blob: str) -> str:
         digest = Digest.parse(blob)
         name = f"{self._folder}/diffid-by-digest/{digest.algorithm}/{digest.hex}"
-        return (self._files.read(name, TEXT_LIMIT) or b"").decode("ascii", "replace")
+        return (self._files.read(name, limits().text) or b"").decode("ascii", "replace")
 
 
 def _repository(entry: Node) -> str:

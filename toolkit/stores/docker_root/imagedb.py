@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.digest import Digest, is_v1_id
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import (
     CorruptContent,
     InvalidDigest,
@@ -14,14 +14,13 @@ from toolkit.errors import (
     MissingMember,
     UnsafeArchive,
 )
+from toolkit.limits import limits
 from toolkit.model import Config
 from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.reference import same
 
-NAMES_LIMIT = 16 << 20  # bytes of repositories.json
-NAMES_VALUES = 500_000  # in it
-TEXT_LIMIT = 4 << 10  # bytes of parent
+NAMES_VALUES = 500_000  # in repositories.json
 IMAGES = 100_000  # of one driver
 
 
@@ -45,7 +44,7 @@ class ImageDb:
     def config(self, image_id: Digest) -> Config:
         """Return a config; raises MissingMember, or Mismatch where its bytes were changed."""
         name = f"{self._folder}/imagedb/content/sha256/{image_id.hex}"
-        raw = self._files.read(name, LIMIT)
+        raw = self._files.read(name, limits().document)
         if raw is None:
             problem = f"has no config in {self._files.folder}/{self._folder}/imagedb"
             raise MissingMember(f"image {image_id}", problem)
@@ -58,7 +57,7 @@ class ImageDb:
         folder = "imagedb/metadata/sha256"
         found = set()
         for name in self._listed(folder):
-            raw = self._files.read(f"{self._folder}/{folder}/{name}/parent", TEXT_LIMIT) or b""
+            raw = self._files.read(f"{self._folder}/{folder}/{name}/parent", limits().text) or b""
             try:
                 found.add(Digest.parse(raw.decode("ascii", "replace")))
             except InvalidDigest:
@@ -92,10 +91,11 @@ class ImageDb:
 
     def _read_names(self) -> dict[str, str]:
         where = f"{self._folder}/repositories.json"
-        raw = self._files.read(where, NAMES_LIMIT)
+        limit = limits().names
+        raw = self._files.read(where, limit)
         if raw is None:
             return {}
-        top = load(raw, f"{self._files.folder}/{where}", NAMES_LIMIT, NAMES_VALUES)
+        top = load(raw, f"{self._files.folder}/{where}", limit, NAMES_VALUES)
         repositories = top.child("Repositories") if top.value.get("Repositories") is not None else None
         names: dict[str, str] = {}
         for repository in sorted(repositories.value if repositories else {}):

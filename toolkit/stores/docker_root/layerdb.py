@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.ancestry import CHAIN_LIMIT, Layersize
+from toolkit.ancestry import Layersize
 from toolkit.digest import Digest, chain_ids, is_v1_id
 from toolkit.errors import (
     InvalidDigest,
@@ -12,13 +12,12 @@ from toolkit.errors import (
     Mismatch,
     MissingMember,
     ToolkitError,
-    UnsafeArchive,
 )
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.drivers import Driver
 from toolkit.stores.trees.stored import StoredLayer
 
-TEXT_LIMIT = 4 << 10  # bytes of diff, parent, size and cache-id
 SPLIT = "tar-split.json.gz"
 
 
@@ -105,7 +104,7 @@ class LayerDb:
             raise InvalidDocument(f"{self._at(hex_)}/{name}", error.problem) from error
 
     def _text(self, hex_: str, name: str) -> str | None:
-        raw = self._files.read(f"{self.folder}/{hex_}/{name}", TEXT_LIMIT)
+        raw = self._files.read(f"{self.folder}/{hex_}/{name}", limits().text)
         return None if raw is None else raw.decode("ascii", "backslashreplace")
 
     def _at(self, hex_: str) -> str:
@@ -113,5 +112,5 @@ class LayerDb:
 
 
 def _must_be_few(layers: int, hex_: str) -> None:
-    if layers > CHAIN_LIMIT:
-        raise UnsafeArchive(f"layer {hex_[:12]}", f"stands in a chain of more than {CHAIN_LIMIT} layers")
+    if layers > (limit := limits().layers):
+        raise more_than(f"layer {hex_[:12]}", "stands in a chain of more than {} layers", limit)

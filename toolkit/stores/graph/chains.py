@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch, UnsafeArchive, Unsupported
 from toolkit.image import ProvenImage
+from toolkit.limits import limits, says
 from toolkit.stores.graph.drivers import Driver
 from toolkit.stores.graph.reader import LayerReader
 from toolkit.stores.graph.root import GraphRoot
@@ -40,8 +41,8 @@ def links(image: ProvenImage) -> list[Link]:
     if picture is None or not chain:
         what = "is an image without layers" if picture else "is an artifact, not an image"
         raise Unsupported(subject, f"{what}, which no legacy store can hold")
-    if len(chain) > CHAIN_LIMIT:
-        raise Unsupported(subject, f"has {len(chain)} layers, expected at most {CHAIN_LIMIT}")
+    if len(chain) > (limit := limits().layers):
+        raise Unsupported(subject, f"has {len(chain)} layers, expected at most {limit}", says(limit))
     pairs = zip(chain, picture.layers, strict=True)
     return [Link(layer, blob.digest, diff_id) for layer, (blob, diff_id) in pairs]
 

@@ -10,8 +10,8 @@ from toolkit import gojson
 from toolkit.bundles.names import split_tag
 from toolkit.document import Node, load
 from toolkit.errors import InvalidReference
+from toolkit.limits import limits
 from toolkit.reference import Reference
-from toolkit.stores.graph.root import NAMES_LIMIT
 
 
 def with_names(raw: bytes | None, names: Mapping[str, str], subject: str) -> bytes:
@@ -19,7 +19,7 @@ def with_names(raw: bytes | None, names: Mapping[str, str], subject: str) -> byt
 
     A name takes the place of the same name. Raises InvalidDocument where `raw` is damaged.
     """
-    top = Node({}, subject) if raw is None else load(raw, subject, NAMES_LIMIT)
+    top = Node({}, subject) if raw is None else load(raw, subject, limits().names)
     there = Node({}, subject) if top.value.get("Repositories") is None else top.child("Repositories")
     repositories: dict[str, dict[str, Any]] = {name: there.text_map(name) for name in there.value}
     for name, layer_id in names.items():

@@ -7,18 +7,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.ancestry import CHAIN_BYTES, CHAIN_LIMIT, CHAIN_VALUES, JSON_LIMIT, Layersize, V1Layer
+from toolkit.ancestry import CHAIN_BYTES, CHAIN_VALUES, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.limits import limits, more_than
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.kinds import no_store
 from toolkit.stores.nameindex import NameIndex
 
-TEXT_LIMIT = 4 << 10  # bytes of layersize, parent and their like
-NAMES_LIMIT = 16 << 20  # bytes of repositories-<driver>
-NAMES_VALUES = 500_000  # in it
+NAMES_VALUES = 500_000  # in repositories-<driver>
 LAYERS = 100_000  # of a root
 REPOSITORIES = re.compile(r"repositories-([a-z0-9]{1,32})")
 
@@ -53,10 +52,11 @@ class GraphRoot:
         return self._read[driver][1]
 
     def _read_names(self, driver: str) -> dict[str, str]:
-        raw = self.files.read(f"repositories-{driver}", NAMES_LIMIT)
+        limit = limits().names
+        raw = self.files.read(f"repositories-{driver}", limit)
         if raw is None:
             return {}
-        top = load(raw, f"{self.path}/repositories-{driver}", NAMES_LIMIT, NAMES_VALUES)
+        top = load(raw, f"{self.path}/repositories-{driver}", limit, NAMES_VALUES)
         names: dict[str, str] = {}
         repositories = top.child("Repositories") if top.value.get("Repositories") else None
         for repository in sorted(repositories.value if repositories else {}):
@@ -79,11 +79,13 @@ class GraphRoot:
             raise UnsafeArchive(
                 f"layer {layer_id[:64]!r}", "is no layer ID, expected 64 lower-case hex digits"
             )
-        raw = self.files.read(f"graph/{layer_id}/json", JSON_LIMIT)
+        raw = self.files.read(f"graph/{layer_id}/json", limits().v1_json)
         if raw is None:
             missing = f"{self.path}/graph/{layer_id}/json is not there"
             raise MissingMember(f"layer {layer_id[:12]}", missing, "its images cannot be exported")
-        parent = (self.files.read(f"graph/{layer_id}/parent", TEXT_LIMIT) or b"").decode("ascii", "replace")
+        parent = (self.files.read(f"graph/{layer_id}/parent", limits().text) or b"").decode(
+            "ascii", "replace"
+        )
         layer = V1Layer.from_bytes(raw, layer_id, parent)
         if layer.id != layer_id:
             problem = f"its json says id {layer.id}, expected the folder's name {layer_id}"
@@ -92,7 +94,7 @@ class GraphRoot:
 
     def layersize(self, layer_id: str, driver: str) -> Layersize:
         """Read the recorded size as it stands."""
-        raw = self.files.read(f"graph/{layer_id}/layersize", TEXT_LIMIT)
+        raw = self.files.read(f"graph/{layer_id}/layersize", limits().text)
         text = None if raw is None else raw.decode("ascii", "backslashreplace")
         return Layersize(text, driver)
 
@@ -108,8 +110,8 @@ class GraphRoot:
         while layer_id:
             if layer_id in seen:
                 raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor: the parents form a cycle")
-            if len(chain) >= CHAIN_LIMIT:
-                raise UnsafeArchive(f"layer {top[:12]}", f"has more than {CHAIN_LIMIT} ancestors")
+            if len(chain) >= (limit := limits().layers):
+                raise more_than(f"layer {top[:12]}", "has more than {} ancestors", limit)
             seen.add(layer_id)
             layer = self.layer(layer_id)
             allowance.take(layer.raw)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from toolkit.ancestry import JSON_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer
+from toolkit.limits import limits
 from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
 from toolkit.platform import Platform
@@ -85,7 +86,7 @@ class GraphStore:
 
     def layer(self, key: str) -> Layer:
         """Measure one layer, of the first driver that holds it."""
-        if not is_v1_id(key) or self.root.files.read(f"graph/{key}/json", JSON_LIMIT) is None:
+        if not is_v1_id(key) or self.root.files.read(f"graph/{key}/json", limits().v1_json) is None:
             raise NotFound(f"layer {key[:64]!r}", f"is not in {self.place}")
         driver = self._holder(key)
         bare = self.root.layer(key)
@@ -141,7 +142,7 @@ class GraphStore:
             raise self._ambiguous(name, [driver for _, driver, _ in found])
         if found:
             return found[0]
-        if is_v1_id(name) and self.root.files.read(f"graph/{name}/json", JSON_LIMIT) is not None:
+        if is_v1_id(name) and self.root.files.read(f"graph/{name}/json", limits().v1_json) is not None:
             return "", self._holder(name), name
         every = [stored for _, names in tables for stored, _ in names.names]
         close = ", ".join(near(name, every))

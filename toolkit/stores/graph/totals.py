@@ -5,8 +5,9 @@ A thousand tags may stand on one chain of a thousand layers, and be no larger th
 
 from __future__ import annotations
 
-from toolkit.ancestry import CHAIN_LIMIT, V1Layer
+from toolkit.ancestry import V1Layer
 from toolkit.errors import ToolkitError, UnsafeArchive
+from toolkit.limits import limits, more_than
 from toolkit.stores.graph.root import GraphRoot
 
 Total = tuple[int, int | None]  # layers, and bytes; None where the size of one is not recorded
@@ -51,5 +52,5 @@ class Totals:
 
 
 def _must_be_few(layers: int, top: V1Layer) -> None:
-    if layers > CHAIN_LIMIT:
-        raise UnsafeArchive(f"layer {top.id[:12]}", f"has more than {CHAIN_LIMIT} ancestors")
+    if layers > (limit := limits().layers):
+        raise more_than(f"layer {top.id[:12]}", "has more than {} ancestors", limit)

@@ -15,6 +15,7 @@ from toolkit.bundles.losses import lost_as_v1
 from toolkit.bundles.names import merged
 from toolkit.errors import StoreError, Unsupported
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts
+from toolkit.limits import limits
 from toolkit.plumbing.files import storing, write_atomically
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.space import require_space
@@ -23,7 +24,7 @@ from toolkit.stores.graph.chains import Link, links, must_be_same
 from toolkit.stores.graph.drivers import DRIVERS, Driver, driver_named
 from toolkit.stores.graph.names import with_names
 from toolkit.stores.graph.placing import Placer
-from toolkit.stores.graph.root import NAMES_LIMIT, GraphRoot
+from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.stage import AufsStage, Stage, VfsStage, only_proven
 
 WRITTEN = ("aufs", "vfs")
@@ -164,11 +165,11 @@ class GraphReceiver:
 
     def _write_names(self, names: Mapping[str, str]) -> None:
         path = self._placer.path / f"repositories-{self._placer.driver.name}"
-        there = FolderFiles(self._placer.path).read(path.name, NAMES_LIMIT)
+        there = FolderFiles(self._placer.path).read(path.name, limits().names)
         if names or there is None:
             new = with_names(there, names, str(path))
             try:
                 write_atomically(path, new, 0o600)
             finally:
-                if FolderFiles(self._placer.path).read(path.name, NAMES_LIMIT) == new:
+                if FolderFiles(self._placer.path).read(path.name, limits().names) == new:
                     self._placer.settle()  # named now: whatever else fails, the layers stay

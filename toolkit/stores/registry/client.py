@@ -14,7 +14,7 @@ from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
 from toolkit.image import Finding
 from toolkit.plumbing.allowance import TOO_MANY, Allowance
-from toolkit.plumbing.http import LIMIT, Answer, Body, Flow, Transport
+from toolkit.plumbing.http import Answer, Body, Flow, Transport
 from toolkit.plumbing.patience import not_before
 from toolkit.plumbing.urls import address, origin, shown
 from toolkit.report import NOTE
@@ -50,7 +50,7 @@ class Client:
         body: Body | Iterator[bytes] | None = None,
         repeat: bool = True,
         also: str = "",
-        limit: int = LIMIT,
+        limit: int | None = None,
     ) -> Answer:
         """Make a request; `path` is one of the API, or a URL that the registry has given us.
 

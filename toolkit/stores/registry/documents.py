@@ -14,10 +14,11 @@ from typing import Self
 from toolkit import mediatype
 from toolkit.bundles.modern import TOTAL, ModernImage, gather
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import InvalidDigest, Mismatch, MissingMember, NotFound, RegistryError, UnsafeArchive
 from toolkit.historic import HistoricImage
 from toolkit.image import Layer
+from toolkit.limits import limits
 from toolkit.model import Descriptor, Index, Manifest, media_type_of
 from toolkit.platform import Platform
 from toolkit.plumbing.compression import sniff
@@ -76,7 +77,7 @@ class Documents:
         Raises NotFound, Mismatch where it is not of the digest, and as the documents' own parsers do.
         """
         wanted = Digest.parse(tag_or_digest) if ":" in tag_or_digest else None
-        answer = self._ask(f"manifests/{tag_or_digest}", LIMIT)
+        answer = self._ask(f"manifests/{tag_or_digest}", limits().document)
         raw, digest = _identified(answer, wanted)
         media_type = media_type_of(load(raw, shown(answer.url)))  # it may be a page of somebody else
         self._keep(digest, raw)
@@ -117,7 +118,7 @@ class Documents:
     def size(self, digest: Digest) -> int | None:
         """Return a document's or blob's size; a manifest of an index is read, as not all may be there."""
         if digest in self._manifests and digest not in self._held:
-            self.read(f"blobs/{digest.algorithm}/{digest.hex}", LIMIT)
+            self.read(f"blobs/{digest.algorithm}/{digest.hex}", limits().document)
             return len(self._held[digest]) if digest in self._held else None
         if (held := self._held.get(digest)) is not None:
             return len(held)

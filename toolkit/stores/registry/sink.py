@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from toolkit import mediatype
 from toolkit.bundles.refertags import list_tag
 from toolkit.digest import Digest
-from toolkit.document import LIMIT
-from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, UnsafeArchive, UsageError
+from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, UsageError
 from toolkit.image import Layer, Proof, ProvenImage, Referrer, SourceImage
+from toolkit.limits import above, limits
 from toolkit.model import Descriptor
 from toolkit.plumbing.failures import led
 from toolkit.plumbing.streams import nowhere, transfer
@@ -284,8 +284,8 @@ class RegistryReceiver:
         raise lost
 
     def _keep(self, layer: Layer, content: Content) -> Proof:
-        if layer.size > LIMIT:
-            raise UnsafeArchive(f"manifest {layer.key}", f"is {layer.size} bytes, expected at most {LIMIT}")
+        if layer.size > (limit := limits().document):
+            raise above(f"manifest {layer.key}", f"is {layer.size} bytes", limit)
         raw = bytearray()
         proof = transfer(content, layer, raw.extend)
         self._manifests[proof.digest] = bytes(raw)

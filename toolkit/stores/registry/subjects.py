@@ -13,8 +13,9 @@ from typing import Any
 from toolkit import gojson, mediatype
 from toolkit.bundles.refertags import list_tag
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import InvalidDocument, NotFound, Unsupported
+from toolkit.limits import limits
 from toolkit.model import Descriptor, Index, media_type_of
 from toolkit.stores.registry.client import PUSH, Client
 from toolkit.stores.registry.documents import ACCEPT
@@ -39,8 +40,8 @@ def with_referrers(client: Client, repository: str, subject: Digest, new: Sequen
     there = {one["digest"] for one in body["manifests"]}
     added = [one.to_json() for one in new if str(one.digest) not in there]
     listed = gojson.encode({**body, "manifests": [*body["manifests"], *added]}) if added else raw
-    if len(listed) > LIMIT:
-        problem = f"would be a list of {len(listed)} bytes, expected at most {LIMIT}"
+    if len(listed) > (limit := limits().document):
+        problem = f"would be a list of {len(listed)} bytes, expected at most {limit}"
         raise Unsupported(what, problem, "remove old referrers there")
     return listed
 

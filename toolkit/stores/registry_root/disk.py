@@ -31,6 +31,7 @@ from toolkit.errors import (
     UnsafeArchive,
     Unsupported,
 )
+from toolkit.limits import limits
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.tree import Tree
@@ -38,7 +39,6 @@ from toolkit.reference import LONGEST_REPOSITORY, REPOSITORY, TAG
 from toolkit.stores.kinds import no_store
 
 BELOW = ("docker/registry/v2", "v2", "")  # where the tree is in the folder that was named
-LINK_LIMIT = 4 << 10  # bytes of a link file; a digest has at most 135
 MANY = 1_000_000  # names in all folders of one walk
 MANIFESTS, REVISIONS, LAYERS = "_manifests", "_manifests/revisions", "_layers"
 
@@ -142,7 +142,7 @@ class Disk:
 
     def _link(self, name: str) -> Digest | None:
         """Read a link file, None where there is none; raises InvalidDocument or UnsafeArchive."""
-        if (raw := self.files.read(name, LINK_LIMIT)) is None:
+        if (raw := self.files.read(name, limits().text)) is None:
             return None
         try:
             return Digest.parse(raw.decode("ascii", "backslashreplace"))
@@ -185,8 +185,8 @@ def _pointer(folder: Tree, tag: str) -> Digest | None:
     with suppress(CorruptContent, InvalidDigest):
         handle, facts = folder.open_file(f"{tag}/current/link".encode())
         try:
-            if facts.st_size <= LINK_LIMIT:
-                return Digest.parse(os.read(handle, LINK_LIMIT).decode("ascii", "replace"))
+            if facts.st_size <= (limit := limits().text):
+                return Digest.parse(os.read(handle, limit).decode("ascii", "replace"))
         finally:
             os.close(handle)
     return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import (
     CorruptContent,
     InvalidDigest,
@@ -21,6 +21,7 @@ from toolkit.errors import (
     ToolkitError,
     UnsafeArchive,
 )
+from toolkit.limits import limits
 from toolkit.model import Manifest, media_type_of
 from toolkit.reference import DEFAULT_REGISTRY, DEFAULT_TAG, LEGACY_REGISTRY, OFFICIAL, Reference, near, same
 from toolkit.stores.registry_root.disk import LAYERS, REVISIONS, Disk, blob_path
@@ -121,7 +122,7 @@ def _by_digest(disk: Disk, digest: Digest) -> Found | None:
 def _config_of(disk: Disk, revision: Digest) -> Digest | None:
     """Return the config that a manifest names; None for an index, and for what cannot be read."""
     try:
-        raw = disk.files.read(blob_path(revision), LIMIT) or b""
+        raw = disk.files.read(blob_path(revision), limits().document) or b""
         return Manifest.from_bytes(raw, media_type_of(load(raw, f"manifest {revision}"))).config.digest
     except ToolkitError:
         return None

@@ -8,10 +8,11 @@ from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import broken_listing
 from toolkit.digest import Digest
-from toolkit.document import LIMIT, load
+from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError
 from toolkit.historic import HistoricImage
 from toolkit.image import Layer
+from toolkit.limits import limits
 from toolkit.model import Descriptor, media_type_of
 from toolkit.outline import Listing
 from toolkit.platform import Platform
@@ -50,7 +51,7 @@ class Repository:
 
     def described(self, digest: Digest) -> Descriptor:
         """Read a manifest or index and tell what it is; raises as `image`."""
-        raw = self.disk.files.read(blob_path(digest), LIMIT)
+        raw = self.disk.files.read(blob_path(digest), limits().document)
         if raw is None:
             raise MissingMember(f"manifest {digest}", f"is not there; repository {self.name} names it")
         if self.size(digest) is None:
