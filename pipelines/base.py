@@ -15,10 +15,12 @@ from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.event import BlobEvent, Event
 from toolkit.image import Layer
+from toolkit.operations.keys import read_public_keys
 from toolkit.places import open_source
 from toolkit.ports import Holds, Source
 from toolkit.reading import Reading
 from toolkit.settings import Settings, load_settings
+from toolkit.signature import PublicKey
 from toolkit.tally import Tally
 
 STARTED = time.time_ns()  # of this run; children inherit it
@@ -46,6 +48,11 @@ class LadingTask(luigi.Task):
     def reading(self) -> Reading:
         """Return how places are read, as the settings say."""
         return replace(self.settings.reading, referrers=self.settings.referrers)
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """Return the public keys of which one must have signed what comes in; none where nobody asks."""
+        return read_public_keys(self.settings.require_signature)
 
     def on_failure(self, exception: BaseException) -> Any:  # noqa: ANN401 - luigi's own type
         """Tell the scheduler one sentence instead of a traceback."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -14,12 +16,15 @@ import luigi
 from pipelines.base import LadingTask, Meter, receipt_path
 from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter
 from pipelines.receipts import Receipt, stamp_json, untouched
-from pipelines.verifying import VerifyBundle
+from pipelines.verifying import VerifyBundle, VerifyNew
 from toolkit.bundles import DEFAULT, create_bundle
 from toolkit.digest import Digest
+from toolkit.errors import ToolkitError, UsageError
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
+from toolkit.operations.keys import VARIABLE, open_key, passphrase_from, read_public_key
 from toolkit.operations.shortids import full_name
+from toolkit.operations.signing import Signed, sign_list, signed
 from toolkit.operations.staging import StagedSource, Staging
 from toolkit.places import settled
 from toolkit.platform import Platform
@@ -180,7 +185,10 @@ class AssembleBundle(ImageTask):
 
 
 class ExportImage(ImageTask):
-    """Export, assemble and verify: done when the verified bundle is there, with its report and sha256."""
+    """Export, assemble and verify: done when the verified bundle is there, with its report and sha256.
+
+    Where `[lading] sign_key` names a secret key, that is signed too.
+    """
 
     def requires(self) -> AssembleBundle:
         """Require the bundle."""
@@ -191,18 +199,20 @@ class ExportImage(ImageTask):
         return Receipt(self.path.with_name(self.path.name + ".json"), self._stands)
 
     def run(self) -> Generator[VerifyBundle, None, None]:
-        """Verify the bundle, write `.sha256`, let the staged layers go, and write the report."""
-        verified = VerifyBundle(bundle=str(self.path))
+        """Verify the bundle, write and sign `.sha256`, let the staged layers go, and write the report."""
+        verified = VerifyNew(bundle=str(self.path))
         yield verified
         assembled, checked = self.requires().output().read(), verified.output().read()
         findings = [*assembled.get("findings", []), *checked["findings"]]
         write_atomically(self._sums, self._sum_line(checked["sha256"]))
+        signature = self._signature(checked["sha256"])
         sweep(self.path.parent)  # before the report: once that is there, nobody looks again
         _staging(self).release(self.owner)
         self.output().write(
             {
                 **checked,
                 **self.question(self.opened(self.place)),
+                **signature,
                 "findings": list({str(finding): finding for finding in findings}.values()),
             }
         )
@@ -214,7 +224,27 @@ class ExportImage(ImageTask):
         if facts.get("verdict") != "verified" or not self.answered(facts):
             return False
         line = self._sum_line(str(facts.get("sha256")))
-        return self._sums.is_file() and read_bounded(self._sums, 4096) == line
+        is_listed = self._sums.is_file() and read_bounded(self._sums, 4096) == line
+        return is_listed and (not self.settings.sign_key or self._is_signed(facts.get("signature")))
+
+    def _signature(self, sha256: str) -> dict[str, Any]:
+        """Sign the list with the key that the settings name; return what the report says of it.
+
+        Raises UsageError where the key is locked and no passphrase is in the environment: nobody sits here.
+        """
+        if not self.settings.sign_key:
+            return {}
+        key = open_key(self.settings.sign_key, _passphrase)
+        made = sign_list(self._sums, self._sum_line(sha256), key, int(time.time()))
+        return {"signature": Signed(self.path, sha256, key.public, made).to_json()}
+
+    def _is_signed(self, told: object) -> bool:
+        """Tell whether the signature is there that the report tells of."""
+        try:
+            key = read_public_key(str(told["public_key"])) if isinstance(told, dict) else None
+            return key is not None and signed(self.path, [key]).to_json() == told
+        except (ToolkitError, KeyError):
+            return False
 
     @property
     def _sums(self) -> Path:
@@ -228,6 +258,12 @@ LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
 PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
+
+
+def _passphrase(subject: str) -> bytes:
+    if (found := passphrase_from(os.environ)) is None:
+        raise UsageError(subject, "takes a passphrase, which is not there", f"set {VARIABLE}")
+    return found
 
 
 def _staging(task: LadingTask) -> Staging:

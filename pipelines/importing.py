@@ -16,8 +16,11 @@ from pipelines.verifying import VerifyBundle
 from toolkit.bundles import open_bundle
 from toolkit.errors import ToolkitError
 from toolkit.openers import as_read
+from toolkit.operations.admission import Admission
 from toolkit.operations.copy import copy
+from toolkit.operations.signing import signed
 from toolkit.places import canonical, open_sink, open_source
+from toolkit.plumbing.files import Stamp
 from toolkit.ports import Renames, Sink, Source
 from toolkit.report import Report
 
@@ -49,15 +52,32 @@ class ImportBundle(LadingTask):
     def run(self) -> None:
         """Copy every image of the bundle into the store."""
         source = as_read(open_bundle(self.path), self.reading)
+        self._must_be_admitted(source)
         names = [name for line in source.listings() for name in line.names or (line.id,)]
         sink = open_sink(self.place, self.settings)
         meter, settings = Meter(self, "writing"), self.settings
-        proven = copy(source, sink, names, strict=settings.strict, progress=meter, jobs=settings.jobs)
+        proven = copy(
+            source,
+            sink,
+            names,
+            strict=settings.strict,
+            progress=meter,
+            jobs=settings.jobs,
+            before_names=lambda: self._must_be_admitted(source),
+        )
         store = self._store()
         names = [name for image in proven for name in _names_there(sink, image.names)]
         here = {name: store.identify(name) for name in names}
         facts = Report.of(self.place, proven).to_json()
         self.output().write({**facts, "store": self.place, "names": here, "stamp": stamp_json(self.path)})
+
+    def _must_be_admitted(self, source: Source) -> None:
+        """Raise CorruptContent where a signature is required, and not of the very file that is read here."""
+        if not self.keys:
+            return
+        verified = self.requires().output().read()
+        stamp = Stamp.from_json(verified.get("stamp"))
+        Admission.of(signed(self.path, self.keys), str(verified.get("sha256")), stamp).must_cover(source)
 
     def _store(self) -> Source:
         """Open the store to see what it has now: names that we put mean something else than a moment ago."""

@@ -1,4 +1,4 @@
-"""VerifyBundle: every checksum, every diffID, every layersize, read from the disk anew."""
+"""VerifyBundle: every checksum, every diffID, every layersize, read from the disk anew; and who signed it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from typing import Any
 import luigi
 
 from pipelines.base import STARTED, LadingTask, Meter, receipt_path
-from pipelines.receipts import Receipt, stamp_json, untouched
+from pipelines.receipts import Receipt, untouched
 from toolkit.bundles import open_bundle, served
 from toolkit.errors import CorruptContent, StoreError, Unsupported
-from toolkit.operations.companion import check_companion
+from toolkit.operations.companion import check_companion, stamped_sum
+from toolkit.operations.signing import Signed, signed
 from toolkit.operations.verify import verify
-from toolkit.plumbing.streams import digest_of, opened
+from toolkit.plumbing.files import Stamp
+from toolkit.report import Report
 
 
 class VerifyBundle(LadingTask):
@@ -35,36 +37,50 @@ class VerifyBundle(LadingTask):
         return Receipt(receipt_path(self.settings, "verified", str(self.path)), self._stands)
 
     def run(self) -> None:
-        """Verify, and hash the file as a whole meanwhile; a bundle that is corrupt fails the task."""
-        if self.path.exists() and not self.path.is_file():  # it is read twice, at the same time
+        """Verify, and hash the file as a whole meanwhile; a bundle that is corrupt fails the task.
+
+        One that has to be signed, and has no signature that fits, fails it before it is opened.
+        """
+        stamp = Stamp.of(self.path)
+        if stamp is None and self.path.exists():  # it is read twice, at the same time
             raise Unsupported(str(self.path), "is no regular file", "lading verify reads pipes too")
-        stamp = stamp_json(self.path)
+        vouched = signed(self.path, self.keys) if self.keys and stamp else None
         bundle = open_bundle(self.path)
         with ThreadPoolExecutor(1) as pool:
-            whole = pool.submit(self._sha256)
+            whole = pool.submit(stamped_sum, self.path)
             report = verify(
                 bundle,
                 strict=self.settings.strict,
                 progress=Meter(self, "verifying"),
                 jobs=self.settings.jobs,
             )
-            sha256 = whole.result()
-        findings = (*report.findings, *check_companion(self.path, sha256))
-        report = replace(report, findings=findings, serves=served(bundle, report.images))
+            sha256, hashed = whole.result()
+        report = replace(report, serves=served(bundle, report.images))
+        report = self._with_companions(report, sha256, vouched)
         if not report.ok:
             first, more = report.errors[0], len(report.errors) - 1
             raise CorruptContent(
                 f"{self.path}: {first.subject}",
                 first.problem + (f" (and {more} more findings)" if more else ""),
             )
-        if stamp != stamp_json(self.path):
+        if not stamp == hashed == Stamp.of(self.path):
             raise StoreError(str(self.path), "was changed while it was verified", "run again")
-        self.output().write({**report.to_json(), "sha256": sha256, "stamp": stamp})
+        self.output().write({**report.to_json(), "sha256": sha256, "stamp": hashed.to_json()})
 
-    def _sha256(self) -> str:
-        with opened(str(self.path), str(self.path)) as content:
-            return digest_of(content.blocks()).hex
+    def _with_companions(self, report: Report, sha256: str, vouched: Signed | None) -> Report:
+        """Add what the files beside the bundle say of it; raises Mismatch where another one was signed."""
+        if vouched is None:
+            return replace(report, findings=(*report.findings, *check_companion(self.path, sha256)))
+        vouched.compare(sha256)
+        return replace(report, signature=vouched.to_json())
 
     def _stands(self, facts: Mapping[str, Any]) -> bool:
         written = self.output().path.stat().st_mtime_ns
-        return written >= STARTED and facts.get("verdict") == "verified" and untouched(facts, self.path)
+        is_proven = written >= STARTED and facts.get("verdict") == "verified" and untouched(facts, self.path)
+        return is_proven and (bool(facts.get("signature")) or not self.keys)
+
+
+class VerifyNew(VerifyBundle):
+    """Verify a bundle that was made here a moment ago: whoever is to sign it has not seen it yet."""
+
+    keys = ()

@@ -62,6 +62,11 @@ def new_hash(algorithm: str = "sha256", content: bytes = b"") -> Hash:
     return hashlib.new(algorithm, content, usedforsecurity=False)
 
 
+def blake2b(content: bytes, size: int = 64) -> bytes:
+    """Return the BLAKE2b of `size` bytes (RFC 7693): what minisign signs of a file, and checks a key by."""
+    return hashlib.blake2b(content, digest_size=size).digest()
+
+
 def is_v1_id(text: object) -> bool:
     """Tell whether this is a Docker v1 layer ID; checked before it goes into any path."""
     return isinstance(text, str) and V1_ID.fullmatch(text) is not None

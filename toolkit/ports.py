@@ -282,6 +282,14 @@ class Holds(Protocol):
 
 
 @runtime_checkable
+class OfFile(Protocol):
+    """A place that is one file."""
+
+    def file_stamp(self) -> object:
+        """Return what changes when the file does: as it stands, or stood when it was read last."""
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A place that holds a file open."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
@@ -13,7 +13,7 @@ from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
 ERROR, WARNING, NOTE = "error", "warning", "note"
-VERIFIED, CORRUPT, UNVERIFIED = "verified", "corrupt", "unverified"
+VERIFIED, CORRUPT, UNSIGNED, UNVERIFIED = "verified", "corrupt", "unsigned", "unverified"
 WRONG = frozenset({CorruptContent.exit_code, UnsafeArchive.exit_code})  # what was read, not reading it
 NO_IMAGES = "holds no images"
 
@@ -26,6 +26,8 @@ class Report:
     images: tuple[ProvenImage, ...]
     findings: tuple[Finding, ...]
     serves: tuple[str, ...] = ()  # the engines that load a bundle; a store has none
+    signature: Mapping[str, str] = field(default_factory=dict)  # of a bundle, where one was asked for
+    unsigned: Finding | None = None  # the one of the findings that says why there is none
 
     @classmethod
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
@@ -45,10 +47,16 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Return VERIFIED, CORRUPT, or UNVERIFIED where nothing read is wrong, and not all could be read."""
+        """Return VERIFIED; CORRUPT; UNSIGNED where the images are right, and not as somebody signed them.
+
+        UNVERIFIED where nothing that was read is wrong, and not all could be read.
+        """
         if self.ok:
             return VERIFIED
-        return CORRUPT if any(finding.exit_code in WRONG for finding in self.errors) else UNVERIFIED
+        others = [finding for finding in self.errors if finding != self.unsigned]
+        if any(finding.exit_code in WRONG for finding in others):
+            return CORRUPT
+        return UNVERIFIED if others or self.unsigned is None else UNSIGNED
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form: schema, verdict, images with their layers, findings."""
@@ -57,6 +65,7 @@ class Report:
             "subject": self.subject,
             "verdict": self.verdict,
             **({"serves": list(self.serves)} if self.serves else {}),
+            **({"signature": dict(self.signature)} if self.signature else {}),
             "images": [image_json(proven) for proven in self.images],
             "findings": [finding_json(finding) for finding in self.findings],
         }

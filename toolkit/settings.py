@@ -33,13 +33,14 @@ class Settings:
     home: Path = Path("var")
     source: str = "auto"
     strict: bool = False  # warnings are errors
-    require_signature: str = ""  # a public key: a bundle that it did not sign is refused
+    require_signature: tuple[str, ...] = ()  # public keys: a bundle that none of them signed is refused
     jobs: int = 0  # blobs at once, 1 to 64; 0 where nothing is said: as many as suits each place
     limits: Limits = field(default_factory=Limits)  # of what is read, each as <name>_limit
     namespace: str = ""  # of containerd stores
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
     referrers: bool = False  # signatures, SBOMs and attestations travel with their images
+    sign_key: str = ""  # the file of a secret key: what is exported is signed with it
     limit_rate: int = 0  # bytes a second from and to registries, together; 0 is as many as there can be
     insecure: tuple[str, ...] = ()  # registries, as host or host:port, that are spoken to in plain HTTP
     mirrors: Rows = ()  # of registries, from [lading.mirrors]: who is asked before them
@@ -103,6 +104,20 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _keys(text: str) -> tuple[str, ...]:
+    """Read public keys, or paths of theirs, with commas or line ends between them; nothing is none."""
+    words = tuple(filter(None, map(str.strip, text.replace(",", "\n").split("\n"))))
+    if text and not words:  # it must not be taken for none
+        raise ValueError("public keys, or files that hold one, with commas between them")
+    return tuple(map(_file, words))
+
+
+def _file(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a file")
+    return os.path.expanduser(text)
+
+
 def _boolean(text: str) -> bool:
     from configparser import ConfigParser
 
@@ -157,7 +172,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "referrers": _boolean,
     "limit_rate": read_rate,
     "insecure": _hosts,
-    "require_signature": str,
+    "require_signature": _keys,
+    "sign_key": _file,
     "jobs": _jobs,
     **{setting: _limit(name) for setting, name in LIMITS.items()},
 }

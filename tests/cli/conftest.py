@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.signers import DATA, TEXT
 from toolkit.cli import main
 
 SAMPLE = "sample:"
@@ -79,3 +80,11 @@ def bundle(lading: Lading, tmp_path: Path) -> Path:
     path = tmp_path / "bundle.tar"
     assert lading("export", IMAGE, "--from", SAMPLE, "-o", str(path)).code == 0
     return path
+
+
+@pytest.fixture
+def required(tmp_path: Path, home: Path) -> Path:
+    """The working folder, where a signature by one of two keys is required; no store is there yet."""
+    del home
+    (tmp_path / "luigi.cfg").write_text(f"[lading]\nrequire_signature = {DATA / 'locked.pub'}, {TEXT}\n")
+    return tmp_path

@@ -73,13 +73,12 @@ def test_an_error_is_one_sentence_and_a_code(
     assert "Traceback" not in ran.err
 
 
-def test_a_flag_that_no_signature_can_meet_stops_an_import(
-    lading: Lading, bundle: Path, tmp_path: Path
-) -> None:
+def test_a_key_that_is_not_there_stops_an_import(lading: Lading, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "luigi.cfg").write_text("[lading]\nrequire_signature = key.pem\n")
     ran = lading("import", str(bundle))
-    assert ran.code == 4
-    assert ran.last.startswith("error: [lading] require_signature: is set")
+    assert ran.code == 3
+    assert ran.last == "error: public key key.pem: is neither a key nor a file that is there"
+    assert lading("ls", "oci:home/store").code == 3  # nothing was stored
 
 
 def test_settings_that_cannot_be_read_are_a_usage_error(lading: Lading, tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ DECODERS = {"bz2", "lzma", "isal", "zstandard", "toolkit.plumbing.compressing"}
 READERS = {"toolkit.bundles.dir_reader", "toolkit.bundles.docker_reader", "toolkit.bundles.docker_v1_reader"}
 WRITERS = {"toolkit.bundles.dir_sink", "toolkit.bundles.docker_v1", "toolkit.bundles.docker_v1_2"}
 ELSEWHERE = {"toolkit.bundles.rootfs", "toolkit.stores.graph", "toolkit.operations.joining"}
+SIGNATURES = {"cryptography", "toolkit.signature", "toolkit.secretkey", "toolkit.operations.admission"}
 METADATA = {"toolkit.outline"}  # what images look like in a list, which none that is carried gets
-ALL = NEVER | DECODERS | READERS | WRITERS | ELSEWHERE | METADATA
+ALL = NEVER | DECODERS | READERS | WRITERS | ELSEWHERE | SIGNATURES | METADATA
 
 
 def imported(*argv: str) -> set[str]:
@@ -75,6 +76,15 @@ def test_an_import_needs_the_reader_of_its_format_alone(lading: Lading, layout: 
     found = imported("import", "x.tar", "--quiet")
     assert not found & ((ALL | formats) - METADATA)
     assert "toolkit.bundles.oci_reader" in found
+
+
+def test_signing_needs_nothing_that_reads_images(layout: str) -> None:
+    del layout
+    assert imported("sign", "--generate", "site", "--no-passphrase")
+    Path("x.tar").write_bytes(b"x")
+    found = imported("sign", "x.tar", "--key", "site.key")
+    assert "toolkit.signature" in found
+    assert not found & (NEVER | READERS | WRITERS | {"toolkit.places"})
 
 
 def test_bars_are_imported_where_they_are_drawn(layout: str) -> None:

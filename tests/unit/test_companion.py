@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from toolkit.errors import CorruptContent
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent, NotFound, StoreError
 from toolkit.image import Finding
-from toolkit.operations.companion import check_companion, companion_warnings, companions
+from toolkit.operations.companion import check_companion, companion_warnings, companions, stamped_sum
+from toolkit.plumbing.files import Stamp
+from toolkit.plumbing.streams import digest_of
+from toolkit.ports import Block
 
 HELLO = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"  # of "hello\n"
 
@@ -27,7 +33,8 @@ def sums(bundle: Path, content: str | bytes) -> Path:
 
 
 def test_its_names_are_the_bundles_with_an_ending(bundle: Path) -> None:
-    assert [path.name for path in companions(bundle)] == ["app_1.tar.sha256", "app_1.tar.json"]
+    names = ["app_1.tar.sha256", "app_1.tar.json", "app_1.tar.sha256.minisig"]
+    assert [path.name for path in companions(bundle)] == names
 
 
 def test_where_there_is_none_nothing_is_said(bundle: Path) -> None:
@@ -41,6 +48,7 @@ def test_where_there_is_none_nothing_is_said(bundle: Path) -> None:
         f"{HELLO} *app_1.tar\n",
         f"{HELLO}  app_1.tar",
         f"{HELLO.upper()}  app_1.tar\n",
+        f"{'0' * 64}  b.tar\n{HELLO}  app_1.tar\n",
     ],
 )
 def test_the_right_sum_is_fine(bundle: Path, line: str) -> None:
@@ -71,7 +79,7 @@ def test_a_sum_that_is_known_is_not_computed_again(bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", HELLO, f"{HELLO}  other.tar\n", f"{HELLO}  app_1.tar\n{HELLO}  b\n", "x  app_1.tar\n", b"\xff\0"],
+    ["", HELLO, f"{HELLO}  other.tar\n", f"{HELLO}  app_1.tar\nx  b\n", "x  app_1.tar\n", b"\xff\0"],
 )
 def test_a_file_about_something_else_is_a_warning(bundle: Path, line: str | bytes) -> None:
     path = sums(bundle, line)
@@ -79,11 +87,51 @@ def test_a_file_about_something_else_is_a_warning(bundle: Path, line: str | byte
 
 
 def test_what_is_no_file_or_too_large_is_an_error(bundle: Path) -> None:
-    path = sums(bundle, bytes(5000))
+    path = sums(bundle, bytes((1 << 20) + 1))
     assert [finding.exit_code for finding in check_companion(bundle)] == [7]
     path.unlink()
     os.mkfifo(path)
     assert [finding.severity for finding in check_companion(bundle)] == ["error"]
+
+
+def test_a_sum_goes_with_how_the_file_stood(bundle: Path) -> None:
+    assert stamped_sum(bundle) == (HELLO, Stamp.of(bundle))
+    link = bundle.with_name("link")
+    link.symlink_to(bundle)
+    assert stamped_sum(link) == (HELLO, Stamp.of(bundle))
+
+
+def test_a_file_that_was_changed_just_now_is_waited_for(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change within the same tick of the clock, 10 ms with many kernels, would leave the stamp as it is."""
+    waited: list[float] = []
+    monkeypatch.setattr("toolkit.operations.companion.time.sleep", waited.append)
+    bundle.write_bytes(b"hello\n")
+    stamped_sum(bundle)
+    assert waited == [0.02]
+    monkeypatch.undo()
+    time.sleep(0.03)
+    monkeypatch.setattr("toolkit.operations.companion.time.sleep", waited.append)
+    stamped_sum(bundle)
+    assert waited == [0.02]
+
+
+def test_what_is_changed_while_it_is_hashed_has_no_sum(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def touch(blocks: Iterator[Block]) -> Digest:
+        os.utime(bundle)
+        return digest_of(blocks)
+
+    monkeypatch.setattr("toolkit.operations.companion.digest_of", touch)
+    with pytest.raises(StoreError, match=r"app_1\.tar: was changed while it was read; run again"):
+        stamped_sum(bundle)
+
+
+def test_what_is_no_file_has_no_sum(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("pipe", StoreError), (".", StoreError), ("no", NotFound)):
+        with pytest.raises(kind, match="is not there" if name == "no" else "is no regular file"):
+            stamped_sum(tmp_path / name)
 
 
 def test_who_only_reads_the_images_is_warned_and_refused_where_strict(bundle: Path) -> None:

@@ -104,6 +104,21 @@ def test_layers_come_first_each_once_and_names_last(source: Source) -> None:
     assert {str(each.top.digest) for each in proven} == {APP.digest, OTHER.digest}
 
 
+def test_between_the_last_layer_and_the_names_somebody_may_object(source: Source) -> None:
+    sink = Memory()
+    copy(source, sink, ["app:1"], before_names=lambda: sink.events.append("asked"))
+    assert sink.events == ["receive 1", "write", "write", "asked", "finish", "end"]
+
+    def object_() -> None:
+        raise CorruptContent("app.tar", "is another one now")
+
+    refused = Memory()
+    with pytest.raises(CorruptContent, match="is another one now"):
+        copy(source, refused, ["app:1"], before_names=object_)
+    assert refused.events == ["receive 1", "write", "write"]
+    assert refused.named == []
+
+
 def test_what_is_there_already_is_not_sent(source: Source) -> None:
     there = transfer(_Bytes(ONE), Layer("key", len(ONE)), bytearray().extend)
     sink = Memory(there)

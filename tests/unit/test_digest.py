@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.digest import EMPTY_LAYER, Digest, chain_ids, is_v1_id, new_hash
+from toolkit.digest import EMPTY_LAYER, Digest, blake2b, chain_ids, is_v1_id, new_hash
 from toolkit.errors import InvalidDigest
 
 # FIPS 180-4 examples; the rest with `openssl dgst`.
@@ -12,6 +12,10 @@ ABC_256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 ABC_512 = (
     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
     "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+)
+ABC_BLAKE2B = (  # b2sum; RFC 7693, appendix A, has it too
+    "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
+    "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"
 )
 A = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
 B = "sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
@@ -115,3 +119,14 @@ def test_only_64_lower_case_hex_digits_are_a_v1_id(text: object) -> None:
 
 def test_64_lower_case_hex_digits_are_a_v1_id() -> None:
     assert is_v1_id(ABC_256)
+
+
+@pytest.mark.parametrize(
+    ("size", "hex_"),
+    [
+        (64, ABC_BLAKE2B),
+        (32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"),  # b2sum -l 256
+    ],
+)
+def test_blake2b_is_that_of_the_rfc(size: int, hex_: str) -> None:
+    assert blake2b(b"abc", size).hex() == hex_

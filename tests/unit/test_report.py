@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,21 @@ def test_a_report_is_fine_while_no_finding_is_an_error() -> None:
 def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[int], verdict: str) -> None:
     found = [Finding("x", f"is wrong: {code}", "error", code) for code in exit_codes]
     assert Report.of("x", [], found).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict"), [([], "unsigned"), ([3], "unverified"), ([7, 5], "corrupt"), ([6], "corrupt")]
+)
+def test_images_that_are_right_are_unsigned_and_not_corrupt(others: list[int], verdict: str) -> None:
+    unsigned = Finding("x", "has no signature", "error")
+    found = [*(Finding("x", f"is wrong: {code}", "error", code) for code in others), unsigned, WARNING]
+    assert replace(Report.of("x", [], found), unsigned=unsigned).verdict == verdict
+
+
+def test_who_signed_a_bundle_is_in_the_document_where_that_is_known() -> None:
+    assert "signature" not in Report.of("x", []).to_json()
+    signature = {"key_id": "F36D690E7C3735C8", "trusted_comment": "hello"}
+    assert replace(Report.of("x", []), signature=signature).to_json()["signature"] == signature
 
 
 def test_each_finding_is_told_once_those_of_the_images_first() -> None:

@@ -58,7 +58,7 @@ def refused(*lines: str, environ: dict[str, str] | None = None) -> str:
 
 
 def test_without_a_file_the_defaults_hold() -> None:
-    assert load_settings({}) == Settings(Path("var"), "auto", False, "")
+    assert load_settings({}) == Settings(Path("var"), "auto", False, ())
 
 
 def test_the_files_are_luigi_s() -> None:
@@ -95,7 +95,7 @@ def test_luigi_reads_the_same(
 
 def test_a_dash_in_a_name_is_taken_as_luigi_takes_it(here: Path) -> None:
     write(here / "luigi.cfg", "require-signature = key.pem")
-    assert load_settings({}).require_signature == "key.pem"
+    assert load_settings({}).require_signature == ("key.pem",)
 
 
 @pytest.mark.parametrize("name", ["absent.cfg", ".", "luigi.toml", ""])
@@ -117,15 +117,19 @@ def test_every_setting_is_read(here: Path) -> None:
         "home = /srv/lading",
         "source = graph:/var/lib/docker",
         "strict = Yes",
-        "require_signature = /etc/lading/key.pem",
+        "require_signature = /etc/lading/my site.pub, RWSj3eSnxP0oUDfYs6JyoAw9EyVSzLjKwgzi3xIsz8lFKuWKCei68r7t",
+        "sign_key = /etc/lading/site.key",
         "jobs = 3",
         "layer_limit = 64G",
         "member_limit = 10K",
         "referrers = yes",
     )
-    expected = Settings(Path("/srv/lading"), "graph:/var/lib/docker", True, "/etc/lading/key.pem", 3)
+    keys = ("/etc/lading/my site.pub", "RWSj3eSnxP0oUDfYs6JyoAw9EyVSzLjKwgzi3xIsz8lFKuWKCei68r7t")
+    expected = Settings(Path("/srv/lading"), "graph:/var/lib/docker", True, keys, 3)
     held = Limits(layer=64 << 30, member=10 << 10)
-    assert load_settings({}) == replace(expected, limits=held, referrers=True)
+    assert load_settings({}) == replace(
+        expected, limits=held, referrers=True, sign_key="/etc/lading/site.key"
+    )
     assert not load_settings({}).reading.referrers  # for what carries, not for what lists and describes
 
 
@@ -133,6 +137,19 @@ def test_a_home_may_begin_with_a_tilde(here: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", "/home/someone")
     write(here / "luigi.cfg", "home = ~/lading")
     assert load_settings({}).home == Path("/home/someone/lading")
+
+
+def test_keys_stand_in_lines_or_behind_commas(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    write(here / "luigi.cfg", "require_signature = a.pub,", "  ~/b.pub", "  ,c.pub", "sign_key = ~/site.key")
+    assert load_settings({}).require_signature == ("a.pub", "/home/someone/b.pub", "c.pub")
+    assert load_settings({}).sign_key == "/home/someone/site.key"
+
+
+def test_a_later_file_takes_back_that_a_signature_is_required(here: Path) -> None:
+    write(here / "client.cfg", "require_signature = a.pub", "sign_key = a.key")
+    write(here / "luigi.cfg", "require_signature =", "sign_key =")
+    assert load_settings({}) == Settings()
 
 
 @pytest.mark.parametrize("word", ["yes", "true", "ON", "1"])
@@ -146,6 +163,10 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
     [
         ("strict = maybe", "[lading] strict: is 'maybe', expected yes or no"),
         ("home =", "[lading] home: is '', expected a folder"),
+        (
+            "require_signature = , ,",
+            "[lading] require_signature: is ', ,', expected public keys, or files that",
+        ),
         ("source =", "[lading] source: is '', expected some text"),
         *(
             (f"jobs = {text}", f"[lading] jobs: is '{text}', expected a number from 1 to 64")

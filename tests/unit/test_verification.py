@@ -86,6 +86,11 @@ def many(images: int, layers: int, shared: int) -> dict[str, object]:
             "Not verified",
             "Nothing that was read is wrong, but not all of it could be read: 1 error, told below.",
         ),
+        (
+            "unsigned",
+            "Not signed",
+            "Its images are what they say, but it is not signed as it has to be: 1 error, told below.",
+        ),
     ],
 )
 def test_the_verdict_is_a_word_a_sentence_a_shape_and_a_colour(
@@ -98,6 +103,14 @@ def test_the_verdict_is_a_word_a_sentence_a_shape_and_a_colour(
     assert head.one(class_="sentence").text.startswith(sentence)
     assert head.one("svg", "symbol").all("path", "mark")
     assert shown.all("title")[0].text == f"{word}: bundle.tar"
+
+
+def test_who_signed_stands_among_the_facts() -> None:
+    report = a_report(an_image(["app:1"], BASE), signature={"key_id": "F36D690E7C3735C8"})
+    titles = [title.text for title in page(report).one(class_="facts").all("dt")]
+    values = [value.text for value in page(report).one(class_="facts").all("dd")]
+    assert (titles[0], values[0]) == ("Signed by key", "F36D690E7C3735C8")
+    assert "Signed by" not in page(a_report(an_image(["app:1"], BASE))).one(class_="facts").text
 
 
 def test_a_warning_is_told_beside_a_good_verdict() -> None:

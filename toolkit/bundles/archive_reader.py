@@ -12,11 +12,12 @@ from typing import Self
 
 from toolkit.bundles.landing import landed
 from toolkit.bundles.modern import blob_name
-from toolkit.bundles.opening import STANDARD_INPUT, spooled, unwrapped
+from toolkit.bundles.opening import STANDARD_INPUT, Opened, opened, spooled
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
 from toolkit.image import Finding
 from toolkit.plumbing.archive import TarIndex
+from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Block, Landing
 
@@ -48,7 +49,8 @@ class Archive:
         self.place = arriving.place if arriving else str(path) if path else STANDARD_INPUT
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
-        self._handle, self.outer = (arriving.spooled(), "") if arriving else unwrapped(path)
+        self._opened = Opened(arriving.spooled()) if arriving else opened(path)
+        self._handle, self.outer = self._opened.handle, self._opened.compression
         try:
             self.index = TarIndex.scan(self._handle, self.place)
         except BaseException:
@@ -91,6 +93,10 @@ class Archive:
             self._tops = [name for name in self.index.directories() if "/" not in name]
         return self._tops
 
+    def file_stamp(self) -> Stamp | None:
+        """Return how the file that is named stands, or stood when it was read last."""
+        return self._opened.file_stamp()
+
     def close(self) -> None:
         """Let the file go."""
         handle, self._handle = self._handle, -1
@@ -121,6 +127,10 @@ class ArchiveSource:
     def outer(self) -> str:
         """Return how the file is compressed as a whole; empty where it is not."""
         return self._archive.outer
+
+    def file_stamp(self) -> Stamp | None:
+        """Return how the file stands, or stood when it was read last."""
+        return self._archive.file_stamp()
 
     def close(self) -> None:
         """Let the file go."""

@@ -93,13 +93,14 @@ class DirBundle(OciImages):
         super().__init__(DirBlobs(files, place), place)
         self._signed = files.size("signature-1") is not None
         self.close = close
+        self.file_stamp: Callable[[], object] = lambda: None  # a folder is no file
 
     @classmethod
     def of_archive(cls, archive: Archive, prefer: str = "") -> Self:
         """Read a tar of such a folder."""
         del prefer  # it has one part
         found = cls(_Members(archive), archive.place, archive.close)
-        found.outer = TAR
+        found.outer, found.file_stamp = TAR, archive.file_stamp
         return found
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:

@@ -12,7 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.errors import (
@@ -26,7 +26,7 @@ from toolkit.errors import (
 )
 from toolkit.limits import limits
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.files import storing, write_all
+from toolkit.plumbing.files import Stamp, storing, write_all
 from toolkit.plumbing.nameless import nameless_file, temporary_folder
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole, was_whole
@@ -40,15 +40,22 @@ STEP = 1 << 20  # bytes that are read of a pipe at a time, if there are so many
 PIPES = (stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR)  # what standard input may be beside a file
 
 
-def opened(path: Path | None) -> int:
-    """Return the descriptor of a tar as `unwrapped` does, without how the file was compressed."""
-    return unwrapped(path)[0]
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A tar that is open for reading; who has it closes the descriptor."""
+
+    handle: int
+    compression: str = ""  # of the file that was named, as a whole; empty for a plain one, and for a stream
+    unpacked: Stamp | None = None  # how the file that was named stood when all of it was unpacked
+
+    def file_stamp(self) -> Stamp | None:
+        """Return how the file stood when it was unpacked, and where it lies plain, how it stands now."""
+        return self.unpacked or Stamp.of(self.handle)
 
 
-def unwrapped(path: Path | None) -> tuple[int, str]:
-    """Return the descriptor of a tar, standard input's where there is no path; the caller closes it.
+def opened(path: Path | None) -> Opened:
+    """Open a tar, standard input where there is no path.
 
-    And how the file that is named is compressed as a whole: empty for a plain one, and for a stream.
     Waits for who writes to a pipe. Raises NotFound, Unsupported for what is no tar, UsageError for a
     terminal, StoreError where what is unpacked does not fit, and what unpacking raises.
     """
@@ -58,21 +65,26 @@ def unwrapped(path: Path | None) -> tuple[int, str]:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if path else _standard_input()
     except NotFound as error:
         raise replace(error, advice=_registry_hint(place)) from error
-    compression = ""
     try:
-        if _is_seekable_file(handle):
-            compression = _compression_of(handle, place)
-            if not compression:
-                return handle, ""
-            found = _unpacked(Extent(handle, 0, os.fstat(handle).st_size, place).blocks(), compression, place)
-        else:
-            _must_be_pipe(handle, path, place)
-            found = spooled(_arriving(handle, place), place)
+        found = _readable(handle, path, place)
     except BaseException:
         os.close(handle)
         raise
-    os.close(handle)
-    return found, compression if path else ""
+    if found.handle != handle:
+        os.close(handle)
+    return found
+
+
+def _readable(handle: int, path: Path | None, place: str) -> Opened:
+    """Return a file as it is where it is a plain tar, else the nameless one that holds what is in it."""
+    if not _is_seekable_file(handle):
+        _must_be_pipe(handle, path, place)
+        return Opened(spooled(_arriving(handle, place), place))
+    if not (compression := _compression_of(handle, place)):
+        return Opened(handle)
+    packed = Extent(handle, 0, os.fstat(handle).st_size, place)
+    plain = _unpacked(packed.blocks(), compression, place)
+    return Opened(plain, compression if path else "", Stamp.of(handle))
 
 
 def not_a_bundle(place: str, phrase: str = "") -> ToolkitError:
@@ -146,7 +158,7 @@ def _arriving(handle: int, place: str) -> Iterator[Block]:
 
 
 def spooled(blocks: Iterator[Block], place: str) -> int:
-    """Return the descriptor of a nameless file that holds the tar which arrives in blocks; as `unwrapped`."""
+    """Return the descriptor of a nameless file that holds the tar which arrives in blocks; as `opened`."""
     first = bytearray()
     while len(first) < BLOCK and (block := next(blocks, None)) is not None:
         first += block

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import gojson, mediatype, v1image
-from toolkit.bundles.opening import STANDARD_INPUT
-from toolkit.bundles.opening import opened as open_tar
+from toolkit.bundles.opening import STANDARD_INPUT, Opened, opened
 from toolkit.bundles.rootfs_survey import Survey
 from toolkit.digest import Digest
 from toolkit.document import Node
@@ -24,6 +23,7 @@ from toolkit.image import Document, Finding, Layer, Proof, ProvenImage
 from toolkit.model import Config, Descriptor, HistoryItem, Manifest
 from toolkit.outline import Listing, Outline, OutlineLayer
 from toolkit.platform import Platform
+from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Content
 from toolkit.reference import same
@@ -91,7 +91,8 @@ class Rootfs:
         """
         self.place, self.names = str(path or STANDARD_INPUT), tuple(dict.fromkeys(names))
         self._created, self._comment = created, f"Imported from {path.name if path else '-'}"
-        self._handle = _opened(path)
+        self._opened = _opened(path)
+        self._handle = self._opened.handle
         try:
             survey = Survey.of(self._handle, self.place)
             self._size = os.fstat(self._handle).st_size
@@ -145,6 +146,10 @@ class Rootfs:
         """Open the tar."""
         yield Extent(self._handle, 0, layer.size, self.place)
 
+    def file_stamp(self) -> Stamp | None:
+        """Return how the file stands, or stood when it was unpacked."""
+        return self._opened.file_stamp()
+
     def close(self) -> None:
         """Let the file go."""
         handle, self._handle = self._handle, -1
@@ -156,10 +161,10 @@ class Rootfs:
             raise NotFound(f"image {name}", f"is not in {self.place}")
 
 
-def _opened(path: Path | None) -> int:
+def _opened(path: Path | None) -> Opened:
     """Open the tar, unpacked where it is compressed; raises CorruptContent for what is none."""
     try:
-        return open_tar(path)
+        return opened(path)
     except Unsupported as error:
         what = error.problem.removesuffix(", not an image bundle")
         raise CorruptContent(error.subject, f"{what}, not a tar of a root file system") from error

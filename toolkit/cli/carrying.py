@@ -20,6 +20,7 @@ from toolkit.event import Tell
 from toolkit.figures import size_text
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
+from toolkit.places import is_bundle
 from toolkit.platform import Platform
 from toolkit.plumbing.followed import followed_landing
 from toolkit.ports import Gathers, Landing, Lands, Sink, Source, remarks_of
@@ -29,6 +30,7 @@ from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from toolkit.operations.admission import Admission
     from toolkit.outline import Listing
 
 TELL_REFERRERS = frozenset({"oci", "docker", "", "docker-archive", "oci-archive"})  # kinds of places
@@ -106,16 +108,32 @@ def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> Abstrac
     return options.all_opened(places, settings, wishes.reading)
 
 
+def admitted(place: str, settings: Settings) -> Admission | None:
+    """Let a place in, or not, before it is opened; None where no signature is required, or it is a store.
+
+    Raises CorruptContent for a bundle that none of the keys of `require_signature` signed.
+    """
+    if not settings.require_signature or not is_bundle(place):
+        return None
+    from toolkit.operations.admission import admit
+    from toolkit.operations.keys import read_public_keys
+
+    return admit(place, read_public_keys(settings.require_signature))
+
+
 def carry(
     source: Source,
     target: Target,
     references: Sequence[str],
     wishes: Wishes,
     progress: Tell,
+    *,
+    admission: Admission | None = None,
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
 
-    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
+    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11). One
+    that was let in must still be the file that it was, when all is read and nothing has a name yet.
     """
     from toolkit.operations.copy import copy
     from toolkit.operations.shortids import full_name
@@ -137,8 +155,14 @@ def carry(
             strict=wishes.strict,
             progress=progress,
             jobs=wishes.jobs,
+            before_names=lambda: _must_be_admitted(source, admission),
         )
     return _with_silence(images, source.place) if wishes.reading.referrers else images
+
+
+def _must_be_admitted(source: Source, admission: Admission | None) -> None:
+    if admission:
+        admission.must_cover(source)
 
 
 def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
@@ -206,12 +230,15 @@ def tell(
     facts: dict[str, Any],
     *,
     noticed: Sequence[Finding] = (),
+    admission: Admission | None = None,
 ) -> None:
     """Print what was carried, where to, which engines read it there, and what was `noticed` before.
 
     `facts` begin the document.
     """
     images = target.kept(images)
+    if admission:
+        facts, noticed = {**facts, "signature": admission.signed.to_json()}, [admission.note, *noticed]
     found = [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*target.findings(), *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
+from toolkit.cli.carrying import Wishes, admitted, carry, carrying, format_option, may_be_stdout, opened, tell
 from toolkit.cli.commands import Command
-from toolkit.cli.import_cmd import refuse_unsigned
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 
@@ -33,11 +32,12 @@ def command(
     Every byte is compared with its digest on the way. A bundle that is there is replaced, a store added to.
     """
     settings = wishes.settings()
-    refuse_unsigned(settings)
+    admission = admitted(origin, settings)
     with (
         opened([origin], settings, wishes) as source,
         progress_for(output, "copying") as progress,
     ):
         target = targets.target(place, format_, settings, output, progress)
-        images = carry(source, target, references, wishes, progress)
-    tell(output, source, target, images, {"source": source.place, "destination": target.place})
+        images = carry(source, target, references, wishes, progress, admission=admission)
+    facts = {"source": source.place, "destination": target.place}
+    tell(output, source, target, images, facts, admission=admission)

@@ -10,16 +10,14 @@ import click
 
 from toolkit import places
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
+from toolkit.cli.carrying import Wishes, admitted, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
-from toolkit.errors import Unsupported
 from toolkit.image import Finding
 from toolkit.place import AUTO, STANDARD_STREAM, Place
 from toolkit.ports import Source, Unpacks
-from toolkit.settings import Settings
 
 
 @click.command("import", cls=Command, short_help="Take images from a bundle into a store.")
@@ -56,7 +54,7 @@ def command(
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
     settings = wishes.settings()
-    refuse_unsigned(settings)
+    admission = admitted(file, settings)
     origin: AbstractContextManager[Source]
     if rootfs:
         origin = root_file_system(file, references, wishes.tags, wishes.platform, created)
@@ -65,14 +63,14 @@ def command(
         refuse_for_rootfs(created)
         origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
-        noticed = _sums(file, wishes)
+        noticed = [] if admission else _sums(file, wishes)  # then the sum is signed, and was compared
         place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
         if isinstance(target.sink, Unpacks):  # what comes into a site is proven to the last layer
             target.sink.unpacks = True
-        images = carry(source, target, references, wishes, progress)
+        images = carry(source, target, references, wishes, progress, admission=admission)
     facts = {"bundle": source.place, "store": target.place}
-    tell(output, source, target, images, facts, noticed=noticed)
+    tell(output, source, target, images, facts, noticed=noticed, admission=admission)
 
 
 def _sums(file: str, wishes: Wishes) -> list[Finding]:
@@ -82,9 +80,3 @@ def _sums(file: str, wishes: Wishes) -> list[Finding]:
     path = Path(Place.parse(file).path)
     is_file = file != STANDARD_STREAM and path.is_file()
     return companion_warnings(path, strict=wishes.strict) if is_file else []
-
-
-def refuse_unsigned(settings: Settings) -> None:
-    """Raise where the settings ask for a signature: this version makes and checks none."""
-    if settings.require_signature:
-        raise Unsupported("[lading] require_signature", "is set, and signatures are not checked yet")

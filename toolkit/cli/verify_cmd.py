@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,17 +16,29 @@ from toolkit.cli.output import Output
 from toolkit.cli.pagefile import page_beside
 from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.progress import progress_for
-from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    NotFound,
+    StoreError,
+    ToolkitError,
+    UnsafeArchive,
+    Unsupported,
+    UsageError,
+)
 from toolkit.image import Finding
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.places import is_bundle
 from toolkit.platform import Platform
+from toolkit.ports import Source
 from toolkit.reading import Reading
-from toolkit.report import CORRUPT, UNVERIFIED, VERIFIED, Report
-from toolkit.settings import load_settings
+from toolkit.report import CORRUPT, UNSIGNED, UNVERIFIED, VERIFIED, Report
+from toolkit.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # most bundles are not signed
+    from toolkit.signature import PublicKey
 
 KINDS = (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)
-WORDS = {VERIFIED: "verified", CORRUPT: "CORRUPT", UNVERIFIED: "NOT VERIFIED"}
+WORDS = {VERIFIED: "verified", CORRUPT: "CORRUPT", UNSIGNED: "NOT SIGNED", UNVERIFIED: "NOT VERIFIED"}
 FAILURES = {kind.exit_code: kind for kind in KINDS}
 
 
@@ -39,6 +53,14 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
     metavar="FILE",
     help="Write the report as a page too: one file, for a browser without a network.",
 )
+@click.option(
+    "--key",
+    "keys",
+    metavar="KEY",
+    multiple=True,
+    help="A public key, or its file: a bundle must be signed by it, or by one of several.  "
+    "[default: `require_signature` in [lading]]",
+)
 @options.reads
 @click.pass_obj
 def command(
@@ -50,17 +72,19 @@ def command(
     jobs: int,
     strict: bool,
     html: str | None,
+    keys: tuple[str, ...],
     reading: Reading,
 ) -> None:
     """Verify images, all of the place if none is named: every digest, size and document.
 
-    Everything is read again. Exits with 5 where something is corrupt and with 6 where it is unsafe.
+    Everything is read again. Exits with 5 where something is corrupt, or not signed as it has to be, and with
+    6 where it is unsafe.
     """
-    from toolkit.operations.companion import check_companion
     from toolkit.operations.shortids import full_name
     from toolkit.operations.verify import verify
 
     settings = load_settings()
+    wanted = _public_keys(place, keys, settings)
     strict = strict or settings.strict
     with page_beside(html, place, output) as show:
         with (
@@ -71,13 +95,40 @@ def command(
             at_once = jobs or settings.jobs
             report = verify(source, names, platform=platform, strict=strict, progress=progress, jobs=at_once)
             report = replace(report, serves=served(source, report.images))
-        path = Path(Place.parse(place).path)
-        if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
-            report = replace(report, findings=(*report.findings, *check_companion(path)))
+            report = _vouched(report, place, source, wanted)
         print_report(output, report)
         show(report.to_json())
         if not report.ok:
             raise verdict(report)
+
+
+def _public_keys(place: str, keys: Sequence[str], settings: Settings) -> Sequence[PublicKey]:
+    """Return the keys of which one must have signed; raises UsageError where nothing can be signed."""
+    if not is_bundle(place):
+        if keys:
+            raise UsageError("--key", f"is for bundles, and {place} is a store")
+        return ()
+    if not (words := keys or settings.require_signature):
+        return ()
+    from toolkit.operations.keys import read_public_keys
+
+    return read_public_keys(words)
+
+
+def _vouched(report: Report, place: str, source: Source, keys: Sequence[PublicKey]) -> Report:
+    """Add what the files beside a bundle say of it."""
+    if keys:
+        from toolkit.operations.admission import check_signature
+
+        signed, finding = check_signature(place, source, keys)
+        report = replace(report, findings=(*report.findings, finding))
+        return replace(report, signature=signed.to_json()) if signed else replace(report, unsigned=finding)
+    from toolkit.operations.companion import check_companion
+
+    path = Path(Place.parse(place).path)
+    if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
+        return replace(report, findings=(*report.findings, *check_companion(path)))
+    return report
 
 
 def print_report(output: Output, report: Report) -> None:

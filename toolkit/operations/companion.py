@@ -3,43 +3,53 @@
 from __future__ import annotations
 
 import os
-import re
+import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError
+from toolkit.checksums import LIMIT, ChecksumList
+from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, NotFound, StoreError, ToolkitError
 from toolkit.image import Finding
-from toolkit.limits import limits
 from toolkit.operations.verify import as_finding
-from toolkit.plumbing.files import read_bounded
-from toolkit.plumbing.streams import digest_of, opened
+from toolkit.plumbing.files import Stamp, read_bounded, storing
+from toolkit.plumbing.streams import Extent, digest_of
 from toolkit.report import WARNING
 
-SUFFIXES = (".sha256", ".json")  # what the pipeline leaves beside a bundle
-LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>[^\n]+)\n?")  # coreutils, sha256sum(1)
+LIST, REPORT, SIGNATURE = ".sha256", ".json", ".minisig"
+SUFFIXES = (LIST, REPORT, LIST + SIGNATURE)  # what stands beside a bundle
+
+TICK = 20_000_000  # ns; files are stamped with a clock that goes on every 10 ms, or more often
+
+
+def beside(file: Path, suffix: str) -> Path:
+    """Return the file that stands beside another one, and has its name with something behind it."""
+    return file.with_name(file.name + suffix)
 
 
 def companions(bundle: Path) -> list[Path]:
     """Return the files that stand, or may stand, beside a bundle and speak of it."""
-    return [bundle.with_name(bundle.name + suffix) for suffix in SUFFIXES]
+    return [beside(bundle, suffix) for suffix in SUFFIXES]
 
 
 def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
     """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known."""
-    sums = companions(bundle)[0]
+    sums = beside(bundle, LIST)
     try:
-        line = LINE.fullmatch(os.fsdecode(read_bounded(sums, limits().text)))
+        expected = ChecksumList.parse(read_bounded(sums, LIMIT), str(sums)).sums.get(bundle.name)
     except NotFound:
         return []
+    except InvalidDocument:
+        expected = None
     except ToolkitError as error:
         return [as_finding(error)]
-    if line is None or line["name"] != bundle.name:
+    if expected is None:
         return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING)]
-    actual = sha256 or _sha256(bundle)
-    if actual == line["digest"].lower():
+    actual = sha256 or stamped_sum(bundle)[0]
+    if actual == expected:
         return []
     advice = f"it is not the file that {sums.name} was written for"
-    return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, line["digest"]))]
+    return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, expected))]
 
 
 def companion_warnings(bundle: Path, *, strict: bool = False) -> list[Finding]:
@@ -53,6 +63,23 @@ def companion_warnings(bundle: Path, *, strict: bool = False) -> list[Finding]:
     return found
 
 
-def _sha256(bundle: Path) -> str:
-    with opened(str(bundle), str(bundle)) as content:
-        return digest_of(content.blocks()).hex
+def stamped_sum(file: Path) -> tuple[str, Stamp]:
+    """Hash a file, and say which file that was, and how it stood while it was read.
+
+    One that was changed just now is waited for: a change of the same tick would leave the stamp as it is.
+    Raises NotFound, and StoreError for what is no regular file, or was changed meanwhile.
+    """
+    with storing(file):
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise StoreError(str(file), "is no regular file")
+        if time.time_ns() - facts.st_ctime_ns < TICK:
+            time.sleep(TICK / 1e9)
+        sha256 = digest_of(Extent(handle, 0, facts.st_size, str(file)).blocks()).hex
+        if Stamp.of(handle) != (stamp := Stamp.of_facts(facts)):
+            raise StoreError(str(file), "was changed while it was read", "run again")
+        return sha256, stamp
+    finally:
+        os.close(handle)

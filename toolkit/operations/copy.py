@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from toolkit.errors import CorruptContent
@@ -26,10 +26,12 @@ def copy(
     strict: bool = False,
     progress: Tell = nobody,
     jobs: int = 0,
+    before_names: Callable[[], object] = lambda: None,
 ) -> list[ProvenImage]:
     """Bring images, and everything they point at, from source to sink; return them, proven, as named there.
 
-    `jobs` blobs are carried at once; 0 is as many as suits the places.
+    `jobs` blobs are carried at once; 0 is as many as suits the places. `before_names` is called when all is
+    read: what it raises leaves no image behind.
     Raises before anything is written where a name is unknown, or where `strict` and a finding warns.
     """
     if strict and isinstance(sink, Unpacks):
@@ -57,6 +59,7 @@ def copy(
         proven = [_with_losses(_with_odds(image, by_key), sink) for image in images]
         if strict:
             refuse_warnings([finding for image in proven for finding in image.findings])
+        before_names()
         receiver.finish(proven)
     for done in proven:
         progress(ImageDone(done.names, done.top.digest))

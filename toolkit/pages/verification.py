@@ -12,9 +12,9 @@ from toolkit.pages.layout import drawn
 from toolkit.pages.rendering import rendered
 from toolkit.pages.room import counted, cut, fitting
 from toolkit.pages.sharing import Sharing
-from toolkit.report import CORRUPT, ERROR, UNVERIFIED, VERIFIED, WARNING, WRONG
+from toolkit.report import CORRUPT, ERROR, UNSIGNED, UNVERIFIED, VERIFIED, WARNING, WRONG
 
-WORDS = {VERIFIED: "Verified", CORRUPT: "Corrupt", UNVERIFIED: "Not verified"}
+WORDS = {VERIFIED: "Verified", CORRUPT: "Corrupt", UNSIGNED: "Not signed", UNVERIFIED: "Not verified"}
 ROOM = 750_000  # bytes of the page for each of its long tables
 MOST_OPEN = 40  # images that are listed in full unasked
 Json = Mapping[str, Any]
@@ -69,6 +69,8 @@ def _sentence(report: Json, groups: Sequence[Group]) -> str:
     if report["verdict"] == CORRUPT:
         proven = " What is listed under Images was proven all the same." if report["images"] else ""
         return f"What is in it is not what it says: {errors}, told below. Load nothing of it.{proven}"
+    if report["verdict"] == UNSIGNED:
+        return f"Its images are what they say, but it is not signed as it has to be: {errors}, told below."
     if report["verdict"] == UNVERIFIED:
         return f"Nothing that was read is wrong, but not all of it could be read: {errors}, told below."
     if not report["images"]:
@@ -96,8 +98,10 @@ def _facts(
         ("Size of layers", size_text(sharing.kept), ""),
         *([("Saved by sharing", size_text(sharing.saved), saved)] if sharing.saved else []),
     ]
+    signer = report.get("signature", {}).get("key_id", "")
     return [
-        ("Images" if report["verdict"] == VERIFIED else "Images proven", f"{images:,}", several),
+        *([("Signed by key", signer, "")] if signer else []),
+        ("Images" if report["verdict"] in {VERIFIED, UNSIGNED} else "Images proven", f"{images:,}", several),
         *(layers if listed else []),
         ("Findings", f"{len(report['findings']):,}", summary(groups) if groups else ""),
     ]

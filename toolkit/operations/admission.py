@@ -1,0 +1,81 @@
+"""The gate: which bundles may be brought in, where `[lading] require_signature` asks for a signature.
+
+A bundle is hashed as a whole before anything of it is looked at. What is read of it afterwards counts while
+it is still the file that was hashed, by inode, size, mtime and ctime: that is asked when all is read, before
+anything gets a name. A change through a memory mapping that was written to before is not noticed so: bundles
+belong where nobody else may write.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from toolkit.errors import CorruptContent, ToolkitError
+from toolkit.image import Finding
+from toolkit.operations.companion import stamped_sum
+from toolkit.operations.signing import Signed, signed
+from toolkit.operations.verify import as_finding
+from toolkit.place import STANDARD_STREAM, Place
+from toolkit.plumbing.files import Stamp, storing
+from toolkit.ports import OfFile, Source
+from toolkit.report import NOTE
+from toolkit.signature import PublicKey
+
+ADVICE = "put it into a file, its .sha256 and .sha256.minisig beside it"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A bundle that one of the keys signed, and how its file stood when that was proven."""
+
+    signed: Signed
+    stamp: Stamp | None  # None where nobody knows, which no file is
+
+    @classmethod
+    def of(cls, found: Signed, sha256: str, stamp: Stamp | None) -> Self:
+        """Let in the file that had this sum when it stood so; raises Mismatch where another was signed."""
+        found.compare(sha256)
+        return cls(found, stamp)
+
+    def must_cover(self, source: Source) -> None:
+        """Raise CorruptContent where what was read from `source` is not that file as it stood."""
+        found = source.file_stamp() if isinstance(source, OfFile) else None
+        if found is None or found != self.stamp:
+            problem = f"is not the file any more that key {self.signed.key.key_id} signed"
+            raise CorruptContent(str(self.signed.bundle), problem, "it was changed while it was read")
+
+    @property
+    def note(self) -> Finding:
+        """Say who signed it."""
+        return Finding(str(self.signed.bundle), str(self.signed), NOTE)
+
+
+def admit(place: str, keys: Sequence[PublicKey]) -> Admission:
+    """Let a bundle in, before anything of it is looked at.
+
+    Raises CorruptContent where none of the keys signed it, and for what cannot be signed: a pipe, a folder.
+    """
+    if place == STANDARD_STREAM:
+        raise CorruptContent("standard input", "can have no signature, and one is required", ADVICE)
+    bundle = Path(Place.parse(place).path)
+    with storing(bundle):
+        if stat.S_ISDIR(os.stat(bundle).st_mode):
+            problem = "is a folder, which can have no signature, and one is required"
+            raise CorruptContent(str(bundle), problem, ADVICE)
+    found = signed(bundle, keys)
+    return Admission.of(found, *stamped_sum(bundle))
+
+
+def check_signature(place: str, source: Source, keys: Sequence[PublicKey]) -> tuple[Signed | None, Finding]:
+    """Return who signed a bundle that was read as `source`, and the note of it; else None, and why not."""
+    try:
+        admission = admit(place, keys)
+        admission.must_cover(source)
+    except ToolkitError as error:
+        return None, as_finding(error)
+    return admission.signed, admission.note
