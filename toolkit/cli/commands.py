@@ -12,7 +12,19 @@ import click
 from toolkit.cli.output import Output
 from toolkit.errors import UsageError
 
-COMMANDS = ("ls", "inspect", "history", "export", "import", "copy", "diff", "verify", "doctor", "sample")
+COMMANDS = (
+    "ls",
+    "inspect",
+    "history",
+    "export",
+    "import",
+    "copy",
+    "diff",
+    "extract",
+    "verify",
+    "doctor",
+    "sample",
+)
 HELP = {"help_option_names": ["-h", "--help"]}
 
 

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.plumbing.exchange import exchanged
-from toolkit.plumbing.files import LOCK, OLD, fsync_folder, locked, part_name, remove_tree, storing, surely
+from toolkit.plumbing.files import LOCK, OLD, fsync_folder, locked, part_name, storing, surely
+from toolkit.plumbing.removal import remove_path
 
 
 @contextmanager
-def staged_folder(path: Path) -> Iterator[Path]:
+def staged_folder(path: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well.
 
     Files in it are made durable by whoever writes them. An existing `path` is replaced, in one step
     where the file system has it; where it has not, a run killed just then leaves none under the name,
-    and the next run puts the old one back first.
+    and the next run puts the old one back first. With `replaces` false only an empty folder gives way;
+    anything else under the name then is a StoreError.
     """
     part = part_name(path)
     lock, old = (part.with_name(part.name + suffix) for suffix in (LOCK, OLD))
@@ -25,11 +27,14 @@ def staged_folder(path: Path) -> Iterator[Path]:
         try:
             if os.path.lexists(old) and not os.path.lexists(path):
                 os.replace(old, path)
-            remove_tree(part)
+            remove_path(part)
             part.mkdir()
             yield part
             fsync_folder(part)
-            _put_in_place(part, path, old)
+            if replaces:
+                _put_in_place(part, path, old)
+            else:
+                os.rename(part, path)
             fsync_folder(path.parent)
         finally:
             surely(lambda: _clear(part, path, old))
@@ -41,7 +46,7 @@ def _put_in_place(part: Path, path: Path, old: Path) -> None:
     if os.path.lexists(path) and exchanged(part, path):
         return
     if os.path.lexists(path):
-        remove_tree(old)
+        remove_path(old)
         os.replace(path, old)
     try:
         os.replace(part, path)
@@ -53,6 +58,6 @@ def _put_in_place(part: Path, path: Path, old: Path) -> None:
 
 def _clear(part: Path, path: Path, old: Path) -> None:
     """Remove what is not under its name; the old folder only where there is one under it."""
-    remove_tree(part)
+    remove_path(part)
     if os.path.lexists(path):
-        remove_tree(old)
+        remove_path(old)
