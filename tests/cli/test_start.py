@@ -77,6 +77,12 @@ def test_an_import_needs_the_reader_of_its_format_alone(lading: Lading, layout: 
     assert "toolkit.bundles.oci_reader" in found
 
 
+def test_an_extraction_needs_nothing_that_carries_or_compares(layout: str) -> None:
+    carrying = {"toolkit.cli.carrying", "toolkit.bundles.tarsink", "toolkit.plumbing.filetable"}
+    argv = ("extract", layout, IMAGE, "out", "--quiet")
+    assert not imported(*argv) & ((ALL | carrying) - METADATA)
+
+
 def test_bars_are_imported_where_they_are_drawn(layout: str) -> None:
     drawn = {"rich", "toolkit.cli.bars"}
     for words in ((), ("--json",), ("--quiet",)):

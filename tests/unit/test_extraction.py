@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.extracting import Site
-from tests.layers import SOME_TIME, device, file, folder, hard_link, member, symlink
+from tests.layers import SOME_TIME, device, file, folder, hard_link, layer, member, symlink
 from toolkit.errors import MissingMember, UnsafeArchive
-from toolkit.plumbing.profile import EVERYTHING, Profile
+from toolkit.plumbing.extraction import Extraction
+from toolkit.plumbing.profile import EVERYTHING, SAFE, Profile
+from toolkit.plumbing.tarball import Entries, StreamReader
+from toolkit.plumbing.tree import Tree
 
 FIFO = tarfile.FIFOTYPE
 ROOT = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners and devices")]
@@ -194,6 +197,22 @@ def test_names_may_be_any_bytes_and_absolute(site: Site) -> None:
     names = ["back\\slash", "c:d", "new\nline", "\udcff\udcfe", "NAÏVE", "NAI\u0308VE", ".wh", "..a"]
     site.extract([*map(file, names), file("/abs/olute"), file("./dot")])
     assert sorted(os.listdir(site.root)) == sorted([*names, "abs", "dot"])
+
+
+def test_the_folder_is_closed_until_the_end_and_nothing_stays_open(site: Site) -> None:
+    site.root.mkdir(0o755)
+    handles = os.listdir("/proc/self/fd")
+    with Tree(site.root) as tree, Extraction(tree, SAFE) as extraction:
+        found = Entries(
+            StreamReader(iter([layer(folder("d"), file("d/e/f"), hard_link("d/h", "d/e/f"))])), "layer"
+        )
+        extraction.take(found, "layer")
+        assert stat.S_IMODE(site.root.stat().st_mode) == 0o700
+        assert set(site.modes().values()) == {"drwx------", "-rw-r--r--"}
+        assert extraction.finish().hard_links == 1
+    assert stat.S_IMODE(site.root.stat().st_mode) == 0o755
+    assert set(site.modes().values()) == {"drwxr-xr-x", "-rw-r--r--"}
+    assert os.listdir("/proc/self/fd") == handles
 
 
 # ── layers over layers ──

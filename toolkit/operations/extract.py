@@ -20,10 +20,10 @@ from toolkit.plumbing.census import Census
 from toolkit.plumbing.extraction import Extraction
 from toolkit.plumbing.files import storing, sync_file_system
 from toolkit.plumbing.followed import followed
-from toolkit.plumbing.layerfiles import Odd
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.profile import SAFE, Profile
 from toolkit.plumbing.space import require_space
-from toolkit.plumbing.stagedfolder import staged_folder
+from toolkit.plumbing.stagedfolder import clear_left, staged_folder
 from toolkit.plumbing.tarball import MAX_ENTRIES, entries
 from toolkit.plumbing.tarreader import StreamReader
 from toolkit.plumbing.tree import Tree
@@ -70,7 +70,11 @@ def extract(
     Raises UsageError where something is there, Unsupported for what has no files, UnsafeArchive for what
     leads out or engines make different trees of, Mismatch, and what reading raises: then there is no folder.
     """
-    check_free(folder)
+    try:
+        check_free(folder)
+    except UsageError:
+        clear_left(folder)
+        raise
     work = _Work(source, name, folder, rules or Rules(), platform=platform, tell=progress)
     progress(BlobsExpected(tuple({layer.key: layer for layer in work.stack}.values())))
     try:

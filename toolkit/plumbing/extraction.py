@@ -21,8 +21,8 @@ from toolkit.plumbing.census import Census, census
 from toolkit.plumbing.foldednames import FoldedNames, folds_names
 from toolkit.plumbing.foldertable import FolderTable
 from toolkit.plumbing.inside import Inside
-from toolkit.plumbing.layerfiles import Odd
 from toolkit.plumbing.nametable import NameTable
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.overlaymarks import as_oci, is_overlay_whiteout, overlay_xattrs
 from toolkit.plumbing.profile import HARD_LINK, PERMISSIONS, Profile
 from toolkit.plumbing.removal import remove

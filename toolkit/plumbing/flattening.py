@@ -14,7 +14,7 @@ from operator import attrgetter
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.application import shown
 from toolkit.plumbing.filefacts import FOLDER, IMPLIED, OPAQUE, WHITEOUT, Row, path_of
-from toolkit.plumbing.layerfiles import Odd
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.whiteouts import AUFS_OWN
 
 

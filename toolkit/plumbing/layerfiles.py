@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from toolkit.digest import new_hash
 from toolkit.errors import ToolkitError, UnsafeArchive
@@ -13,6 +12,7 @@ from toolkit.plumbing.filefacts import FILE, FOLDER, HARD_LINK, SYMLINK, FileFac
 from toolkit.plumbing.filefacts import OPAQUE as IS_OPAQUE
 from toolkit.plumbing.filefacts import WHITEOUT as IS_WHITEOUT
 from toolkit.plumbing.filetable import FileTable
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.pax import format_records
 from toolkit.plumbing.profile import PERMISSIONS
 from toolkit.plumbing.tarball import Entries
@@ -26,22 +26,6 @@ KINDS = {
     b"6": "fifo", b"S": FILE,
 }  # fmt: skip
 SHA256 = "sha256"
-
-
-@dataclass(slots=True)
-class Odd:
-    """Entries that engines treat differently: how many, and the first of them."""
-
-    count: int = 0
-    first: str = ""
-
-    def add(self, name: bytes) -> None:
-        """Count one more."""
-        self.count += 1
-        self.first = self.first or shown(name)
-
-    def __str__(self) -> str:
-        return f"{self.first} and {self.count - 1} more" if self.count > 1 else self.first
 
 
 def list_files(entries: Entries, layer: int, table: FileTable, subject: str, *, hashed: bool) -> Odd:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from toolkit.errors import TryAgain
 from toolkit.plumbing.exchange import exchanged
 from toolkit.plumbing.files import LOCK, OLD, fsync_folder, locked, part_name, storing, surely
 from toolkit.plumbing.removal import remove_path
@@ -39,6 +40,16 @@ def staged_folder(path: Path, *, replaces: bool = True) -> Iterator[Path]:
         finally:
             surely(lambda: _clear(part, path, old))
             surely(lambda: lock.unlink(missing_ok=True))
+
+
+def clear_left(path: Path) -> None:
+    """Remove what a run left beside `path` that was killed when that was whole; nothing of one at work."""
+    part = part_name(path)
+    lock = part.with_name(part.name + LOCK)
+    if os.path.lexists(lock):
+        with suppress(TryAgain, OSError), locked(lock, wait=False):
+            remove_path(part)
+            lock.unlink(missing_ok=True)
 
 
 def _put_in_place(part: Path, path: Path, old: Path) -> None:
