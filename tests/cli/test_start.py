@@ -87,6 +87,12 @@ def test_signing_needs_nothing_that_reads_images(layout: str) -> None:
     assert not found & (NEVER | READERS | WRITERS | {"toolkit.places"})
 
 
+def test_an_extraction_needs_nothing_that_carries_or_compares(layout: str) -> None:
+    carrying = {"toolkit.cli.carrying", "toolkit.bundles.tarsink", "toolkit.plumbing.filetable"}
+    argv = ("extract", layout, IMAGE, "out", "--quiet")
+    assert not imported(*argv) & ((ALL | carrying) - METADATA)
+
+
 def test_bars_are_imported_where_they_are_drawn(layout: str) -> None:
     drawn = {"rich", "toolkit.cli.bars"}
     for words in ((), ("--json",), ("--quiet",)):

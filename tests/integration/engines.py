@@ -14,13 +14,13 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .workplace import Daemon, EngineRefused, Workplace, as_file, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from .workplace import Words
 
@@ -229,6 +229,10 @@ class Podman(Workplace):
         """Build an image by the Dockerfile in a folder, a layer for each step that makes one."""
         self.podman("build", "--layers", "--quiet", "--tag", name, folder)
 
+    def mounted(self, reference: str) -> Path:
+        """An image's files, until podman goes: mounted read-only, with overlay, or where vfs has them."""
+        return Path(self.podman("image", "mount", reference).strip())
+
     def images(self) -> dict[str, str]:
         """Reference → image ID, as `sha256:…`."""
         rows: list[dict[str, Any]] = json.loads(self.podman("images", "--no-trunc", "--format", "json"))
@@ -299,14 +303,20 @@ class Umoci(Workplace):
 
     def unpack(self, layout: Path, tag: str) -> str:
         """Unpack a tag's layers, which proves their diffIDs; return the digest of its manifest."""
+        with self.unpacked(layout, tag) as bundle:
+            walk = json.loads((bundle / "umoci.json").read_text())["from_descriptor_path"]["descriptor_walk"]
+        return str(walk[-1]["digest"])
+
+    @contextlib.contextmanager
+    def unpacked(self, layout: Path, tag: str) -> Iterator[Path]:
+        """A tag unpacked, for a while: its files lie in `rootfs`."""
         rootless = [] if os.geteuid() == 0 else ["--rootless"]
         bundle = self.home / "unpacked"
         try:
             run(["umoci", "unpack", *rootless, "--image", f"{layout}:{tag}", bundle], self.home)
-            walk = json.loads((bundle / "umoci.json").read_text())["from_descriptor_path"]["descriptor_walk"]
+            yield bundle
         finally:
             shutil.rmtree(bundle, ignore_errors=True)
-        return str(walk[-1]["digest"])
 
 
 def listed(answer: str) -> list[dict[str, Any]]:

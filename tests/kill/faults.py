@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NoReturn
 
+import toolkit.operations.extract
 import toolkit.stores.graph.placing
 
 BEFORE, AMID, AFTER, REFUSED, SIGNALLED = "before", "amid", "after", "refused", "signalled"
@@ -70,8 +71,9 @@ class Armed:
                     able.add(wrapped)  # shutil asks
             setattr(os, name, wrapped)
         os.open = self._opening(os.open)
-        placing: Any = toolkit.stores.graph.placing
-        placing.sync_file_system = self._wrapped(SYNCFS, placing.sync_file_system)
+        modules: tuple[Any, ...] = (toolkit.stores.graph.placing, toolkit.operations.extract)
+        for module in modules:
+            module.sync_file_system = self._wrapped(SYNCFS, module.sync_file_system)
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(real)

@@ -25,7 +25,9 @@ import pipelines.verifying
 from tests.kill.faults import Ended, Fault, in_child
 from tests.treecompare import Facts, facts
 from toolkit.bundles import create_bundle, open_bundle
+from toolkit.errors import UsageError
 from toolkit.operations.copy import copy
+from toolkit.operations.extract import extract
 from toolkit.operations.recompress import recompressed
 from toolkit.operations.verify import verify
 from toolkit.ports import Source
@@ -34,6 +36,7 @@ from toolkit.stores.layout import LayoutStore
 from toolkit.stores.sample import sample_store
 
 TAG = "ubuntu:14.04"
+PATHS_OF_SAMPLE = 41  # without its fifo
 TELLS_TIMES = ("*receipts/*.json", "*.tar.json", "*.lading/stamps/*")  # stamps of files are in these
 OLD_TIMES = ("./root/aufs/diff/*/*", "./root/vfs/dir/*/*")  # a layer's own; all others are the clock's
 IN_THE_MAKING = (
@@ -176,6 +179,13 @@ def dir_or_the_older_one_is_whole(folder: Path) -> None:
         all_verify(open_bundle(kept))
 
 
+def a_tree_is_whole(folder: Path) -> None:
+    """A folder of that name holds all that one made undisturbed holds."""
+    tree = folder / "tree"
+    if tree.exists():
+        assert len(list(tree.rglob("*"))) == PATHS_OF_SAMPLE
+
+
 def all_verify(source: Source) -> None:
     report = verify(source)
     assert report.ok, report.errors
@@ -237,6 +247,7 @@ def scenes(inputs: Inputs, folder: Path) -> list[Scene]:
             lambda: import_(inputs.bundle, f"oci:{folder / 'store'}", folder),
             layout_is_whole,
         ),
+        Scene("extract", folder, lambda: extract_image(inputs, folder), a_tree_is_whole),
     ]
     if os.geteuid() == 0:
         found += [
@@ -260,6 +271,15 @@ def to_bundle(inputs: Inputs, folder: Path, name: str = "out.tar") -> None:
 
 def to_dir(inputs: Inputs, folder: Path, name: str = TAG) -> None:
     copy(inputs.store, create_bundle(folder / "d", "dir"), [name])
+
+
+def extract_image(inputs: Inputs, folder: Path) -> None:
+    """Make a tree; one that is there already is a usage error, and stays."""
+    was_there = (folder / "tree").exists()
+    try:
+        extract(inputs.store, TAG, folder / "tree")
+    except UsageError:
+        assert was_there
 
 
 def recompress(inputs: Inputs, folder: Path) -> None:

@@ -34,6 +34,7 @@ MOMENTS = 16  # of each scene, evenly spread, the first and the last among them
         "export",
         "export from oci:",
         "import into oci:",
+        "extract",
         pytest.param("import into graph+aufs:", marks=ROOT),
         pytest.param("import into graph+vfs:", marks=ROOT),
     ],

@@ -52,6 +52,10 @@ def import_words(inputs: Inputs, store: str) -> list[str]:
     return ["import", str(inputs.bundle), "--into", store]
 
 
+def extract_words(inputs: Inputs, to: Path) -> list[str]:
+    return ["extract", str(inputs.bundle), TAG, str(to)]
+
+
 def luigi_export(inputs: Inputs, folder: Path) -> Callable[[], int]:
     words = ["--module", "pipelines", "ExportImage", "--tag", TAG, "--no-lock"]
 
@@ -78,6 +82,7 @@ def one_sentence(ended: Ended, about: str) -> bool:
         "bundle",
         "packed",
         "oci",
+        "tree",
         pytest.param("graph+aufs", marks=ROOT),
         pytest.param("graph+vfs", marks=ROOT),
     ],
@@ -88,6 +93,8 @@ def test_a_disk_that_fills_up_at_any_call_leaves_nothing_of_what_was_begun(
     place = folder / "new" / f"place{BUNDLES.get(to, '')}"
     place.parent.mkdir()
     words = export_words(inputs, place) if to in BUNDLES else import_words(inputs, f"{to}:{place}")
+    if to == "tree":
+        words = extract_words(inputs, place)
     calls = in_child(lambda: main(words), Fault()).calls
     whole = state(folder)
     places = [number for number, name in enumerate(calls, 1) if name in NEEDS_SPACE]
@@ -101,6 +108,8 @@ def test_a_disk_that_fills_up_at_any_call_leaves_nothing_of_what_was_begun(
         assert strays(folder) == [], where
         # Whole it is where only the fsync of its folder failed.
         assert nothing_begun(place, to) or state(folder) == whole, where
+    if to == "tree" and place.exists():  # which is never written over
+        shutil.rmtree(place)
     assert in_child(lambda: main(words)).code == 0
     assert state(folder) == whole
 
@@ -149,7 +158,7 @@ def mounted(folder: Path) -> Iterator[Callable[[int], Path]]:
 
 
 @pytest.mark.parametrize("kib", [4, 64, 160, 240])
-@pytest.mark.parametrize("to", [*BUNDLES, "oci", "graph", "graph+vfs"])
+@pytest.mark.parametrize("to", [*BUNDLES, "oci", "graph", "graph+vfs", "tree"])
 @pytest.mark.root
 @pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
 def test_a_command_tells_a_full_disk_in_one_sentence(
@@ -158,6 +167,8 @@ def test_a_command_tells_a_full_disk_in_one_sentence(
     folder = mounted(kib)
     place = folder / f"new{BUNDLES.get(to, '')}"
     words = export_words(inputs, place) if to in BUNDLES else import_words(inputs, f"{to}:{place}")
+    if to == "tree":
+        words = extract_words(inputs, place)
     ended = in_child(lambda: main(words))
     if ended.code == 0:
         pytest.fail(f"it fits: {sorted(folder.iterdir())}") if kib < 160 else None
@@ -218,13 +229,14 @@ def open_inputs(inputs: Inputs, closed: Path) -> Inputs:
 USER = NOBODY if IS_ROOT else None
 
 
-@pytest.mark.parametrize("to", ["bundle", "oci"])
+@pytest.mark.parametrize("to", ["bundle", "oci", "tree"])
 def test_a_command_tells_a_missing_permission_in_one_sentence(
     open_inputs: Inputs, closed: Path, to: str
 ) -> None:
     words = {
         "bundle": export_words(open_inputs, closed / "out.tar"),
         "oci": import_words(open_inputs, f"oci:{closed / 'store'}"),
+        "tree": extract_words(open_inputs, closed / "tree"),
     }[to]
     ended = in_child(lambda: main(words), user=USER)
     assert ended.code == StoreError.exit_code, ended.said

@@ -47,6 +47,7 @@ def signalled(work: Callable[[], int], number: signal.Signals, folder: Path) -> 
         "bundle",
         "packed",
         "oci",
+        "tree",
         pytest.param("graph+aufs", marks=ROOT),
         pytest.param("graph+vfs", marks=ROOT),
     ],
@@ -57,6 +58,8 @@ def test_a_signalled_command_leaves_nothing(
     words = ["import", str(inputs.bundle), "--into", f"{to}:{folder / 'store'}"]
     if out := {"bundle": "out.tar", "packed": "out.tar.zst"}.get(to):
         words = ["export", TAG, "--from", f"graph:{inputs.folder / 'sample'}", "-o", str(folder / out)]
+    if to == "tree":
+        words = ["extract", str(inputs.bundle), TAG, str(folder / "tree")]
     codes = signalled(lambda: main(words), number, folder)
     assert set(codes) <= {128 + number, 0}, codes  # 0 where all was done before
     assert codes[0] == 128 + number

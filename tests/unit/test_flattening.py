@@ -10,7 +10,8 @@ from tests.layers import file, folder, layer, symlink
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.filetable import FileTable
 from toolkit.plumbing.flattening import Flattening, side_by_side
-from toolkit.plumbing.layerfiles import Odd, list_files
+from toolkit.plumbing.layerfiles import list_files
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import StreamReader
 

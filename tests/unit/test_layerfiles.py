@@ -10,7 +10,8 @@ from tests.layers import SOME_TIME, device, file, folder, hard_link, layer, memb
 from toolkit.errors import CorruptContent, UnsafeArchive
 from toolkit.plumbing.filefacts import IMPLIED, OPAQUE, WHITEOUT, FileFacts, Row
 from toolkit.plumbing.filetable import FileTable
-from toolkit.plumbing.layerfiles import Odd, hash_files, list_files
+from toolkit.plumbing.layerfiles import hash_files, list_files
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import StreamReader
 

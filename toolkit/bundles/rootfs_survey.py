@@ -14,11 +14,11 @@ from toolkit.elf import LENGTH, architecture
 from toolkit.errors import CorruptContent, ToolkitError, UsageError
 from toolkit.image import Finding
 from toolkit.plumbing import nodes
-from toolkit.plumbing.apply import WHITEOUT
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.pax import shown
 from toolkit.plumbing.tarball import Entries, Entry, FileReader
 from toolkit.plumbing.tree import components
+from toolkit.plumbing.whiteouts import WHITEOUT
 
 PROGRAM = re.compile(rb"(?:usr/)?s?bin/(?:\[|ash|bash|busybox|cat|coreutils|dash|env|init|ls|mount|sh)")
 LOADER = re.compile(rb"(?:usr/)?lib[a-z0-9]{0,8}/(?:[^/]+/)?ld-?(?:linux|musl|[0-9])[^/]*")

@@ -20,6 +20,7 @@ COMMANDS = (
     "import",
     "copy",
     "diff",
+    "extract",
     "verify",
     "sign",
     "doctor",

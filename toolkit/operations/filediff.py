@@ -22,7 +22,7 @@ from toolkit.operations.layertable import HeldLayer, LayerTable
 from toolkit.outline import modern_outline
 from toolkit.plumbing.filetable import FileTable
 from toolkit.plumbing.flattening import Flattening, side_by_side
-from toolkit.plumbing.layerfiles import Odd
+from toolkit.plumbing.odd import Odd
 
 
 @dataclass(frozen=True, slots=True)

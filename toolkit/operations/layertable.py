@@ -12,7 +12,8 @@ from toolkit.image import Finding, Layer, Proof
 from toolkit.operations.verify import layer_entries
 from toolkit.plumbing.filetable import FileTable
 from toolkit.plumbing.followed import followed
-from toolkit.plumbing.layerfiles import Odd, hash_files, list_files
+from toolkit.plumbing.layerfiles import hash_files, list_files
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarreader import StreamReader

@@ -94,6 +94,15 @@ def fsync_folder(folder: str | Path) -> None:
         os.close(handle)
 
 
+def sync_file_system(handle: int) -> None:
+    """Make the whole file system durable that holds `handle`: one call instead of one for each file."""
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Create a folder with its parents; fsync the parent so that it stays."""
     with storing(folder):

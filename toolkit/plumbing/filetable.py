@@ -8,16 +8,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from toolkit.errors import StoreError, UnsafeArchive
+from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.filefacts import FOLDER, IMPLIED, FileFacts, Row, key_of
+from toolkit.plumbing.scratch import failed, in_scratch, scratch_database
 
 MAX_ROWS = 4_000_000  # files and folders of all layers
 MAX_NAMES = 1 << 30  # bytes of paths and link targets, each as often as it stands
-CACHE = 16 << 10  # KiB of the database in memory
 
 SCHEMA = """
     CREATE TABLE entry (
@@ -50,12 +49,7 @@ class FileTable:
         """Open an empty one; raises StoreError, as every method may."""
         self._rows = self._names = 0
         self._lock = threading.Lock()
-        with _storing():
-            self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-            for setting in (f"cache_size = -{CACHE}", "journal_mode = OFF", "synchronous = OFF"):
-                self._database.execute(f"PRAGMA {setting}")
-            self._database.executescript(SCHEMA)
-            self._database.execute("BEGIN")
+        self._database = scratch_database(SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +94,7 @@ class FileTable:
 
     def rows(self) -> Iterator[Row]:
         """Yield all rows in the order of their keys; nothing may be added meanwhile."""
-        with _storing():
+        with in_scratch():
             for key, layer, marks, digest, *facts in self._database.execute(ROWS):
                 yield Row(key, layer, marks, digest, FileFacts(*facts) if facts[0] else None)
 
@@ -108,7 +102,7 @@ class FileTable:
         try:
             return self._database.execute(statement, values)
         except sqlite3.Error as error:
-            raise _failed(error) from error
+            raise failed(error) from error
 
     def _count(self, names: int) -> None:
         self._rows += 1
@@ -117,16 +111,3 @@ class FileTable:
             raise UnsafeArchive("the layers to compare", f"hold more than {MAX_ROWS} files and folders")
         if self._names > MAX_NAMES:
             raise UnsafeArchive("the layers to compare", f"hold more than {MAX_NAMES} bytes of names")
-
-
-@contextmanager
-def _storing() -> Iterator[None]:
-    """Turn the database's errors into ours: what fails is the disk under it."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _failed(error) from error
-
-
-def _failed(error: sqlite3.Error) -> StoreError:
-    return StoreError("temporary database", str(error), "it lies in TMPDIR, which needs room")

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from toolkit.errors import UnsafeArchive
-from toolkit.plumbing.apply import AUFS_OWN, shown
+from toolkit.plumbing.application import shown
 from toolkit.plumbing.filefacts import FOLDER, IMPLIED, OPAQUE, WHITEOUT, Row, path_of
-from toolkit.plumbing.layerfiles import Odd
+from toolkit.plumbing.odd import Odd
+from toolkit.plumbing.whiteouts import AUFS_OWN
 
 
 class Flattening:

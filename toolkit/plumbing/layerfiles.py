@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from toolkit.digest import new_hash
 from toolkit.errors import ToolkitError, UnsafeArchive
 from toolkit.plumbing import nodes
-from toolkit.plumbing.apply import AUFS_OWN, BAD_WHITEOUTS, OPAQUE, WHITEOUT, shown
+from toolkit.plumbing.application import shown
 from toolkit.plumbing.filefacts import FILE, FOLDER, HARD_LINK, SYMLINK, FileFacts, key_of
 from toolkit.plumbing.filefacts import OPAQUE as IS_OPAQUE
 from toolkit.plumbing.filefacts import WHITEOUT as IS_WHITEOUT
 from toolkit.plumbing.filetable import FileTable
+from toolkit.plumbing.odd import Odd
 from toolkit.plumbing.pax import format_records
+from toolkit.plumbing.profile import PERMISSIONS
 from toolkit.plumbing.tarball import Entries
 from toolkit.plumbing.tarheader import Entry
 from toolkit.plumbing.tree import components
+from toolkit.plumbing.whiteouts import AUFS_OWN, BAD_WHITEOUTS, OPAQUE, WHITEOUT
 from toolkit.ports import Block
 
 KINDS = {
@@ -24,22 +26,6 @@ KINDS = {
     b"6": "fifo", b"S": FILE,
 }  # fmt: skip
 SHA256 = "sha256"
-
-
-@dataclass(slots=True)
-class Odd:
-    """Entries that engines treat differently: how many, and the first of them."""
-
-    count: int = 0
-    first: str = ""
-
-    def add(self, name: bytes) -> None:
-        """Count one more."""
-        self.count += 1
-        self.first = self.first or shown(name)
-
-    def __str__(self) -> str:
-        return f"{self.first} and {self.count - 1} more" if self.count > 1 else self.first
 
 
 def list_files(entries: Entries, layer: int, table: FileTable, subject: str, *, hashed: bool) -> Odd:
@@ -134,7 +120,7 @@ def _parts(name: bytes) -> list[bytes]:
 
 def _facts(entry: Entry, number: int) -> FileFacts:
     major, minor = (entry.major, entry.minor) if entry.is_device else (0, 0)
-    mode = 0 if entry.is_symlink else entry.mode & nodes.PERMISSIONS
+    mode = 0 if entry.is_symlink else entry.mode & PERMISSIONS
     target = entry.linkname if entry.is_symlink or entry.is_hard_link else b""
     return FileFacts(
         KINDS[entry.type], entry.size, mode, entry.uid, entry.gid, entry.mtime, entry.mtime_ns, target,

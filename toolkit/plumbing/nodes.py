@@ -1,8 +1,8 @@
 """Making one file system node of one tar entry, in an open folder, no link followed.
 
 The order is write, owner, xattrs, mode, times: a change of owner clears setuid and capabilities, and
-everything else changes times (formats E.6). Modes are set on what was just made, never on a link
-(CVE-2021-32760).
+everything else changes times (formats E.6). Modes are set through a handle on what was just made, never
+by a name, which could be a link by then (CVE-2021-32760).
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import os
 import stat
 from collections.abc import Iterator
 
-from fastcrc import crc64
-
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.files import write_all
+from toolkit.plumbing.profile import EVERYTHING, Profile
 from toolkit.plumbing.tarheader import BLOCK_DEVICE, Entry
 from toolkit.plumbing.tree import FOLDER, components
+from toolkit.plumbing.whiteouts import BAD_WHITEOUTS
 from toolkit.ports import Block
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-PERMISSIONS = 0o7777
+NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # a handle on a node that is not to be opened
 OWNERS = range(2**32 - 1)  # 2^32-1 would mean "leave it" to the kernel
 MAJORS, MINORS = range(1 << 12), range(1 << 20)  # what Linux keeps of a device number
 SECOND = 10**9  # nanoseconds
 OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
-BAD_WHITEOUTS = frozenset((b".wh.", b".wh..", b".wh...", b".wh..wh."))
+LONGEST_TARGET = 4095  # bytes of a symbolic link's text, on Linux
 
 
 def check(entry: Entry) -> None:
@@ -37,6 +37,9 @@ def check(entry: Entry) -> None:
         _check_device(entry)
     if entry.is_symlink and not entry.linkname:
         raise UnsafeArchive("", "is a link to an empty name")
+    if entry.is_symlink and len(entry.linkname) > LONGEST_TARGET:
+        problem = f"is a link to a name of {len(entry.linkname)} bytes, expected at most {LONGEST_TARGET}"
+        raise UnsafeArchive("", problem)
     for key in entry.xattrs:
         if key.startswith(OVERLAY_XATTRS):
             raise UnsafeArchive("", f"has the xattr {key!r}, which overlay file systems act on")
@@ -59,19 +62,18 @@ def _check_device(entry: Entry) -> None:
         raise UnsafeArchive("", "is the device 0:0, which overlay file systems take for a whiteout")
 
 
-def make_file(parent: int, name: bytes, entry: Entry, body: Iterator[Block]) -> int | None:
-    """Make a regular file; return its content's CRC-64 (ISO), None where it is empty."""
-    crc = None
+def make_file(
+    parent: int, name: bytes, entry: Entry, body: Iterator[Block], profile: Profile = EVERYTHING
+) -> None:
+    """Make a regular file."""
     handle = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
     try:
         for block in body:
             write_all(handle, block)
-            crc = crc64.go_iso(block, crc)
-        _dress(handle, entry)
+        _dress(handle, entry, profile)
         os.utime(handle, ns=times(entry))
     finally:
         os.close(handle)
-    return crc
 
 
 def make_folder(parent: int, name: bytes, entry: Entry, *, exists: bool) -> None:
@@ -100,7 +102,7 @@ def dress_root(handle: int, entry: Entry) -> None:
     _dress(handle, entry)
 
 
-def make_special(parent: int, name: bytes, entry: Entry) -> None:
+def make_special(parent: int, name: bytes, entry: Entry, profile: Profile = EVERYTHING) -> None:
     """Make a symbolic link, fifo or device."""
     if entry.is_symlink:
         os.symlink(entry.linkname, name, dir_fd=parent)
@@ -109,13 +111,17 @@ def make_special(parent: int, name: bytes, entry: Entry) -> None:
         os.mknod(name, kind | 0o600, os.makedev(entry.major, entry.minor), dir_fd=parent)
     else:
         os.mkfifo(name, 0o600, dir_fd=parent)
-    _dress_named(parent, name, entry)
+    _dress_named(parent, name, entry, profile)
 
 
-def make_link(parent: int, name: bytes, entry: Entry, target_parent: int, target: bytes) -> None:
-    """Give a node a second name, a symbolic link too; its header's facts go to the node, as Docker does."""
+def make_link(parent: int, name: bytes, target_parent: int, target: bytes) -> None:
+    """Give a node a second name, a symbolic link too, and leave it as it is."""
     os.link(target, name, src_dir_fd=target_parent, dst_dir_fd=parent, follow_symlinks=False)
-    _dress_named(parent, name, entry)
+
+
+def dress_link(parent: int, name: bytes, entry: Entry) -> None:
+    """Give a node what the header of its second name says, as Docker does."""
+    _dress_named(parent, name, entry, EVERYTHING)
 
 
 def times(entry: Entry) -> tuple[int, int]:
@@ -124,20 +130,33 @@ def times(entry: Entry) -> tuple[int, int]:
     return modified, modified
 
 
-def _dress(handle: int, entry: Entry) -> None:
-    os.fchown(handle, entry.uid, entry.gid)
-    for key, value in entry.xattrs.items():
-        os.setxattr(handle, key, value)
-    os.fchmod(handle, entry.mode & PERMISSIONS)
+def _dress(handle: int, entry: Entry, profile: Profile = EVERYTHING) -> None:
+    if profile.owners:
+        os.fchown(handle, entry.uid, entry.gid)
+    if profile.xattrs:
+        for key, value in entry.xattrs.items():
+            os.setxattr(handle, key, value)
+    os.fchmod(handle, profile.mode(entry))
 
 
-def _dress_named(parent: int, name: bytes, entry: Entry) -> None:
-    """Dress what cannot be opened without side effects; nobody else can reach the folder meanwhile."""
+def _dress_named(parent: int, name: bytes, entry: Entry, profile: Profile) -> None:
+    """Dress what cannot be opened without side effects."""
     facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if (facts.st_uid, facts.st_gid) != (entry.uid, entry.gid):  # a second name keeps its capabilities
+    is_ours = (facts.st_uid, facts.st_gid) == (entry.uid, entry.gid)
+    if profile.owners and not is_ours:  # a second name keeps its capabilities
         os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
-    for key, value in entry.xattrs.items():
-        os.setxattr(b"/proc/self/fd/%d/%b" % (parent, name), key, value, follow_symlinks=False)
+    if profile.xattrs:
+        for key, value in entry.xattrs.items():
+            os.setxattr(b"/proc/self/fd/%d/%b" % (parent, name), key, value, follow_symlinks=False)
     if not stat.S_ISLNK(facts.st_mode):
-        os.chmod(name, entry.mode & PERMISSIONS, dir_fd=parent)
+        _set_mode(parent, name, profile.mode(entry))
     os.utime(name, ns=times(entry), dir_fd=parent, follow_symlinks=False)
+
+
+def _set_mode(parent: int, name: bytes, mode: int) -> None:
+    """Set the mode of what has the name now, also where that is a link a moment later."""
+    handle = os.open(name, NODE, dir_fd=parent)
+    try:
+        os.chmod(b"/proc/self/fd/%d" % handle, mode)  # of a link it is refused
+    finally:
+        os.close(handle)

@@ -7,7 +7,8 @@ import stat
 from contextlib import suppress
 
 from toolkit.plumbing.files import storing
-from toolkit.plumbing.nodes import NEW_FILE, PERMISSIONS
+from toolkit.plumbing.nodes import NEW_FILE
+from toolkit.plumbing.profile import PERMISSIONS
 from toolkit.plumbing.sharing import copy_range
 from toolkit.plumbing.tree import FOLDER, Tree
 from toolkit.plumbing.walk import walk

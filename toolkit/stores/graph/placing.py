@@ -14,7 +14,7 @@ from pathlib import Path
 from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, StoreError
-from toolkit.plumbing.files import locked, make_folder, storing, surely, write_all
+from toolkit.plumbing.files import locked, make_folder, storing, surely, sync_file_system, write_all
 from toolkit.plumbing.nodes import NEW_FILE
 from toolkit.plumbing.removal import remove
 from toolkit.plumbing.tree import FOLDER, Tree
@@ -196,12 +196,3 @@ def write_new(parent: int, name: bytes, content: bytes, mode: int = 0o600) -> No
         write_all(handle, content)
     finally:
         os.close(handle)
-
-
-def sync_file_system(handle: int) -> None:
-    """Make the whole file system durable that holds `handle`: one call instead of one for each file."""
-    import ctypes
-
-    if ctypes.CDLL(None, use_errno=True).syncfs(handle):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
