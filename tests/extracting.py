@@ -95,7 +95,7 @@ class Site:
                 assert after == self._before, {k: v for k, v in after.items() if self._before.get(k) != v}
 
     def refused(
-        self, *layers: Layer, kind: type[ToolkitError] = ToolkitError, match: str = "", **rules: Any
+        self, *layers: Layer, kind: type[ToolkitError] = ToolkitError, match: str | None = None, **rules: Any
     ) -> ToolkitError:
         """See that such an image is refused, and that nothing of it is left; return the error."""
         with pytest.raises(kind, match=match) as caught:

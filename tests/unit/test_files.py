@@ -29,7 +29,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.sharing import copy_range, link_atomically
-from toolkit.plumbing.stagedfolder import staged_folder
+from toolkit.plumbing.stagedfolder import clear_left, staged_folder
 
 NOBODY = 65534
 HOLDER = """
@@ -447,3 +447,42 @@ def test_a_stamp_changes_when_the_file_is_touched(tmp_path: Path) -> None:
 )
 def test_what_is_no_stamp_is_none(value: object) -> None:
     assert Stamp.from_json(value) is None
+
+
+def test_a_staged_folder_that_replaces_nothing_takes_an_empty_ones_place(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("a", "b"):
+        with staged_folder(tmp_path / name, replaces=False) as part:
+            (part / "new").touch()
+        assert os.listdir(tmp_path / name) == ["new"]
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_a_staged_folder_that_replaces_nothing_leaves_what_came_meanwhile(tmp_path: Path) -> None:
+    def stage(make: Callable[[], object]) -> None:
+        with staged_folder(tmp_path / "a", replaces=False):
+            make()
+
+    with pytest.raises(StoreError, match="not empty"):
+        stage(lambda: (tmp_path / "a/mine").mkdir(parents=True))
+    assert os.listdir(tmp_path / "a") == ["mine"]
+    (tmp_path / "a/mine").rmdir()
+    (tmp_path / "a").rmdir()
+    with pytest.raises(StoreError, match="not a directory"):
+        stage(lambda: (tmp_path / "a").symlink_to("."))
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_what_a_run_left_that_was_killed_last_of_all_is_cleared_and_nothing_of_one_at_work(
+    tmp_path: Path,
+) -> None:
+    lock = tmp_path / ".a.part.lock"
+    with staged_folder(tmp_path / "a") as part:
+        clear_left(tmp_path / "a")
+        assert part.is_dir()
+        assert lock.exists()
+    part.mkdir()
+    lock.touch()
+    clear_left(tmp_path / "a")
+    clear_left(tmp_path / "a")
+    assert os.listdir(tmp_path) == ["a"]
