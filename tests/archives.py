@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +126,14 @@ def image(
     raw = encode(body)
     blobs = {sha256(each): each for each in (raw, config_raw, *layers)}
     return Picture(raw, MANIFEST, blobs, {"architecture": architecture, "os": "linux"})
+
+
+def rewritten(picture: Picture, change: Callable[[Any], object]) -> Picture:
+    """Return the image or index whose document says something else."""
+    value = json.loads(picture.raw)
+    change(value)
+    raw = encode(value)
+    return Picture(raw, picture.media_type, {**picture.blobs, sha256(raw): raw}, picture.platform)
 
 
 def index(*pictures: Picture, **members: Any) -> Picture:

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import pytest
 
-from tests.archives import image, layout, written
+from tests.archives import Picture, image, layout, written
 from tests.layers import layer
 from tests.treecompare import facts
 from toolkit.bundles import open_bundle
-from toolkit.errors import ToolkitError
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.operations.extract import Extracted, Rules, extract
 from toolkit.plumbing.profile import SAFE, Profile
+from toolkit.ports import Source
 
 Member = tuple[tarfile.TarInfo, bytes]
 Layer = bytes | list[Member]
@@ -102,6 +103,17 @@ class Site:
             self.extract(*layers, **rules)
         assert not os.path.lexists(self.root)
         assert "layer sha256:" in str(caught.value)
+        return caught.value
+
+    def opened(self, picture: Picture) -> Source:
+        """Return any image as a bundle has it."""
+        return open_bundle(written(self.bundle, layout((NAME, picture))))
+
+    def refuses(self, picture: Picture, kind: type[ToolkitError] = CorruptContent) -> ToolkitError:
+        """See that any image is refused, by whatever looks at it first; return the error."""
+        with pytest.raises(kind) as caught:
+            extract(self.opened(picture), NAME, self.root)
+        assert not os.path.lexists(self.root)
         return caught.value
 
     def names(self) -> list[str]:

@@ -107,7 +107,7 @@ class GraphRoot:
         chain: list[V1Layer] = []
         seen: set[str] = set()
         layer_id, allowance = top, Allowance(f"image {top[:12]}", CHAIN_BYTES, CHAIN_VALUES)
-        while layer_id:
+        while layer_id or not chain:  # a name may stand for an empty ID, which is none
             if layer_id in seen:
                 raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor: the parents form a cycle")
             if len(chain) >= (limit := limits().layers):
