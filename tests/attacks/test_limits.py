@@ -220,5 +220,23 @@ def test_what_is_beyond_a_limit_is_refused_by_verify_and_import(
     assert not (tmp_path / "bad/index.json").exists()
 
 
+@pytest.mark.parametrize(
+    "attack",
+    [attack for attack in ATTACKS if "layer" in attack.what and attack.limit != "layers"],
+    ids=lambda attack: f"{attack.limit}: {attack.what}",
+)
+def test_what_is_beyond_a_limit_is_refused_by_extract(
+    say: Callable[..., None], tmp_path: Path, attack: Attack
+) -> None:
+    (tmp_path / "made").mkdir()
+    place, number = attack.make(tmp_path / "made")
+    say(**{attack.limit: number})
+    assert ran("extract", place, "app:1", tmp_path / "good").code == 0
+    say(**{attack.limit: number - attack.by})
+    done = ran("extract", place, "app:1", tmp_path / "bad")
+    assert (done.code, f"[lading] {attack.limit}_limit says so" in done.error) == (6, True), done.err
+    assert not (tmp_path / "bad").exists()
+
+
 def test_every_limit_is_attacked() -> None:
     assert {attack.limit for attack in ATTACKS} == {field.name for field in fields(Limits)}
