@@ -197,12 +197,12 @@ DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_con
 
 def _bound_depth(value: object, subject: str) -> None:
     level = [value]
-    for _ in range(limits().json_depth + 1):
+    for _ in range(limits().json_depth):
         level = [
             item
             for node in level
-            if isinstance(node, dict | list)
-            for item in (node.values() if isinstance(node, dict) else node)
+            for item in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+            if isinstance(item, dict | list)
         ]
         if not level:
             return

@@ -56,6 +56,7 @@ class Limits:
 LEAST = {  # what a setting may say at least; else 1
     "path": 256,  # what a plain tar header holds, which is not looked at again
     "link": 256,
+    "tar_split_line": MIB,  # what is unpacked at a time, and taken apart without counting
     "window": 8 * MIB,  # that every decoder of zstd should have (RFC 8878, 3.1.1.1.2)
 }
 MOST = {  # and at most, so that memory stays bounded and recursion shallow
@@ -72,8 +73,8 @@ MOST = {  # and at most, so that memory stays bounded and recursion shallow
     "path": 65_535,  # what is written down of a folder has two bytes for it
     "link": 65_535,
     "xattr": 8 * MIB,
-    "member": 250_000,  # 350 bytes of memory each
-    "entry": 4_000_000,  # sixteen bytes each
+    "member": 250_000,  # 300 bytes of memory each
+    "entry": 4_000_000,  # 40 bytes each, while a layer is unpacked
     "window": 2 * GIB,  # the largest that libzstd takes
 }
 

@@ -72,6 +72,14 @@ def zeros(folder: Path) -> Path:
     return with_layer(folder, gzip.compress(ONE, mtime=0) + repeated(bytes(16 << 20), 640))
 
 
+def zeros_in_a_file(folder: Path) -> Path:
+    """Return a layer with a file of 10 GiB: its header states more than octal digits can."""
+    info = tarfile.TarInfo("zeros")
+    info.size = 10 * GIB
+    packed = gzip.compress(info.tobuf(tarfile.GNU_FORMAT), mtime=0) + repeated(bytes(16 << 20), 640)
+    return with_layer(folder, packed + gzip.compress(bytes(1024), mtime=0))
+
+
 def zeros_outside(folder: Path) -> Path:
     path = folder / "a.tar.gz"
     path.write_bytes(gzip.compress(tar({**FILES}), mtime=0) + repeated(bytes(16 << 20), 640))
@@ -123,6 +131,7 @@ def digest_is_a_path(folder: Path) -> Path:
 
 
 BOMBS: dict[str, tuple[Callable[[Path], Path], int, str]] = {
+    "10 GiB of zeros in a layer": (zeros_in_a_file, 6, "unpacks to more than 1000 times its size"),
     "10 GiB of zeros behind a layer": (zeros, 6, "unpacks to more than 1000 times its size"),
     "10 GiB of zeros behind an archive": (zeros_outside, 6, "unpacks to more than 1000 times its size"),
     "a manifest.json of 1 GiB": (huge_manifest, 6, "has 1073741824 bytes, expected at most 4194304"),

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidSetting
-from toolkit.limits import Limits
+from toolkit.limits import LEAST, MOST, Limits, limits
 from toolkit.settings import FILES, Settings, load_settings
 
 ASK_LUIGI = """
@@ -133,6 +133,20 @@ def test_every_setting_is_read(here: Path) -> None:
     assert not load_settings({}).reading.referrers  # for what carries, not for what lists and describes
 
 
+@pytest.mark.parametrize("field", [field.name for field in fields(Limits)])
+def test_every_limit_is_a_setting_that_holds_once_it_is_read(here: Path, field: str) -> None:
+    least, most = LEAST.get(field, 1), MOST.get(field, 1 << 49)
+    for told in (least, most):
+        write(here / "luigi.cfg", f"{field}_limit = {told}")
+        assert load_settings({}).limits == limits() == Limits(**{field: told})
+    refused(f"{field}_limit = {least - 1}")
+    if field in MOST:
+        refused(f"{field}_limit = {most + 1}")
+    assert limits() == Limits(**{field: told})  # what cannot be read changes nothing
+    (here / "luigi.cfg").unlink()
+    assert load_settings({}).limits == limits() == Limits()
+
+
 def test_a_home_may_begin_with_a_tilde(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     write(here / "luigi.cfg", "home = ~/lading")
@@ -173,6 +187,12 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
             for text in ("-1", "0", "65", "1.5", "1K", "all", "9" * 15)
         ),
         ("layer_limit = 64 GB", "[lading] layer_limit: is '64 GB', expected a whole number"),
+        ("layer_limit = 0", "[lading] layer_limit: is '0', expected 1 or more"),
+        ("json_depth_limit = 1000", "[lading] json_depth_limit: is '1000', expected 1 to 256"),
+        ("path_limit = 255", "[lading] path_limit: is '255', expected 256 to 65535"),
+        ("window_limit = 4G", "[lading] window_limit: is '4G', expected 8388608 to 2147483648"),
+        ("ratio_limit = -1", "[lading] ratio_limit: is '-1', expected a whole number"),
+        ("layers_limits = 5", "[lading] layers_limits: is not a setting; the nearest one is layers_limit"),
         ("layer_limit = " + "9" * 5000, "[lading] layer_limit: is '9999"),
         ("home = ${PLACE}", "[lading] home: names the environment variable PLACE, which is not set"),
         ("home = %(place)s", "[lading] home: cannot be filled in ("),

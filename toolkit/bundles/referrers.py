@@ -22,10 +22,10 @@ from toolkit.digest import Digest
 from toolkit.document import Node, load
 from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Referrer
+from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.plumbing.parallel import in_parallel
 
-DEPTH = 8  # things that refer to things that refer to an image
 MANY = 1_000  # of one image
 DOCUMENT_BYTES = 32 << 20  # of all that refers to one image; they are held in memory
 BLOB_BYTES = 16 << 30  # likewise
@@ -60,10 +60,10 @@ def accompanied(image: ModernImage, guide: Guide) -> ModernImage:
     """Return the image with all that refers to it, in an order that does not depend on the place's."""
     walk = _Walk(image, guide)
     level = _subjects(image)
-    for _ in range(DEPTH):
+    for _ in range(depth := limits().index_depth):
         level = walk.next(level)
     if level:
-        walk.tell(f"manifest {level[0]}", f"is the last of {DEPTH} in a row that was looked at for referrers")
+        walk.tell(f"manifest {level[0]}", f"is the last of {depth} in a row that was looked at for referrers")
     return walk.result()
 
 

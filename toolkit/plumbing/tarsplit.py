@@ -62,13 +62,14 @@ class TarSplit:
         number, begun, held = 0, [b""], 0  # a line that has begun, in pieces, and how many bytes they are
         limit, entries = limits().tar_split_line, limits().entry
         for block in decompressed(self._source().blocks(), "gzip", self.subject):
-            begun.append(block)
-            held += len(block)
-            if held > limit and b"\n" not in block:
+            end = block.find(b"\n")
+            if held + (len(block) if end < 0 else end) > limit:  # a later line is smaller than a block
                 raise more_than(self.subject, "has a line of more than {} bytes", limit)
             if number > PER_ENTRY * entries:
                 raise more_than(self.subject, "has more than {} entries", entries)
-            if b"\n" not in block:
+            begun.append(block)
+            held += len(block)
+            if end < 0:
                 continue  # joined once: a gzip may come in a hundred thousand pieces of a byte
             text, at = b"".join(begun), 0
             begun.clear()
