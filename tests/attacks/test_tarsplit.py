@@ -51,7 +51,9 @@ def test_a_segment_before_an_empty_file_that_is_no_base64_is_told_as_such(split:
         damaged.measure()
 
 
-def test_padding_that_is_too_much_is_no_base64_for_measuring_and_for_reading(split: Of, tmp_path: Path) -> None:
+def test_padding_that_is_too_much_is_no_base64_for_measuring_and_for_reading(
+    split: Of, tmp_path: Path
+) -> None:
     """Found by fuzzing: Python takes it for nothing, and the tar was measured a byte shorter than it was made."""
     damaged = split(b'{"type":2,"payload":"YWUw+7uLYEAA=","position":0}\n')
     with pytest.raises(InvalidDocument, match="split: has a line that is not base64"):

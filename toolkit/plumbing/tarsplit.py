@@ -110,9 +110,9 @@ class TarSplit:
 
     def decoded(self, text: bytes) -> bytes:
         """Return what base64 text stands for; raises InvalidDocument."""
+        if len(text) % 4:  # Python takes a = too many for nothing, and Go for an error
+            raise InvalidDocument(self.subject, "has a line that is not base64 (of no whole quartets)")
         try:
-            if len(text) % 4:  # Python takes a = too many for nothing, and Go for an error
-                raise binascii.Error("it is no whole number of quartets")
             return binascii.a2b_base64(text, strict_mode=True) if text else b""
         except binascii.Error as error:
             raise InvalidDocument(self.subject, f"has a line that is not base64 ({error})") from error
