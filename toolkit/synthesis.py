@@ -32,9 +32,14 @@ def saved_chain(image: Image) -> list[V1Layer]:
 
     Raises InvalidDocument where the config has a value that Docker cannot read.
     """
-    config, whole = image.config, _whole(image.config)
+    return saved_layers(image.config)
+
+
+def saved_layers(config: Config, epoch: str = EPOCH) -> list[V1Layer]:
+    """Return the layers of that chain where time 0 is written as `epoch`: in a zone of its own."""
+    whole = _whole(config)
     system = {"os": whole["os"]} if "os" in whole else {}  # in every file, but not in the IDs below the top
-    return _linked(_saved_bodies(whole, config, EPOCH), config.diff_ids, gojson.members_of(system))
+    return _linked(_saved_bodies(whole, config, epoch), config.diff_ids, gojson.members_of(system))
 
 
 def saved_ids(config: Config, epoch: str = EPOCH) -> Iterator[str]:

@@ -177,6 +177,26 @@ def test_a_v1_json_that_runs_something_else_is_refused(
         Parts(tmp_path, [listed], members).chains()
 
 
+@pytest.mark.parametrize("key", ["created", "os", "comment"])
+def test_a_v1_json_that_docker_would_not_have_made_under_its_id_is_refused(tmp_path: Path, key: str) -> None:
+    """Its ID is a digest of the image's config and layers, so nothing in it is anybody's choice (formats B.7)."""
+    files: dict[str, Body] = {
+        name: Link(member.linkname) if member.issym() else content_of(SAVED, name)
+        for name, member in found_in(SAVED).items()
+        if not member.isdir()
+    }
+    name = next(name for name in files if name.endswith("/json"))
+    raw = files[name]
+    assert isinstance(raw, bytes)
+    told = json.loads(raw)
+    assert verify(open_bundle(written(tmp_path / "whole.tar", files))).ok
+    del told["os"]  # as Docker 17.05 to 17.09 left it out
+    assert verify(open_bundle(written(tmp_path / "old.tar", files | {name: encode(told)}))).ok
+    changed = files | {name: encode({**told, key: "2001-01-01T00:00:00Z"})}
+    (finding,) = verify(open_bundle(written(tmp_path / "changed.tar", changed))).errors
+    assert "has another v1 json of layer" in finding.problem
+
+
 def test_a_named_image_is_compared_where_repositories_was_left_out(tmp_path: Path) -> None:
     members = {**TWO_LAYERS, **CHAIN, f"{B}/json": v1_json(B, A, config={"Cmd": ["/evil"]})}
     with pytest.raises(UnsafeArchive, match="another Cmd"):

@@ -2,84 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import tarfile
 from bisect import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.archives import A, B, Body, encode, tar, v1_folder, written
+from tests.flips import Member, exit_codes, members_of, verified
 from toolkit.bundles import create_bundle, open_bundle
-from toolkit.errors import ToolkitError
 from toolkit.operations.copy import copy
-from toolkit.operations.verify import verify
-from toolkit.ports import Closes
-from toolkit.report import Report
 
-FIELDS = {  # of a header block, by their ends: POSIX ustar
-    100: "name", 108: "mode", 116: "uid", 124: "gid", 136: "size", 148: "mtime", 154: "checksum",
-    156: "end of checksum", 157: "type", 257: "linkname", 263: "magic", 265: "version", 297: "uname",
-    329: "gname", 337: "major", 345: "minor", 500: "prefix", 512: "tail",
-}  # fmt: skip
-ENDS = list(FIELDS)
-CONFIG = re.compile(r"[0-9a-f]{64}\.json")  # as docker-v1.2 calls it
 STEP = 61  # bytes; every so many one is changed, besides those that stand for something
 
 DOCKER_V1_2 = {"json"}  # has no digest; of a v1 json that makes up no config it is only compared what runs
 DOCKER_V1 = {"layer.tar", "json", 'repositories: "app"', 'repositories: "1"'}  # has no digest at all
-
-
-@dataclass(frozen=True)
-class Member:
-    """Where a member's header, body and padding begin, and its bytes."""
-
-    header: int
-    body: int
-    name: str
-    content: bytes
-
-    def what(self, position: int) -> str:
-        """Return what stands at a byte of the file."""
-        if position < self.body:
-            return "header: " + FIELDS[ENDS[bisect(ENDS, (position - self.header) % 512)]]
-        if position >= self.body + len(self.content):
-            return "padding"
-        if CONFIG.fullmatch(self.name):
-            return "config"
-        if self.name.endswith((".json", "repositories")):
-            return f"{self.name}: {self.token(position - self.body)}"
-        return "blob" if "sha256" in self.name else self.name.rpartition("/")[2]
-
-    def token(self, offset: int) -> str:
-        """Return the JSON text that the byte is in."""
-        words = (found for found in tokens(self.content) if found.start() < offset < found.end() - 1)
-        return next((found.group().decode() for found in words), "outside of text")
-
-    def telling(self) -> Iterator[int]:
-        """Yield bytes that stand for something: of each field, of each JSON text, of the content."""
-        yield from (self.header + (0 if end == 100 else end - 1) for end in ENDS)
-        if self.content:
-            yield from (self.body + len(self.content) * part // 4 for part in range(4))
-            yield self.body + len(self.content) - 1
-            yield self.body + len(self.content) + -len(self.content) % 512 - 1
-        if self.name.endswith((".json", "repositories")):
-            yield from (self.body + (found.start() + found.end()) // 2 for found in tokens(self.content))
-
-
-def tokens(content: bytes) -> Iterator[re.Match[bytes]]:
-    return re.finditer(rb'"[^"]*"', content)
-
-
-def members_of(bundle: Path) -> list[Member]:
-    with tarfile.open(bundle) as archive:
-        found = []
-        for info in archive:
-            body = archive.extractfile(info) if info.isfile() else None
-            found.append(Member(info.offset, info.offset_data, info.name, body.read() if body else b""))
-    return found
 
 
 def short(name: str) -> bytes:
@@ -96,23 +33,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files: dict[str, Body] = {**v1_folder(A, "", LAYERS[A]), **v1_folder(B, A, LAYERS[B])}
     folder = tmp_path_factory.mktemp("corruption")
     return written(folder / "v1.tar", {**files, "repositories": encode({"app": {"1": B}})})
-
-
-def verified(path: Path) -> Report:
-    bundle = open_bundle(path)
-    try:
-        return verify(bundle)
-    finally:
-        assert isinstance(bundle, Closes)
-        bundle.close()
-
-
-def exit_codes(path: Path) -> set[int]:
-    """Return the exit codes that say what is wrong; none where nothing is."""
-    try:
-        return {finding.exit_code for finding in verified(path).errors}
-    except ToolkitError as error:
-        return {error.exit_code}
 
 
 UNNOTICED: dict[str, set[str]] = {

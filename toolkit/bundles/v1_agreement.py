@@ -22,7 +22,7 @@ from toolkit.limits import limits, more_than
 from toolkit.migration import migrated_config
 from toolkit.model import Config
 from toolkit.reference import meaning
-from toolkit.synthesis import saved_ids
+from toolkit.synthesis import saved_ids, saved_layers
 
 GUESTHOUSE = "blobs"  # the one folder that is no layer's ID, and holds one all the same
 ADVICE = "choose one with --prefer docker, if you trust the archive"
@@ -192,12 +192,22 @@ class V1Agreement:
         """Say of v1 IDs that were made in another time zone than UTC (formats B.7, the trap)."""
         ids = self._ids(top)
         created = self._layer(ids[0]).node.value.get("created")
-        if len(ids) < 2 or not isinstance(created, str) or _are(ids, saved_ids(config)):  # noqa: PLR2004
+        if _are(ids, saved_ids(config)):
+            self._refuse_changed(saved_layers(config))
             return []
-        if not _are(ids, saved_ids(config, created)):
+        if len(ids) < 2 or not isinstance(created, str) or not _are(ids, saved_ids(config, created)):  # noqa: PLR2004
             return []  # made by another tool, by its own formula
+        self._refuse_changed(saved_layers(config, created))
         problem = f"has v1 IDs of a local-time variant, as a Docker whose epoch is {created} makes them"
         return [Finding(f"image {config.image_id}", problem, "note")]
+
+    def _refuse_changed(self, chain: Sequence[V1Layer]) -> None:
+        """Raise UnsafeArchive for a json that is not the one that Docker makes of it; some leave out `os`."""
+        for made in chain:
+            told = self._layer(made.id).node.value
+            if {"os": made.node.value.get("os"), **told} != {"os": None, **made.node.value}:
+                problem = f"has another v1 json of layer {made.id[:12]} than Docker makes of its config"
+                raise UnsafeArchive(self._archive.place, problem, ADVICE)
 
     def _ids(self, top: str) -> list[str]:
         """Return the v1 IDs of a layer and all below it, base first."""

@@ -173,6 +173,7 @@ class _Decoding:
                     if self._is_after_the_end(data):
                         data = b""
                     if not data or (begun := start(data)) is None:
+                        data = bytes(data)  # its block is gone when the next one comes
                         break
                     decoder, data = begun
                     self._count_stream()

@@ -96,6 +96,8 @@ class TarSplit:
         since: list[bytes] = []  # the beginnings of segments since the last body
         for payload, name, length, _ in self.lines():
             if payload is not None:
+                if len(payload) % 4:
+                    self.decoded(payload)
                 size += len(payload) // 4 * 3 - payload[-2:].count(b"=")
                 header = payload
                 if len(since) < END_SEGMENTS:
@@ -110,6 +112,8 @@ class TarSplit:
 
     def decoded(self, text: bytes) -> bytes:
         """Return what base64 text stands for; raises InvalidDocument."""
+        if len(text) % 4:  # Python takes a = too many for nothing, and Go for an error
+            raise InvalidDocument(self.subject, "has a line that is not base64 (of no whole quartets)")
         try:
             return binascii.a2b_base64(text, strict_mode=True) if text else b""
         except binascii.Error as error:
