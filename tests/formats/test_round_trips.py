@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, A, B, Body, C, encode, image, index, layout, v1_folder, written
+from tests.archives import (
+    LAYER,
+    ONE,
+    TWO,
+    A,
+    B,
+    Body,
+    C,
+    encode,
+    image,
+    index,
+    layout,
+    sha256,
+    v1_folder,
+    written,
+)
 from tests.conformance import IMAGE_ID as SAMPLE_ID
 from tests.stores.facts import DIFF_IDS, IDS, IMAGE_ID, LAYERSIZES
 from toolkit.ancestry import V1Layer
@@ -297,3 +313,24 @@ def test_what_docker_v1_makes_of_a_modern_image_is_told_beforehand(tmp_path: Pat
     (copied,) = copy(source, sink, ["app:1"])
     becomes = Told.of(verify(opened())).image_id
     assert any(becomes in finding.problem for finding in copied.findings)
+
+
+@pytest.mark.parametrize("format_name", [row.name for row in FORMATS if row.members_of])
+def test_two_images_whose_shared_layer_is_compressed_in_one_go_into_one_bundle(
+    tmp_path: Path, format_name: str
+) -> None:
+    """Found by a law: formats that hold a layer once by its v1 ID refused the second, as another content."""
+    packed = gzip.compress(ONE, mtime=0)
+    plain, other = (
+        image(ONE),
+        image(packed, TWO, diff_ids=[sha256(ONE), sha256(TWO)], media_types=[f"{LAYER}+gzip", LAYER]),
+    )
+    source = open_bundle(written(tmp_path / "in.tar", layout(("plain:1", plain), ("other:1", other))))
+    copy(source, create_bundle(tmp_path / "out.tar", format_name), ["plain:1", "other:1"])
+    report = verify(open_bundle(tmp_path / "out.tar"))
+    assert report.ok
+    found = {
+        image.names: [str(diff_id) for diff_id in image.images()[0].config.diff_ids]
+        for image in report.images
+    }
+    assert found == {("plain:1",): [sha256(ONE)], ("other:1",): [sha256(ONE), sha256(TWO)]}

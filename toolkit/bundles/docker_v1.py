@@ -13,7 +13,9 @@ from toolkit.bundles.docker_members import layered
 from toolkit.bundles.losses import lost_as_v1, lost_layersizes
 from toolkit.bundles.members import Member, file, folder
 from toolkit.bundles.names import merged, repositories_json
+from toolkit.digest import Digest
 from toolkit.image import Finding, Image, ProvenImage
+from toolkit.model import Descriptor
 from toolkit.synthesis import own_chain, told_chain, v1_json_for_bundle
 
 NAME = "docker-v1"
@@ -27,10 +29,11 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
     """
     listed: list[Member] = []
     tops: list[tuple[tuple[str, ...], str]] = []
+    blobs: dict[tuple[str, Digest], Descriptor] = {}
     for proven in merged(images):
         image = layered(proven, ADVICE)
         chain = own_chain(image) or told_chain(image)
-        listed += layer_folders(image, chain)
+        listed += layer_folders(image, chain, blobs)
         tops.append((proven.names, chain[-1].id))
     return [*listed, file("repositories", repositories_json(tops))]
 
@@ -40,11 +43,17 @@ def losses(proven: ProvenImage) -> list[Finding]:
     return [*lost_as_v1(proven, NAME), *lost_layersizes(proven, NAME)]
 
 
-def layer_folders(image: Image, chain: Sequence[V1Layer]) -> list[Member]:
-    """List the four members of each layer."""
+def layer_folders(
+    image: Image, chain: Sequence[V1Layer], blobs: dict[tuple[str, Digest], Descriptor]
+) -> list[Member]:
+    """List the four members of each layer; one that another image has too is the first that was listed.
+
+    Its blob may be compressed otherwise there, and unpacks to the same.
+    """
     return [
         member
-        for layer, blob in zip(chain, image.manifest.layers, strict=True)
+        for layer, (own, diff_id) in zip(chain, image.layers, strict=True)
+        for blob in (blobs.setdefault((layer.id, diff_id), own),)
         for member in (
             folder(layer.id),
             file(f"{layer.id}/VERSION", VERSION),

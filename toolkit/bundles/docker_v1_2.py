@@ -19,6 +19,7 @@ from toolkit.bundles.names import merged, repositories_json, tags
 from toolkit.digest import Digest
 from toolkit.gotime import seconds
 from toolkit.image import Finding, Image, ProvenImage
+from toolkit.model import Descriptor
 from toolkit.synthesis import own_chain, saved_chain, v1_json_for_bundle
 
 NAME = "docker-v1.2"
@@ -36,7 +37,7 @@ def members(images: Sequence[ProvenImage]) -> list[Member]:
     for proven in images:
         layered(proven, ADVICE)
     chains = [own_chain(image) or saved_chain(image) for _, image in pictured]
-    stored: dict[Digest, str] = {}  # diffID → the v1 ID that has the file
+    stored: dict[Digest, tuple[str, Descriptor]] = {}  # diffID → the v1 ID that has the file, and the file
     listed = [
         member
         for (_, image), chain in zip(pictured, chains, strict=True)
@@ -59,12 +60,15 @@ def losses(proven: ProvenImage) -> list[Finding]:
     ]
 
 
-def _members(image: Image, chain: Sequence[V1Layer], stored: dict[Digest, str]) -> Iterator[Member]:
+def _members(
+    image: Image, chain: Sequence[V1Layer], stored: dict[Digest, tuple[str, Descriptor]]
+) -> Iterator[Member]:
     created = max(0, seconds(image.config.created))  # Docker sets no earlier time on a file
     dated = [file(f"{image.config.image_id.hex}.json", image.config.raw)]
-    for layer, (blob, diff_id) in zip(chain, image.layers, strict=True):
+    for layer, (own, diff_id) in zip(chain, image.layers, strict=True):
         path = f"{layer.id}/layer.tar"
-        holder = stored.setdefault(diff_id, layer.id)
+        # In another image it may be compressed otherwise: the first one counts, as they unpack to the same.
+        holder, blob = stored.setdefault(diff_id, (layer.id, own))
         dated += [
             folder(layer.id),
             file(f"{layer.id}/VERSION", VERSION),

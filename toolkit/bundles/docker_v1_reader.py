@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -86,6 +86,7 @@ class V1Bundle(ArchiveSource):
                     problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
                     raise UnsafeArchive(self.place, problem, "readers differ on which of the two it is")
                 parents[layer.id] = layer.parent
+            _refuse_circle(parents)
             self._parents = parents
         return self._parents
 
@@ -157,3 +158,17 @@ class V1Bundle(ArchiveSource):
         except ToolkitError as error:
             return Listing(names, layer_id, problem=str(error))
         return Listing(names, layer_id, told.created, told.platform, told.size)
+
+
+def _refuse_circle(parents: Mapping[str, str]) -> None:
+    """Raise UnsafeArchive for a layer that is its own ancestor, whether an image has it or not."""
+    known: set[str] = set()
+    for start in parents:
+        chain: dict[str, None] = {}
+        layer_id = start
+        while layer_id in parents and layer_id not in known:
+            if layer_id in chain:
+                raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
+            chain[layer_id] = None
+            layer_id = parents[layer_id]
+        known.update(chain)
