@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def test_six_wide_windows_at_once_take_the_memory_of_one(
 ) -> None:
     argv = [str(six) if word == "BUNDLE" else word for word in words]
     command = [sys.executable, "-c", CODE, *argv, "--jobs", "6", "--quiet"]
-    environ = {"PYTHONPATH": str(ROOT), "LADING_HOME": str(tmp_path / "home")}
+    modules = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
+    environ = {**os.environ, "PYTHONPATH": modules, "LADING_HOME": str(tmp_path / "home")}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
     peak = re.search(r"VmHWM:\s+(\d+) kB", done.stderr)
     assert peak
