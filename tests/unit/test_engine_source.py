@@ -207,7 +207,7 @@ def test_a_closed_source_holds_no_file(fake: FakeEngine) -> None:
     assert any("deleted" in target or "#" in target for target in _open_files() - before)
     source.close()
     late = time.monotonic() + 10  # the fake's own side of a connection is closed when its thread comes to it
-    while _open_files() > before and time.monotonic() < late:
+    while not _open_files() <= before and time.monotonic() < late:
         time.sleep(0.01)
     assert _open_files() <= before
 
