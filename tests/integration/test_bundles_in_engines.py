@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.archives import ONE, layout, written
+from tests.archives import image as picture
 from tests.eras import CAMEL, ERAS, IMAGE_IDS, LOSSY_IDS, STRUCT, saved_by
 from tests.stores.facts import DIFF_IDS, IDS, IMAGE_ID
 from tests.unit.test_rootfs import DIFF_ID
@@ -62,6 +64,21 @@ def test_docker_on_overlay2_loads_universal(
     images = several.bundle(tmp_path / "u.tar")
     overlay2_dockerd.load(tmp_path / "u.tar")
     assert overlay2_dockerd.images() == {name: image_id_of(image) for name, image in images.items()}
+
+
+@pytest.mark.parametrize("name", ["docker.io/library/app@{}", "plainname", "quay.io/team/app:1@{}"])
+def test_what_containerd_exports_under_any_name_is_read(
+    containerd: Containerd, tmp_path: Path, name: str
+) -> None:
+    """Of a name with a digest it writes the digest alone for podman, and the whole into manifest.json too."""
+    containerd.load(written(tmp_path / "in.tar", layout(("docker.io/library/app:1", picture(ONE)))))
+    known = name.format(containerd.images()["docker.io/library/app:1"])
+    containerd.ctr("images", "tag", "docker.io/library/app:1", known)
+    containerd.ctr("images", "export", tmp_path / "out.tar", "docker.io/library/app:1", known)
+    report = verify(open_bundle(tmp_path / "out.tar"))
+    assert report.ok, report.errors
+    assert {len(each.names) for each in report.images} == {1}
+    assert len({each.names for each in report.images}) == 2
 
 
 @pytest.mark.root

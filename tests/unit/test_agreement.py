@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.archives import (
+    IMAGE_NAME,
     MANIFEST,
     ONE,
+    REF_NAME,
     TWO,
     A,
     Body,
     Link,
     Picture,
     blob,
+    described,
     docker_item,
     encode,
     image,
@@ -208,3 +211,18 @@ def test_a_name_for_another_image_in_repositories_alone_is_refused(tmp_path: Pat
             continue
         with pytest.raises(UnsafeArchive, match="the layers of another image in repositories"):
             found.listings()
+
+
+def test_a_name_with_a_digest_may_stand_in_both_parts(tmp_path: Path) -> None:
+    """So does `ctr images export` of containerd 1.6.20 write it, of an image that was pulled by its digest."""
+    name = f"app@{APP.digest}"
+    annotations = {IMAGE_NAME: f"docker.io/library/{name}", REF_NAME: f"@{APP.digest}"}
+    files: dict[str, Body] = dict(layout(("app:1", APP)))
+    entries = [described(APP.raw, MANIFEST, annotations=annotations)]
+    files["index.json"] = encode({"schemaVersion": 2, "manifests": entries})
+    found = opened(tmp_path, files | {"manifest.json": encode([docker_item(APP, name)])})
+    (line,) = found.listings()
+    assert (line.names, line.problem) == ((name,), "")
+    evil = encode([docker_item(APP, f"evil@{APP.digest}")])
+    with pytest.raises(UnsafeArchive, match="and not in its OCI part"):
+        opened(tmp_path, files | {"manifest.json": evil}).listings()

@@ -62,8 +62,16 @@ def test_a_broken_manifest_json_is_refused(tmp_path: Path, manifest: Any, error:
 def test_a_name_that_docker_refuses_after_storing_the_image_is_refused_before(
     tmp_path: Path, name: str
 ) -> None:
+    files = {"manifest.json": encode([docker_item(APP, name)]), **dict(layout(("", APP)))}
+    del files["index.json"], files["oci-layout"]
     with pytest.raises(InvalidDocument, match=r"\[0\]\.RepoTags\[0\]"):
-        items(archive(tmp_path, [docker_item(APP, name)]))
+        items(Archive(written(tmp_path / "a.tar", files)))
+
+
+def test_beside_a_layout_a_name_may_have_a_digest_as_containerd_writes_it(tmp_path: Path) -> None:
+    name = f"app@{APP.digest}"
+    (item,) = items(archive(tmp_path, [docker_item(APP, name)]))
+    assert (item.names, item.findings) == ((name,), ())
 
 
 def test_a_name_without_a_tag_is_latest_and_told(tmp_path: Path) -> None:

@@ -128,13 +128,21 @@ def annotated(**names: str) -> bytes:
         ("app:1", "docker.io/library/app:1"),
         ("1", "docker.io/library/app:1"),
         ("team/app:1", "ghcr.io/team/app:1"),
-        ("sha256:" + "0" * 64, "quay.io/app@sha256:" + "0" * 64),
+        ("@sha256:" + "0" * 64, "quay.io/app@sha256:" + "0" * 64),
+        ("1@sha256:" + "0" * 64, "quay.io:5000/app:1@sha256:" + "0" * 64),
         ("", "quay.io/app:1"),
         ("anything", ""),
     ],
 )
 def test_a_part_of_the_name_is_the_same_name(plain: str, full: str) -> None:
     assert Entries.of(annotated(plain=plain, full=full)).disputed == ""
+
+
+def test_a_bare_tag_or_digest_is_no_second_name() -> None:
+    digest = "sha256:" + "0" * 64
+    for plain, full in (("1", "docker.io/library/app:1"), (f"@{digest}", f"docker.io/library/app@{digest}")):
+        (entry,) = Entries.of(annotated(plain=plain, full=full))
+        assert entry.names == (full.removeprefix("docker.io/library/"),)
 
 
 @pytest.mark.parametrize(("plain", "full"), [("app:1", "docker.io/librasy/app:1"), ("2", "quay.io/app:1")])

@@ -20,7 +20,7 @@ from toolkit.limits import above, limits
 from toolkit.plumbing.archive import clean
 from toolkit.reference import Reference, meaning
 
-MANIFEST = "manifest.json"
+MANIFEST, INDEX = "manifest.json", "index.json"
 ITEM_KEYS = ("Config", "RepoTags", "Layers", "Parent", "LayerSources")
 ITEMS = 10_000  # images of one manifest.json, and names of them all
 CLAIM = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # the digest that a file's name tells
@@ -72,28 +72,31 @@ def _item(archive: Archive, node: Node) -> Item:
     _refuse_edited(archive, path, image_id)
     if len(members := node.texts("Layers")) > (limit := limits().layers):
         raise above(node.subject, f"{node.path}Layers are {len(members)}", limit)
-    names = tuple(dict.fromkeys(_names(node)))
+    names = tuple(dict.fromkeys(_names(archive, node)))
     findings = (*_untagged(archive, node), *_unclean(archive, node))
     folder = clean(members[-1], archive.place).rpartition("/")[0] if members else ""
     layers = tuple(map(archive.index.resolve, members))
     return Item(names, image_id, config, layers, folder, findings)
 
 
-def _names(node: Node) -> Iterator[str]:
-    """Yield the names; raises InvalidDocument for one that Docker refuses, after it stored the image."""
+def _names(archive: Archive, node: Node) -> Iterator[str]:
+    """Yield the names; raises InvalidDocument for one that Docker refuses, after it stored the image.
+
+    Beside a layout containerd writes names with a digest here too, and reads the layout itself.
+    """
     for number, name in enumerate(node.texts("RepoTags")):
         key = f"RepoTags[{number}]"
         try:
             reference = Reference.parse(name)
         except InvalidReference as error:
             node.fail(key, str(error))
-        if reference.digest:
+        if reference.digest and INDEX not in archive:
             node.fail(key, f"is {name!r}, expected a name with a tag and no digest")
         yield name if _has_tag(name, reference) else f"{name}:{reference.tag}"
 
 
 def _has_tag(name: str, reference: Reference) -> bool:
-    return name.endswith(f":{reference.tag}")
+    return reference.digest is not None or name.endswith(f":{reference.tag}")
 
 
 def _untagged(archive: Archive, node: Node) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ nothing here is looked for by walking over all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -94,13 +95,14 @@ def bare(top: Descriptor) -> Descriptor:
 def entry_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names an entry of index.json has, as they are printed.
 
-    Docker 25 and later write the bare tag as `ref.name` and the whole name for containerd: one name.
+    Docker 25 and later, and containerd, write the bare tag or digest as `ref.name` and the whole name for
+    containerd: one name.
     """
     plain, full = annotations.get(REF_NAME, ""), annotations.get(IMAGE_NAME, "")
     if not full:
         return (plain,) if plain else ()
     name = familiar(full)
-    if not plain or same(plain, full) or full.endswith(f":{plain}"):
+    if plain in {"", _object_of(full)} or same(plain, full):
         return (plain,) if plain and same(plain, full) else (name,)
     return (name, plain)
 
@@ -111,10 +113,15 @@ def dispute(top: Descriptor) -> str:
     Many write a part of the whole name as `ref.name`: the tag or digest, or all but the registry.
     """
     plain, full = top.annotations.get(REF_NAME, ""), top.annotations.get(IMAGE_NAME, "")
-    parts = {"", full, full.partition("/")[2], full.rpartition(":")[2], full.partition("@")[2]}
-    if not full or plain in parts or same(plain, full):
+    if not full or plain in {"", _object_of(full), full.partition("/")[2]} or same(plain, full):
         return ""
     return f"names {top.digest} {plain[:200]!r} for podman, and {full[:200]!r} for containerd"
+
+
+def _object_of(name: str) -> str:
+    """Return what containerd calls the object of a name: its tag, its digest with the @, or both."""
+    found = re.search(r"[:@]", last := name.rpartition("/")[2])
+    return last[found.start() :].removeprefix(":") if found else ""
 
 
 def familiar(name: str) -> str:
