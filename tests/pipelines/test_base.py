@@ -52,13 +52,10 @@ def test_a_task_outside_of_a_worker_tells_nobody() -> None:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_limits_that_the_settings_say_hold_for_tasks(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], workers: int
-) -> None:
+def test_the_limits_that_the_settings_say_hold_for_tasks(tmp_path: Path, workers: int) -> None:
     path = written(tmp_path / "in.tar", layout(("app:1", image(ONE, TWO))))
     (tmp_path / "luigi.cfg").write_text(f"[lading]\nlayer_limit = {len(ONE) - 1}\n")
     assert build(ImportBundle(bundle=str(path), store="oci:store"), workers=workers) == "FAILED"
-    assert f"holds more than {len(ONE) - 1} bytes, expected at most that; " in capfd.readouterr().err
     assert not (tmp_path / "store/index.json").exists()
     (tmp_path / "luigi.cfg").write_text(f"[lading]\nlayer_limit = {len(ONE)}\n")
     assert build(ImportBundle(bundle=str(path), store="oci:store"), workers=workers) == "SUCCESS"
