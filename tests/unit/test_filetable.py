@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from toolkit.errors import StoreError, UnsafeArchive
-from toolkit.plumbing import filetable
+from toolkit.plumbing import filetable, scratch
 from toolkit.plumbing.filefacts import FILE, FOLDER, IMPLIED, OPAQUE, WHITEOUT, FileFacts, key_of, path_of
 from toolkit.plumbing.filetable import FileTable
 
@@ -108,7 +108,7 @@ def test_what_fails_while_rows_are_read_is_a_store_error(table: FileTable) -> No
 
 
 def test_many_files_lie_in_a_nameless_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filetable, "CACHE", 1)
+    monkeypatch.setattr(scratch, "CACHE", 1)
     before = open_files()
     with FileTable() as table:
         for number in range(20_000):
