@@ -69,6 +69,7 @@ class V1Layer:
     node: Node = field(repr=False, compare=False)
     layersize: Layersize = field(default_factory=lambda: Layersize(None), compare=False)
     proof: str = ""  # TAR_SPLIT or REBUILT; empty where a bundle did not tell
+    checksum: str = field(default="", compare=False)  # what its store has beside it as such (formats A.5)
     camelcase: str = field(
         default="", compare=False
     )  # IN_FULL or AS_DOCKER; empty where json is spelt as usual
@@ -101,6 +102,12 @@ class V1Layer:
             return self
         node = camelcase.as_docker_reads(_loaded(self.raw, self.id))
         return replace(self, node=node, camelcase=AS_DOCKER)
+
+    @property
+    def checksums(self) -> list[str]:
+        """Return what is recorded of its bytes: by its store, and in the json of Docker 1.4."""
+        own = self.node.value.get("checksum")
+        return list(filter(None, [self.checksum, own if isinstance(own, str) else ""]))
 
     def mistaken(self) -> list[str]:
         """Return the keys of a CamelCase json whose text was taken for JSON, such as a comment of `2014`."""

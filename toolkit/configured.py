@@ -5,13 +5,13 @@ So do `docker save` archives of Docker 1.10 to 24, and those of skopeo, podman a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
-from toolkit.image import MADE_ANEW, Document, Finding, Layer, Proof, ProvenImage, made_manifest
+from toolkit.image import MADE_ANEW, Document, Finding, Layer, Proof, ProvenImage, is_told, made_manifest
 from toolkit.model import Config, Descriptor
 
 
@@ -24,6 +24,7 @@ class ConfiguredImage:
     stack: tuple[Layer, ...] = field(repr=False)  # one for each diffID, base first; some may be the same
     findings: tuple[Finding, ...] = ()
     anew: Mapping[str, Digest] = field(default_factory=dict, repr=False)  # key → the diffID it had
+    called: Mapping[str, Digest] = field(default_factory=dict, repr=False)  # key → what its file is called
 
     def __post_init__(self) -> None:
         """Refuse a config that tells of another number of layers."""
@@ -47,9 +48,17 @@ class ConfiguredImage:
             manifest.descriptor.digest: Document(manifest.descriptor, manifest.raw),
         }
         once = tuple({blob.digest: replace(blob, annotations={}) for blob in blobs}.values())
-        findings = (*self.findings, *odd_compressions(self.stack, found))
+        findings = (*self.findings, *odd_compressions(self.stack, found), *self._renamed(proofs))
         compressions = frozenset(proof.compression for proof in found)
         return ProvenImage(self.names, manifest.descriptor, documents, once, findings, compressions)
+
+    def _renamed(self, proofs: Mapping[str, Proof]) -> Iterator[Finding]:
+        """Say of a layer that its file is called by a digest which it has not, packed or unpacked."""
+        for key, name in self.called.items():
+            digests = proofs[key].digest, proofs[key].diff_id
+            if name not in digests and is_told(str(digests[0]).encode()):
+                problem = f"is in a file that is called {name.hex}, which is no digest of it"
+                yield Finding(f"layer {key}", problem, check="file-name").comparing("name", digests[0], name)
 
     def _descriptor(self, layer: Layer, proof: Proof) -> Descriptor:
         blob = Descriptor(mediatype.layer_type(proof.compression), proof.digest, proof.size)
@@ -62,7 +71,18 @@ def odd_compressions(layers: Sequence[Layer], proofs: Sequence[Proof]) -> list[F
     """Say of layers whose compression has no OCI media type which engines read them (formats E.1)."""
     problem = "is compressed with {}, which Docker up to 28, podman and skopeo read, and nothing else"
     return [
-        Finding(f"layer {layer.key}", problem.format(proof.compression))
+        Finding(f"layer {layer.key}", problem.format(proof.compression), check="compression")
         for layer, proof in zip(layers, proofs, strict=True)
         if proof.compression not in mediatype.LAYER_SUFFIX
     ]
+
+
+def odd_type(layer: Layer, proof: Proof) -> Finding | None:
+    """Say of a layer that its media type tells another compression than its bytes (formats G.4.8)."""
+    told = mediatype.compression_of(layer.media_type)
+    if told is None or told == proof.compression:
+        return None
+    found, expected = (name or "not compressed" for name in (proof.compression, told))
+    problem = f"is {found}, and {expected} by its media type {layer.media_type}"
+    odd = Finding(f"layer {layer.key}", problem, check="compression")
+    return odd.comparing("compression", expected, found)

@@ -20,6 +20,9 @@ class Hash(Protocol):
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take more bytes in."""
 
+    def digest(self) -> bytes:
+        """Return the digest so far."""
+
     def hexdigest(self) -> str:
         """Return the digest so far, in lower-case hex."""
 

@@ -24,6 +24,19 @@ MACHINES = {
     (243, 64, "little"): "riscv64",
     (258, 64, "little"): "loong64",
 }
+NAMES = {  # that are no names of Go's, and stand in configs and in what libmagic says
+    "aarch64": "arm64",
+    "armel": "arm",
+    "armhf": "arm",
+    "i386": "386",
+    "x86-64": "amd64",
+    "x86_64": "amd64",
+}
+
+
+def go_name(machine: str) -> str:
+    """Return an architecture as Go calls it; another name as it stands."""
+    return NAMES.get(machine, machine)
 
 
 def architecture(header: bytes) -> str:

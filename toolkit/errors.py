@@ -4,14 +4,15 @@
     ├── UsageError          2   InvalidReference, InvalidDigest, InvalidPlatform, InvalidPlace, InvalidSetting
     ├── NotFound            3   no such image, blob, member or place
     ├── Unsupported         4   a format, media type or conversion we do not do
-    ├── CorruptContent      5   Mismatch, InvalidDocument, MissingMember
-    │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity
+    ├── CorruptContent      5   Mismatch, Misnamed, InvalidDocument, MissingMember
+    │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity: Disagreement
     ├── StoreError          7   a store, disk or engine failed us: RegistryError
     ├── Gaps                8   done, but not everything
     └── TryAgain           75   locked, peers still working: Spoiled
 
 The number is the exit code. An error is one sentence, `subject: problem; advice`; its facts are
-attributes. `str()` never holds a control character, whatever an image called itself.
+attributes. `str()` never holds a control character, whatever an image called itself. `check` says what
+is told of where a report has the error as a finding (toolkit.checks).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class ToolkitError(Exception):
     advice: str = ""
 
     exit_code: ClassVar[int] = 1
+    check: ClassVar[str] = "reading"
 
     def __str__(self) -> str:
         sentence = f"{self.subject}: {self.problem}" if self.subject else self.problem
@@ -71,18 +73,21 @@ class NotFound(ToolkitError):
     """The image, blob, member or place is not there."""
 
     exit_code = 3
+    check = "missing"
 
 
 class Unsupported(ToolkitError):
     """A format, media type or conversion we do not do."""
 
     exit_code = 4
+    check = "unsupported"
 
 
 class CorruptContent(ToolkitError):
     """Bytes are not what their descriptor, or their format, says."""
 
     exit_code = 5
+    check = "structure"
 
 
 @dataclass(eq=False)
@@ -100,18 +105,35 @@ class Mismatch(CorruptContent):
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
 
+class Misnamed(Mismatch):
+    """A file is called by another digest than its own, and no engine looks."""
+
+    check = "file-name"
+
+
 class InvalidDocument(CorruptContent):
     """A JSON document or text file that breaks its format."""
+
+    check = "document"
 
 
 class MissingMember(CorruptContent):
     """A file, blob or member that something else refers to is not there."""
+
+    check = "missing"
 
 
 class UnsafeArchive(CorruptContent):
     """Traversal, link loops, devices, bombs, ambiguity."""
 
     exit_code = 6
+    check = "unsafe"
+
+
+class Disagreement(UnsafeArchive):
+    """Two parts of one archive tell two images, and it depends on the reader which of them it gets."""
+
+    check = "agreement"
 
 
 class StoreError(ToolkitError):

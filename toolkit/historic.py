@@ -85,7 +85,7 @@ class HistoricImage:
 
 def made_note(schema1: Schema1) -> Finding:
     """Return what a person should know of an image that comes from a manifest of schema 1."""
-    return Finding(f"manifest {schema1.digest}", MADE, "note")
+    return Finding(f"manifest {schema1.digest}", MADE, "note", check="manifest")
 
 
 def historic_outline(image: HistoricImage) -> Outline:

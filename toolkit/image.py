@@ -8,7 +8,7 @@ keeps none. So an image travels in two states. A `SourceImage` lists layers to b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolkit import gojson, mediatype
@@ -26,12 +26,23 @@ class Finding:
     """Something a person should know about an image; never a reason to stop by itself."""
 
     subject: str
-    problem: str
+    problem: str  # one sentence, its subject left out
     severity: str = "warning"  # "note": worth telling, nothing wrong; "error": not to be trusted
     exit_code: int = 5  # of an error, as the error tree has it
+    # The same once more, in parts; two findings of one sentence are one.
+    check: str = field(default="", compare=False)  # what was looked at, a row of toolkit.checks
+    fact: str = field(default="", compare=False)  # what is not as it should be
+    expected: str = field(default="", compare=False)
+    found: str = field(default="", compare=False)
+    advice: str = field(default="", compare=False)  # what to do
+
+    def comparing(self, fact: str, expected: object, found: object) -> Finding:
+        """Return the finding with what was compared: its name, what it should be, and what it is."""
+        return replace(self, fact=fact, expected=str(expected), found=str(found))
 
 
 DEEPEST = 125  # layers of an image, since Docker 1.10
+STAND_IN = "0" * 24  # hex digits that begin a digest which is not known yet; no digest begins so
 MADE_ANEW = "io.lading.made-anew"  # annotation of a layer made of its files: the diffID that it had
 NO_DIGESTS = "records no digest of its layers: whether their bytes were changed cannot be known from it"
 
@@ -61,7 +72,7 @@ class Proof:
 
 def odd(layer: Layer, proof: Proof) -> list[Finding]:
     """Return what reading a layer showed that a person should know."""
-    return [Finding(f"layer {layer.key}", note) for note in proof.notes]
+    return [Finding(f"layer {layer.key}", note, check="structure") for note in proof.notes]
 
 
 def too_deep(proven: ProvenImage) -> list[Finding]:
@@ -69,10 +80,9 @@ def too_deep(proven: ProvenImage) -> list[Finding]:
     marks = (document.raw.count(b'"digest"') for document in proven.documents.values())
     if max(marks, default=0) <= DEEPEST:  # nothing is parsed of what has not so many
         return []
+    problem = f"has {{}} layers, and Docker takes {DEEPEST} at most"
     return [
-        Finding(
-            f"image {picture.config.image_id}", f"has {layers} layers, and Docker takes {DEEPEST} at most"
-        )
+        Finding(subject_of(proven, picture), problem.format(layers), check="layers")
         for picture in proven.images()
         if (layers := len(picture.manifest.layers)) > DEEPEST
     ]
@@ -80,10 +90,20 @@ def too_deep(proven: ProvenImage) -> list[Finding]:
 
 def placeholder(layer: Layer) -> Proof:
     """Return a stand-in of the right size and length, unique to the layer, until its bytes are read."""
-    stand_in = Digest.of(layer.key.encode())
-    compression = {suffix: name for name, suffix in mediatype.LAYER_SUFFIX.items()}
-    suffix = layer.media_type.removeprefix(mediatype.OCI_LAYER)
-    return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression.get(suffix, ""))
+    stand_in = Digest("sha256", STAND_IN + Digest.of(layer.key.encode()).hex[len(STAND_IN) :])
+    compression = mediatype.compression_of(layer.media_type) or ""
+    return Proof(layer.digest or stand_in, layer.size, layer.diff_id or stand_in, compression)
+
+
+def is_told(raw: bytes) -> bool:
+    """Tell a document of which all is known from one made with stand-ins, whose digest is none either."""
+    return f"sha256:{STAND_IN}".encode() not in raw
+
+
+def subject_of(proven: ProvenImage, picture: Image) -> str:
+    """Return what findings call one platform of an image: its image ID, or its name before that is known."""
+    is_known = is_told(picture.config.raw) or not proven.names
+    return f"image {picture.config.image_id if is_known else proven.names[0]}"
 
 
 def drafts(layers: Iterable[Layer], known: Mapping[str, Proof] | None = None) -> dict[str, Proof]:

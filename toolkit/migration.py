@@ -71,7 +71,8 @@ def camelcase_findings(chain: Sequence[V1Layer]) -> tuple[Finding, ...]:
     if mistaken := sorted({key for layer in camel for key in layer.mistaken()}):
         keys = f"{', '.join(mistaken)} of a v1 json is no text"
         problems.append(f"{keys}: these Dockers wrote what looks like JSON as JSON; it is read as text")
-    return tuple(Finding(f"image {chain[-1].id[:12]}", problem, "note") for problem in problems)
+    subject = f"image {chain[-1].id[:12]}"
+    return tuple(Finding(subject, problem, "note", check="document") for problem in problems)
 
 
 def _history_item(struct: Mapping[str, Any], *, is_empty: bool) -> dict[str, Any]:

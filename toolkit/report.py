@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from toolkit.ancestry import Layersize, V1Layer
+from toolkit.checks import effect
+from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Image, ProvenImage, Referrer
+from toolkit.image import Finding, Image, ProvenImage, Referrer, is_told
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
-ERROR, WARNING, NOTE = "error", "warning", "note"
-VERIFIED, CORRUPT, UNSIGNED, UNVERIFIED = "verified", "corrupt", "unsigned", "unverified"
+ERROR, WARNING, NOTE = SEVERITIES = "error", "warning", "note"  # the gravest first
+VERIFIED, STRUCTURE, CORRUPT, UNSIGNED, UNVERIFIED = VERDICTS = (
+    "verified",
+    "structure",
+    "corrupt",
+    "unsigned",
+    "unverified",
+)
+FAST, FULL, DEEP = DEPTHS = "fast", "full", "deep"  # no layer is read, every byte, and looked into
 WRONG = frozenset({CorruptContent.exit_code, UnsafeArchive.exit_code})  # what was read, not reading it
 NO_IMAGES = "holds no images"
 
@@ -28,6 +38,7 @@ class Report:
     serves: tuple[str, ...] = ()  # the engines that load a bundle; a store has none
     signature: Mapping[str, str] = field(default_factory=dict)  # of a bundle, where one was asked for
     unsigned: Finding | None = None  # the one of the findings that says why there is none
+    depth: str = ""  # one of DEPTHS; empty where images were carried
 
     @classmethod
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
@@ -49,10 +60,11 @@ class Report:
     def verdict(self) -> str:
         """Return VERIFIED; CORRUPT; UNSIGNED where the images are right, and not as somebody signed them.
 
-        UNVERIFIED where nothing that was read is wrong, and not all could be read.
+        STRUCTURE where nothing is wrong, and no layer was read. UNVERIFIED where nothing that was read is
+        wrong, and not all could be read.
         """
         if self.ok:
-            return VERIFIED
+            return STRUCTURE if self.depth == FAST else VERIFIED
         others = [finding for finding in self.errors if finding != self.unsigned]
         if any(finding.exit_code in WRONG for finding in others):
             return CORRUPT
@@ -64,6 +76,7 @@ class Report:
             "schema": SCHEMA,
             "subject": self.subject,
             "verdict": self.verdict,
+            **({"depth": self.depth} if self.depth else {}),
             **({"serves": list(self.serves)} if self.serves else {}),
             **({"signature": dict(self.signature)} if self.signature else {}),
             "images": [image_json(proven) for proven in self.images],
@@ -73,12 +86,21 @@ class Report:
 
 def nothing_in(place: str) -> Finding:
     """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
-    return Finding(place, NO_IMAGES, WARNING)
+    return Finding(place, NO_IMAGES, WARNING, check="empty")
 
 
 def finding_json(finding: Finding) -> dict[str, str]:
-    """Return one finding."""
-    return {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
+    """Return one finding; of its facts those that it has (docs/report.md)."""
+    facts = {
+        "check": finding.check,
+        "fact": finding.fact,
+        "expected": finding.expected,
+        "found": finding.found,
+        "effect": effect(finding.check),
+        "advice": finding.advice,
+    }
+    told = {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
+    return told | {member: text for member, text in facts.items() if text}
 
 
 def error_json(error: ToolkitError) -> dict[str, Any]:
@@ -90,9 +112,10 @@ def error_json(error: ToolkitError) -> dict[str, Any]:
 def image_json(proven: ProvenImage, *, every_platform: bool = True) -> dict[str, Any]:
     """Return one name's image, every platform of it, or the one that an engine without indexes gets."""
     images = proven.images() if every_platform else filter(None, [proven.preferred()])
+    top = proven.documents.get(proven.top.digest)
     return {
         "names": list(proven.names),
-        "digest": str(proven.top.digest),
+        **_known("digest", proven.top.digest, top.raw if top else b""),
         "platforms": [_platform_json(image) for image in images],
         **({"referrers": list(map(_referrer_json, proven.referrers))} if proven.referrers else {}),
     }
@@ -108,16 +131,28 @@ def _referrer_json(referrer: Referrer) -> dict[str, Any]:
 
 
 def _platform_json(image: Image) -> dict[str, Any]:
+    chain = chain_ids(image.config.diff_ids) if is_told(image.config.raw) else []
+    stack = zip_longest(image.layers, chain)
     return {
         "platform": str(image.config.platform),
-        "image_id": str(image.config.image_id),
-        "manifest": str(image.manifest.descriptor.digest),
-        "layers": [_layer_json(layer, str(diff_id)) for layer, diff_id in image.layers],
+        **_known("image_id", image.config.image_id, image.config.raw),
+        **_known("manifest", image.manifest.descriptor.digest, image.manifest.raw),
+        "layers": [_layer_json(layer, diff_id, chain_id) for (layer, diff_id), chain_id in stack],
     }
 
 
-def _layer_json(layer: Descriptor, diff_id: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {"digest": str(layer.digest), "size": layer.size, "diff_id": diff_id}
+def _known(member: str, digest: Digest, raw: bytes = b"") -> dict[str, str]:
+    """Return a digest, or nothing where it is not known before a layer is read."""
+    return {member: str(digest)} if is_told(raw or str(digest).encode()) else {}
+
+
+def _layer_json(layer: Descriptor, diff_id: Digest, chain_id: Digest | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        **_known("digest", layer.digest),
+        "size": layer.size,
+        **_known("diff_id", diff_id),
+        **({"chain_id": str(chain_id)} if chain_id else {}),
+    }
     v1 = V1Layer.from_annotations(layer.annotations, "")
     if v1 is None:
         return facts

@@ -13,6 +13,7 @@ import zstandard
 from tests.archives import ONE, encode, sha256, written
 from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from toolkit.bundles import FORMATS, BundleFormat
+from toolkit.checks import effect
 
 WRITTEN = [row for row in FORMATS if row.members_of]
 LAYER = "sha256:8ba9cdafb4db3ae74881444e6681c58f65848bdd2bc4515c57c8f87dcbbf46f4"
@@ -167,16 +168,16 @@ def test_a_bundle_that_lists_no_image_is_a_warning(lading: Lading, tmp_path: Pat
     warning = f"warning: {path}: holds no images"
     ran = lading("import", path, "--into", f"oci:{store}")
     assert (ran.code, ran.out, ran.last) == (0, f"imported nothing from {path}\n", warning)
-    assert lading("import", path, "--into", f"oci:{store}", "--json").json["findings"] == [
-        {"severity": "warning", "subject": path, "problem": "holds no images"}
-    ]
+    (finding,) = lading("import", path, "--into", f"oci:{store}", "--json").json["findings"]
+    assert (finding["severity"], finding["subject"], finding["check"]) == ("warning", path, "empty")
     ran = lading("verify", path)
-    assert (ran.code, ran.out, ran.last) == (0, f"verified {path}\n", warning)
+    assert (ran.code, ran.out) == (0, f"verified {path}\n")
+    assert ran.err.splitlines() == [warning, f"  {effect('empty')}"]
     error = f"error: {path}: holds no images"
     ran = lading("import", path, "--into", f"oci:{store}", "--strict")
     assert (ran.code, ran.last) == (5, f"{error}; --strict makes warnings errors")
     ran = lading("verify", path, "--strict")
-    assert (ran.code, ran.last) == (5, error)
+    assert (ran.code, ran.last) == (5, f"{error}; {effect('empty')}")
     assert not store.exists()
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
 from pipelines.parameters import PlaceParameter
-from tests.archives import written
+from tests.archives import image, layout, written
+from tests.layers import file, layer
 from tests.pipelines.conftest import build
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
@@ -245,6 +246,34 @@ def test_a_corrupt_bundle_is_neither_verified_nor_imported(home: Path, tmp_path:
     assert build(VerifyBundle(bundle=str(copy))) == "FAILED"
     assert build(ImportBundle(bundle=str(copy), store=f"oci:{tmp_path / 'store'}")) == "FAILED"
     assert not (tmp_path / "store").exists()
+
+
+def test_the_report_on_a_bundle_that_is_not_verified_is_written_too(home: Path, tmp_path: Path) -> None:
+    del home
+    damaged, cut = tmp_path / "damaged.tar", tmp_path / "cut.tar"
+    damaged.write_bytes(TWO_NAMES.read_bytes().replace(b"va1795457507", b"va1795457508"))
+    cut.write_bytes(TWO_NAMES.read_bytes()[:5000])
+    for path, check in ((damaged, "digest"), (cut, "missing")):
+        task = VerifyBundle(bundle=str(path))
+        assert build(task) == "FAILED"
+        report = task.output().read()
+        assert (report["verdict"], report["depth"]) == ("corrupt", "full")
+        assert check in [finding["check"] for finding in report["findings"]]
+        assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert not task.complete()
+
+
+def test_a_bundle_is_looked_into_where_that_is_asked_for(home: Path, tmp_path: Path) -> None:
+    del home
+    path = written(tmp_path / "x.tar", layout(("app:1", image(layer(file("x"), file("./x"))))))
+    full, deep = VerifyBundle(bundle=str(path)), VerifyBundle(bundle=str(path), depth="deep")
+    assert build(full) == "SUCCESS"
+    assert (full.complete(), deep.complete()) == (True, False)
+    assert build(deep) == "FAILED"
+    assert [finding["check"] for finding in deep.output().read()["findings"]] == ["duplicate"]
+    whole = written(tmp_path / "y.tar", layout(("app:1", image(layer(file("x"))))))
+    assert build(VerifyBundle(bundle=str(whole), depth="deep")) == "SUCCESS"
+    assert VerifyBundle(bundle=str(whole)).complete()
 
 
 # ── the command, word for word ──

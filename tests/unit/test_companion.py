@@ -66,10 +66,10 @@ def test_what_sha256sum_writes_is_read(tmp_path: Path, name: str) -> None:
 
 def test_another_sum_is_an_error(bundle: Path) -> None:
     sums(bundle, f"{'0' * 64}  app_1.tar\n")
-    problem = (
-        f"sha256 is {HELLO}, expected {'0' * 64}; it is not the file that app_1.tar.sha256 was written for"
-    )
-    assert check_companion(bundle) == [Finding(str(bundle), problem, "error", 5)]
+    (finding,) = check_companion(bundle)
+    assert finding == Finding(str(bundle), f"sha256 is {HELLO}, expected {'0' * 64}", "error", 5)
+    assert (finding.check, finding.found, finding.expected) == ("companion", HELLO, "0" * 64)
+    assert finding.advice == "it is not the file that app_1.tar.sha256 was written for"
 
 
 def test_a_sum_that_is_known_is_not_computed_again(bundle: Path) -> None:
@@ -140,6 +140,6 @@ def test_who_only_reads_the_images_is_warned_and_refused_where_strict(bundle: Pa
     bundle.write_bytes(b"HELLO\n")
     (warning,) = companion_warnings(bundle)
     assert (warning.severity, warning.subject) == ("warning", str(bundle))
-    assert f", expected {HELLO}; it is not the file that app_1.tar.sha256" in warning.problem
-    with pytest.raises(CorruptContent, match=r"expected 5891.*; --strict makes warnings errors"):
+    assert (f", expected {HELLO}" in warning.problem, warning.check) == (True, "companion")
+    with pytest.raises(CorruptContent, match=r"expected 5891.*; it is not the file .*; --strict makes"):
         companion_warnings(bundle, strict=True)

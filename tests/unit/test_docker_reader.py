@@ -316,3 +316,28 @@ def test_a_file_that_is_cut_while_it_is_read_is_noticed(tmp_path: Path) -> None:
         file.truncate(2048)
     with pytest.raises((CorruptContent, Mismatch)):
         content(source, layer)
+
+
+@pytest.mark.parametrize("name", ["{}.tar", "{}.tar.gz", "sha256:{}", "blobs/sha256/{}", "{}"])
+def test_a_layers_file_that_is_called_by_another_digest_is_told(tmp_path: Path, name: str) -> None:
+    packed = gzip.compress(ONE)
+    picture = image(ONE)
+    config = sha256(picture.config)[7:] + ".json"
+    for hex_, layer, count in (
+        (sha256(ONE)[7:], ONE, 0),
+        (sha256(ONE)[7:], packed, 0),
+        (sha256(packed)[7:], packed, 0),
+        (sha256(TWO)[7:], ONE, 1),
+        (sha256(packed)[7:], ONE, 1),
+    ):
+        member = name.format(hex_)
+        items = [{"Config": config, "RepoTags": ["app:1"], "Layers": [member]}]
+        files = {config: picture.config, member: layer, "manifest.json": encode(items)}
+        path = written(tmp_path / "a.tar", files)
+        fast = [each.check for each in verify(open_bundle(path), depth="fast").findings]
+        assert fast.count("file-name") == (0 if layer is packed else count)
+        report = verify(open_bundle(path))
+        told = [finding for finding in report.findings if finding.check == "file-name"]
+        assert [(finding.severity, finding.found) for finding in told] == [
+            ("warning", f"sha256:{hex_}")
+        ] * count

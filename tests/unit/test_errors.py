@@ -25,6 +25,7 @@ EXIT_CODES = {
     "Mismatch": 5,
     "InvalidDocument": 5,
     "MissingMember": 5,
+    "Misnamed": 5,
     "UnsafeArchive": 6,
     "StoreError": 7,
     "Gaps": 8,

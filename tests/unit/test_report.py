@@ -9,9 +9,10 @@ from tests.archives import ONE, TWO, Picture, encode, image, index, sha256, v1_j
 from toolkit.ancestry import REBUILT, Layersize, V1Layer
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, ToolkitError, UnsafeArchive
-from toolkit.image import Document, Finding, ProvenImage
+from toolkit.image import Document, Finding, Layer, ProvenImage, placeholder
+from toolkit.migration import LegacyImage
 from toolkit.model import Descriptor
-from toolkit.report import Report, error_json
+from toolkit.report import CORRUPT, DEEP, FAST, FULL, STRUCTURE, VERIFIED, Report, error_json
 
 WARNING, NOTE = Finding("layer 1", "is odd"), Finding("layer 1", "is old", "note")
 ERROR = Finding("layer 2", "is wrong", "error")
@@ -80,6 +81,7 @@ def test_each_finding_is_told_once_those_of_the_images_first() -> None:
 
 def test_the_json_tells_every_digest() -> None:
     picture = image(ONE, TWO)
+    chain_id = sha256(f"{sha256(ONE)} {sha256(TWO)}".encode())  # OCI config.md
     value = Report.of("in.tar", [proven(picture, "app:1", "app:2")], [WARNING]).to_json()
     assert json.loads(json.dumps(value)) == {
         "schema": 1,
@@ -95,8 +97,18 @@ def test_the_json_tells_every_digest() -> None:
                         "image_id": sha256(picture.config),
                         "manifest": picture.digest,
                         "layers": [
-                            {"digest": sha256(ONE), "size": len(ONE), "diff_id": sha256(ONE)},
-                            {"digest": sha256(TWO), "size": len(TWO), "diff_id": sha256(TWO)},
+                            {
+                                "digest": sha256(ONE),
+                                "size": len(ONE),
+                                "diff_id": sha256(ONE),
+                                "chain_id": sha256(ONE),
+                            },
+                            {
+                                "digest": sha256(TWO),
+                                "size": len(TWO),
+                                "diff_id": sha256(TWO),
+                                "chain_id": chain_id,
+                            },
                         ],
                     }
                 ],
@@ -119,6 +131,33 @@ def test_a_legacy_layer_tells_its_id_its_layersize_and_what_vouches_for_it() -> 
     assert layer["v1_id"] == "a" * 64
     assert layer["layersize"] == {"recorded": "5", "driver": "aufs", "rule": "S3"}
     assert layer["proof"] == "rebuilt"
+
+
+@pytest.mark.parametrize(
+    ("depth", "verdict"), [(FAST, STRUCTURE), (FULL, VERIFIED), (DEEP, VERIFIED), ("", VERIFIED)]
+)
+def test_what_was_not_read_is_not_called_verified(depth: str, verdict: str) -> None:
+    report = replace(Report.of("x", [proven(image(ONE))]), depth=depth)
+    assert report.verdict == report.to_json()["verdict"] == verdict
+    assert report.to_json().get("depth", "") == depth
+    damaged = replace(report, findings=(Finding("x", "is bad", "error"),))
+    assert damaged.verdict == CORRUPT
+
+
+def test_a_digest_that_nobody_knows_yet_is_left_out() -> None:
+    """Of a legacy image the diffIDs are not known before its layers are read, and so no image ID."""
+    chain = (V1Layer.from_bytes(v1_json("a" * 64)),)
+    draft = LegacyImage(("old:1",), chain, (known := Layer("a" * 64, 5, v1=chain[0]),))
+    (told,) = Report.of("x", [draft.proven({known.key: placeholder(known)})]).to_json()["images"]
+    assert told == {
+        "names": ["old:1"],
+        "platforms": [
+            {
+                "platform": "linux",
+                "layers": [{"size": 5, "v1_id": "a" * 64, "layersize": None, "proof": ""}],
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize(

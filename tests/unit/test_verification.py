@@ -77,32 +77,88 @@ def many(images: int, layers: int, shared: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "word", "sentence"),
+    ("verdict", "depth", "word", "sentence"),
     [
-        ("verified", "Verified", "Every byte was read, and all that is recorded of it agrees: "),
-        ("corrupt", "Corrupt", "What is in it is not what it says: 1 error, told below. Load nothing of it."),
+        ("verified", "full", "Verified", "Every byte was read, and all that is recorded of it agrees: "),
+        ("verified", "deep", "Verified", "Every byte was read, every layer looked into, and all that is "),
+        (
+            "structure",
+            "fast",
+            "Structure verified",
+            "No layer was read, and what else is recorded of it agrees",
+        ),
+        (
+            "corrupt",
+            "fast",
+            "Corrupt",
+            "What is in it is not what it says: 1 error, told below. Load nothing of",
+        ),
+        (
+            "unsigned",
+            "fast",
+            "Not signed",
+            "No layer was read, but it is not signed as it has to be: 1 error",
+        ),
+        (
+            "corrupt",
+            "full",
+            "Corrupt",
+            "What is in it is not what it says: 1 error, told below. Load nothing of it. What is listed under",
+        ),
         (
             "unverified",
+            "full",
             "Not verified",
             "Nothing that was read is wrong, but not all of it could be read: 1 error, told below.",
         ),
         (
             "unsigned",
+            "full",
             "Not signed",
             "Its images are what they say, but it is not signed as it has to be: 1 error, told below.",
         ),
     ],
 )
 def test_the_verdict_is_a_word_a_sentence_a_shape_and_a_colour(
-    verdict: str, word: str, sentence: str
+    verdict: str, depth: str, word: str, sentence: str
 ) -> None:
-    findings = [] if verdict == "verified" else [a_finding("error", "x", "y")]
-    shown = page(a_report(an_image(["app:1"], BASE), findings=findings, verdict=verdict))
+    findings = [] if verdict in {"verified", "structure"} else [a_finding("error", "x", "y")]
+    shown = page(a_report(an_image(["app:1"], BASE), findings=findings, verdict=verdict, depth=depth))
     head = shown.one("header", verdict)
     assert head.one("h1").text == word
     assert head.one(class_="sentence").text.startswith(sentence)
     assert head.one("svg", "symbol").all("path", "mark")
     assert shown.all("title")[0].text == f"{word}: bundle.tar"
+    assert ("proven" in shown.text) == (verdict in {"corrupt", "unverified"} and depth == "full")
+
+
+def test_a_digest_that_is_not_known_before_a_layer_is_read_is_told_as_that() -> None:
+    layers = [
+        {"size": 5, "v1_id": "a" * 64, "layersize": None, "proof": ""},
+        {"size": 7, "diff_id": digest("b")},
+        a_layer("c", 9),
+    ]
+    images = [
+        {"names": [name], "platforms": [{"platform": "linux/amd64", "layers": layers[:count]}]}
+        for name, count in (("app:1", 2), ("app:2", 3))
+    ]
+    shown = page(a_report(*images, verdict="structure", depth="fast", serves=["podman"]))
+    rows = shown.by_id("image-table").rows()
+    assert [row[:5] for row in rows] == [
+        ["app:1", "linux/amd64", "not read", "not read", "2"],
+        ["app:2", "linux/amd64", "not read", "not read", "3"],
+    ]
+    assert [row[-3:] for row in shown.by_id("layers").all("table")[1].rows()] == [
+        ["not read", "not read", "a" * 64],
+        ["not read", digest("b"), "-"],
+        [digest("c"), digest(("diffID", "c")), "-"],
+    ]
+    assert [row[:3] for row in shown.by_id("layers-shared").rows()] == [
+        ["a" * 64, "5B", "2"],
+        [digest("b"), "7B", "2"],
+        [digest("c"), "9B", "1"],
+    ]
+    assert shown.one(class_="engines").one("b").text == "podman"
 
 
 def test_who_signed_stands_among_the_facts() -> None:

@@ -14,10 +14,11 @@ from tests.archives import LAYER, ONE, TWO, blob, described, encode, image, layo
 from tests.follow import Alone, Together, read, tallied, words
 from tests.layers import file, folder, hard_link, layer, member, symlink
 from toolkit.bundles import create_bundle, open_bundle
-from toolkit.errors import NotFound, UnsafeArchive
+from toolkit.errors import NotFound
 from toolkit.event import Event
 from toolkit.operations.copy import copy
-from toolkit.operations.verify import as_finding, layer_entries, tar_sizes, verify
+from toolkit.operations.layersizes import layer_entries, tar_sizes
+from toolkit.operations.verify import verify
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import Stream
 from toolkit.report import Report
@@ -147,12 +148,6 @@ def test_two_images_that_claim_different_diff_ids_of_one_blob_are_not_both_verif
     for one, other in (pair, pair[::-1]):
         path = written(tmp_path / "in.tar", layout(("app:1", one), ("app:2", other)))
         assert not verify(open_bundle(path)).ok
-
-
-def test_an_error_keeps_its_sentence_and_its_exit_code() -> None:
-    finding = as_finding(UnsafeArchive("in.tar: x", "leads out", "throw it away"))
-    assert (finding.subject, finding.problem) == ("in.tar: x", "leads out; throw it away")
-    assert (finding.severity, finding.exit_code) == ("error", 6)
 
 
 def test_progress_tells_every_byte(store: LayoutStore) -> None:

@@ -63,7 +63,7 @@ class Archive:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return what is odd about the file."""
-        return tuple(Finding(self.place, problem) for problem in self.index.findings)
+        return tuple(Finding(self.place, problem, check="archive") for problem in self.index.findings)
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a small member, links followed; None where there is none."""

@@ -108,7 +108,8 @@ class DirBundle(OciImages):
         image = super().image(name, platform)
         if not self._signed:
             return image
-        note = Finding(self.place, "has simple signatures, which stay behind", "note")
+        problem = "has simple signatures, which stay behind"
+        note = Finding(self.place, problem, "note", check="referrer")
         return replace(image, findings=(*image.findings, note))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
 from toolkit.document import Allowance, Node, json_type, load_any
-from toolkit.errors import InvalidDocument, InvalidReference, Mismatch, UnsafeArchive
+from toolkit.errors import InvalidDocument, InvalidReference, Misnamed, ToolkitError, UnsafeArchive
 from toolkit.image import Finding
 from toolkit.limits import above, limits
 from toolkit.plumbing.archive import clean
@@ -43,24 +43,45 @@ def items(archive: Archive) -> list[Item]:
 
     Raises InvalidDocument, MissingMember, or UnsafeArchive where engines would see two things.
     """
+    found = []
+    for item in items_and_damage(archive):
+        if isinstance(item, ToolkitError):
+            raise item
+        found.append(item)
+    return found
+
+
+def items_and_damage(archive: Archive) -> Iterator[Item | ToolkitError]:
+    """Yield each image of manifest.json, or what is wrong with it.
+
+    Raises InvalidDocument where it is no list of images, and UnsafeArchive where that is too long.
+    """
     raw = archive.read(MANIFEST, limits().document)
     if raw is None:
-        return []
+        return
     subject = f"{MANIFEST} of {archive.place}"
+    names, allowance, named = 0, Allowance(subject), dict[tuple[str, ...], Digest]()
+    for node in _nodes(raw, subject):
+        try:
+            item = _item(archive, node)
+        except ToolkitError as error:
+            yield error
+            continue
+        allowance.take(item.config)
+        names += len(item.names)
+        if names > ITEMS:
+            raise UnsafeArchive(subject, f"gives {names} names or more, expected at most {ITEMS}")
+        yield from _names_twice(item, named, subject)
+        yield item
+
+
+def _nodes(raw: bytes, subject: str) -> Iterator[Node]:
     listed = load_any(raw, subject)
     if not isinstance(listed, list):
         raise InvalidDocument(subject, f"is a JSON {json_type(listed)}, expected a list")
     if len(listed) > ITEMS:
         raise UnsafeArchive(subject, f"lists {len(listed)} images, expected at most {ITEMS}")
-    found, names, allowance = [], 0, Allowance(subject)
-    for node in Node({"": listed}, subject).children(""):
-        found.append(_item(archive, node))
-        allowance.take(found[-1].config)
-        names += len(found[-1].names)
-        if names > ITEMS:
-            raise UnsafeArchive(subject, f"gives {names} names or more, expected at most {ITEMS}")
-    _refuse_names_twice(found, subject)
-    return found
+    return Node({"": listed}, subject).children("")
 
 
 def _item(archive: Archive, node: Node) -> Item:
@@ -103,32 +124,30 @@ def _untagged(archive: Archive, node: Node) -> Iterator[Finding]:
     """Say of names without a tag, as bazel wrote them, that Docker does not load them."""
     for name in node.texts("RepoTags"):
         if not _has_tag(name, Reference.parse(name)):
-            yield Finding(archive.place, f"names an image {name!r} without a tag; Docker refuses the archive")
+            problem = f"names an image {name!r} without a tag; Docker refuses the archive"
+            yield Finding(archive.place, problem, check="names")
 
 
 def _refuse_edited(archive: Archive, path: str, image_id: Digest) -> None:
-    """Raise Mismatch for a config that is called by another digest than its own (formats G.4 rule 6)."""
+    """Raise Misnamed for a config that is called by another digest than its own (formats G.4 rule 6)."""
     claimed = CLAIM.search(path.rpartition("/")[2])
     if claimed and claimed[0] != image_id.hex:
         subject, advice = f"config {path!r} of {archive.place}", "it was edited, or renamed; no engine looks"
-        raise Mismatch(subject, "digest", advice, image_id, f"sha256:{claimed[0]}")
+        raise Misnamed(subject, "digest", advice, image_id, f"sha256:{claimed[0]}")
 
 
 def _unclean(archive: Archive, node: Node) -> Iterator[Finding]:
     """Say of paths that containerd, which compares them as they are written, does not find."""
     for path in (node.get("Config", str), *node.texts("Layers")):
         if path not in archive.index:
-            yield Finding(
-                archive.place, f"{MANIFEST} spells a path {path[:200]!r}, which containerd does not find"
-            )
+            problem = f"{MANIFEST} spells a path {path[:200]!r}, which containerd does not find"
+            yield Finding(archive.place, problem, check="names")
             return
 
 
-def _refuse_names_twice(found: list[Item], subject: str) -> None:
-    """Raise where one name is two images: Docker gives it to the last, others to the first."""
-    named: dict[tuple[str, ...], Digest] = {}
-    for item in found:
-        for name in item.names:
-            if named.setdefault(meaning(name), item.image_id) != item.image_id:
-                both = f"{named[meaning(name)]} and {item.image_id}"
-                raise UnsafeArchive(subject, f"has {name!r} twice, as {both}")
+def _names_twice(item: Item, named: dict[tuple[str, ...], Digest], subject: str) -> Iterator[ToolkitError]:
+    """Yield each name that is another image too: Docker gives it to the last, others to the first."""
+    for name in item.names:
+        if named.setdefault(meaning(name), item.image_id) != item.image_id:
+            both = f"{named[meaning(name)]} and {item.image_id}"
+            yield UnsafeArchive(subject, f"has {name!r} twice, as {both}")

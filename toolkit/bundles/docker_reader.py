@@ -6,6 +6,7 @@ what a layer is, only its bytes and the diffID in the config say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from functools import cached_property
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive, ArchiveSource
-from toolkit.bundles.docker_part import MANIFEST, Item, items
+from toolkit.bundles.docker_part import MANIFEST, Item, items, items_and_damage
 from toolkit.bundles.v1_agreement import V1Agreement
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
@@ -27,6 +28,7 @@ from toolkit.ports import Content
 from toolkit.reading import DOCKER
 from toolkit.reference import meaning, near
 
+NAMED = re.compile(r"(?:[^/]+/)*(?:sha256:)?([0-9a-f]{64})(?:\.tar)?(?:\.gz)?")
 NO_MANIFESTS = "keeps no manifests: those of its images are made here, and so are their digests"
 
 
@@ -54,7 +56,8 @@ class DockerArchive(ArchiveSource):
     def __init__(self, archive: Archive, prefer: str = "", note: str = "") -> None:
         super().__init__(archive)
         self._v1 = V1Agreement(archive, preferred=prefer == DOCKER)
-        self._note = (Finding(archive.place, note),) if note else ()
+        self._listed: list[Item] | None = None
+        self._note = (Finding(archive.place, note, check="agreement"),) if note else ()
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
@@ -94,12 +97,23 @@ class DockerArchive(ArchiveSource):
             raise NotFound(f"layer {layer.key[:150]}", f"is not in {self.place}")
         yield self._archive.extent(member)
 
-    @cached_property
+    def disagreements(self) -> list[ToolkitError]:
+        """Return all that its parts differ in; afterwards what can be read of manifest.json is."""
+        if self._listed is not None:
+            return []
+        read = list(items_and_damage(self._archive))
+        self._listed = [item for item in read if isinstance(item, Item)]
+        damage = [error for error in read if isinstance(error, ToolkitError)]
+        return [*damage, *self._v1.disagreements(self._listed)]
+
+    @property
     def _items(self) -> list[Item]:
         """Return what manifest.json lists; raises where the v1 part of the archive tells other images."""
-        found = items(self._archive)
-        self._v1.refuse_other_names(found)
-        return found
+        if self._listed is None:
+            found = items(self._archive)
+            self._v1.refuse_other_names(found)
+            self._listed = found
+        return self._listed
 
     @cached_property
     def _blobs(self) -> _Blobs:
@@ -143,9 +157,15 @@ class DockerArchive(ArchiveSource):
             self._layer(member, diff_id, v1)
             for member, diff_id, v1 in zip(item.layers, config.diff_ids, chain.layers, strict=True)
         ]
-        noted = (*self._note, Finding(self.place, NO_MANIFESTS, "note"))
+        noted = (*self._note, Finding(self.place, NO_MANIFESTS, "note", check="manifest"))
         findings = (*self._archive.findings, *item.findings, *chain.findings, *noted)
-        return ConfiguredImage(names, config, tuple(stack), tuple(dict.fromkeys(findings)))
+        called = {layer.key: name for layer in stack if (name := self._called(layer.key))}
+        return ConfiguredImage(names, config, tuple(stack), tuple(dict.fromkeys(findings)), called=called)
+
+    def _called(self, key: str) -> Digest | None:
+        """Return the digest that a layer's file is called by, packed or unpacked, as skopeo and crane do."""
+        found = NAMED.fullmatch(self._blobs.members[key])
+        return Digest("sha256", found[1]) if found else None
 
     def _layer(self, member: str, diff_id: Digest, v1: V1Layer | None) -> Layer:
         if (known := self._blobs.diff_ids[member]) != diff_id:

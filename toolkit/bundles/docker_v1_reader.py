@@ -27,7 +27,7 @@ class V1Bundle(ArchiveSource):
     def __init__(self, archive: Archive, prefer: str = "") -> None:  # noqa: ARG002 - one part, no choice
         super().__init__(archive)
         self._part = V1Part(archive)
-        self._parents: dict[str, str] = {}
+        self._parents: dict[str, str] | None = None
         self.docker_compatible = False
 
     def listings(self) -> list[Listing]:
@@ -79,16 +79,39 @@ class V1Bundle(ArchiveSource):
         An engine knows a layer by the id in its json, and finds its parent by the folder's name: where
         they differ, it depends on the order of reading which of two layers an image gets.
         """
-        if not self._parents:
-            parents = {}
-            for folder, layer in self._part.layers():
+        if self._parents is None:
+            parents, damage = self._read()
+            for error in damage:
+                raise error
+            self._parents = parents
+        return self._parents
+
+    def disagreements(self) -> list[ToolkitError]:
+        """Return what is wrong with its folders and names; afterwards what is sound of them is read."""
+        if self._parents is not None:
+            return []
+        self._parents, damage = self._read()
+        try:
+            self._names  # noqa: B018 - reads them
+        except ToolkitError as error:
+            damage.append(error)
+            self.__dict__["_names"] = {}
+        return damage
+
+    def _read(self) -> tuple[dict[str, str], list[ToolkitError]]:
+        """Return the parents of the layers whose folders can be read, and what is wrong with the others."""
+        parents: dict[str, str] = {}
+        damage: list[ToolkitError] = []
+        for folder in self._part.folders():
+            try:
+                layer = self._part.layer(folder)
                 if folder != layer.id:
                     problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
                     raise UnsafeArchive(self.place, problem, "readers differ on which of the two it is")
                 parents[layer.id] = layer.parent
-            _refuse_circle(parents)
-            self._parents = parents
-        return self._parents
+            except ToolkitError as error:
+                damage.append(error)
+        return parents, [*damage, *_circles(parents)]
 
     def _find(self, name: str) -> tuple[tuple[str, ...], str]:
         """Return the name as it stands, and the layer ID; raises NotFound with near names."""
@@ -130,11 +153,11 @@ class V1Bundle(ArchiveSource):
         return Layer(v1.id, extent.size, media_type=mediatype.layer_type(extent.compression()), v1=v1)
 
     def _findings(self, chain: Sequence[V1Layer]) -> tuple[Finding, ...]:
+        problem = "folder {!r} holds no layer; Docker up to 1.9 refuses the bundle"
         strays = [
-            Finding(self.place, f"folder {name[:64]!r} holds no layer; Docker up to 1.9 refuses the bundle")
-            for name in self._part.strays()
+            Finding(self.place, problem.format(name[:64]), check="structure") for name in self._part.strays()
         ]
-        undigested = Finding(self.place, NO_DIGESTS, "note")
+        undigested = Finding(self.place, NO_DIGESTS, "note", check="proof")
         return (*self._archive.findings, *strays, *camelcase_findings(chain), undigested)
 
     def _top(self, name: str, layer_id: str) -> V1Layer:
@@ -160,15 +183,16 @@ class V1Bundle(ArchiveSource):
         return Listing(names, layer_id, told.created, told.platform, told.size)
 
 
-def _refuse_circle(parents: Mapping[str, str]) -> None:
-    """Raise UnsafeArchive for a layer that is its own ancestor, whether an image has it or not."""
+def _circles(parents: Mapping[str, str]) -> Iterator[UnsafeArchive]:
+    """Yield a refusal for each layer that is its own ancestor, whether an image has it or not."""
     known: set[str] = set()
     for start in parents:
         chain: dict[str, None] = {}
         layer_id = start
         while layer_id in parents and layer_id not in known:
             if layer_id in chain:
-                raise UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
+                yield UnsafeArchive(f"layer {layer_id[:12]}", "is its own ancestor")
+                break
             chain[layer_id] = None
             layer_id = parents[layer_id]
         known.update(chain)

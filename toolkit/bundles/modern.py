@@ -13,6 +13,7 @@ from typing import Protocol
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.entries import bare
+from toolkit.configured import odd_type
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
@@ -98,21 +99,10 @@ class ModernImage:
             if layer.diff_id is not None and proof.diff_id != layer.diff_id:
                 raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
         found = [(layer, proofs[layer.key]) for layer in self.layers if layer.diff_id]
-        odd = [odd for pair in found if (odd := _odd_type(*pair))] if self.told_types else []
+        odd = [odd for pair in found if (odd := odd_type(*pair))] if self.told_types else []
         findings = (*self.findings, *odd)
         compressions = frozenset(proof.compression for _, proof in found)
         return replace(self.offered, findings=findings, compressions=compressions)
-
-
-def _odd_type(layer: Layer, proof: Proof) -> Finding | None:
-    """Say of a layer that its media type tells another compression than its bytes (formats G.4.8)."""
-    told = mediatype.compression_of(layer.media_type)
-    if told is None or told == proof.compression:
-        return None
-    names = [name or "not compressed" for name in (proof.compression, told)]
-    return Finding(
-        f"layer {layer.key}", f"is {names[0]}, and {names[1]} by its media type {layer.media_type}"
-    )
 
 
 def gather(
@@ -237,7 +227,7 @@ class _Gathering:
             self._add_blob(layer, diff_id, v1)
             if was := layer.annotations.get(MADE_ANEW):
                 problem = f"was made anew of its files where it was exported; there it was {was[:80]}"
-                self.findings.append(Finding(f"layer {diff_id}", problem))
+                self.findings.append(Finding(f"layer {diff_id}", problem, check="proof"))
         self.documents[manifest.config.digest] = Document(manifest.config, config_raw)
         self.documents[descriptor.digest] = Document(descriptor, manifest.raw)
         self._images.append((descriptor, image))
@@ -263,7 +253,7 @@ class _Gathering:
         return size is not None
 
     def _lack(self, descriptor: Descriptor, gone: Descriptor, problem: str) -> None:
-        finding = Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}")
+        finding = Finding(f"manifest {descriptor.digest}", f"is incomplete: {problem}", check="incomplete")
         self._missing.append(gone.digest)
         self.findings.append(finding)
         if descriptor.platform is None or descriptor.platform.os != UNKNOWN:
@@ -287,7 +277,9 @@ class _Gathering:
         said, own = descriptor.platform, image.config.platform
         if said and (said.os, said.architecture) != (own.os, own.architecture):
             problem = f"is for {own} by its config, and for {said} by the index"
-            self.findings.append(Finding(f"manifest {descriptor.digest}", problem))
+            subject = f"manifest {descriptor.digest}"
+            odd = Finding(subject, problem, check="platform").comparing("platform", own, said)
+            self.findings.append(odd)
 
 
 def _runs(descriptor: Descriptor, manifest: Manifest) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from toolkit import mediatype
-from toolkit.bundles.agreement import refuse_two_images
+from toolkit.bundles.agreement import Agreement, Offer, refuse_two_images
 from toolkit.bundles.archive_reader import Archive, ArchiveSource
 from toolkit.bundles.docker_part import MANIFEST, items
 from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, OciImages
 from toolkit.document import Allowance
-from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import Disagreement, MissingMember, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Image
 from toolkit.limits import limits
 from toolkit.model import Config, Descriptor, Index, Manifest
@@ -64,12 +65,26 @@ class OciBundle(ArchiveSource, OciImages):
             entries = super().entries()
             if not self._preferred:
                 if entries.disputed:
-                    raise UnsafeArchive(self.place, entries.disputed, DISPUTED)
-                blobs = _Counted(self.blobs, self.place)
-                offered = ((entry, _platforms(blobs, entry)) for entry in entries)
-                self._noted = refuse_two_images(self._archive, offered)
+                    raise Disagreement(self.place, entries.disputed, DISPUTED)
+                self._noted = refuse_two_images(self._archive, self._offered(entries, _platforms))
             self._agreed = entries
         return self._agreed
+
+    def disagreements(self) -> list[ToolkitError]:
+        """Return all that its parts differ in; afterwards its OCI part is read."""
+        if self._agreed is not None or self._preferred:
+            return []
+        entries, agreement = super().entries(), Agreement(self._archive)
+        found: list[ToolkitError] = []
+        if entries.disputed:
+            found.append(Disagreement(self.place, entries.disputed, DISPUTED))
+        found += agreement.problems(self._offered(entries, _readable))
+        self._agreed, self._noted = entries, agreement.findings()
+        return found
+
+    def _offered(self, entries: Entries, read: Callable[[Blobs, Entry], list[Image]]) -> Iterator[Offer]:
+        blobs = _Counted(self.blobs, self.place)
+        return ((entry, partial(read, blobs, entry)) for entry in entries)
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
         """Return an image, with what is odd about the archive."""
@@ -94,9 +109,17 @@ class _Counted:
 def _platforms(blobs: Blobs, entry: Entry) -> list[Image]:
     """Return what an entry offers; nothing of what is refused when it is asked for."""
     try:
-        return gather(blobs, entry.names, entry.top).offered.images()
-    except (MissingMember, Unsupported):
+        return _readable(blobs, entry)
+    except MissingMember:
         return []  # the other parts must not have it
+
+
+def _readable(blobs: Blobs, entry: Entry) -> list[Image]:
+    """Return what an entry offers; raises where it is not whole, and nothing can be held against it."""
+    try:
+        return gather(blobs, entry.names, entry.top).offered.images()
+    except Unsupported:
+        return []
 
 
 def _pairs(archive: Archive, index: Index) -> Iterator[tuple[Manifest, Config]]:
@@ -123,18 +146,22 @@ def _pair(blobs: Blobs, top: Descriptor) -> tuple[Manifest, Config] | None:
         return None
 
 
-def _mended(archive: Archive) -> Iterator[tuple[Entry, list[Image]]]:
+def _mended(archive: Archive) -> Iterator[Offer]:
     """Yield the entries of index.json with what they offer, the layers in the order of the config."""
     blobs = _Counted(archive, archive.place)
     for entry in Entries.of(archive.read(INDEX, limits().document) or b""):
         pair = _pair(blobs, entry.top)
         if pair is None or not _is_disordered(*pair):
-            yield entry, _platforms(blobs, entry)
+            yield entry, partial(_platforms, blobs, entry)
             continue
         manifest, config = pair
         layers = {layer.digest: layer for layer in manifest.layers}
         ordered = tuple(layers[diff_id] for diff_id in config.diff_ids)
-        yield entry, [Image(replace(manifest, layers=ordered), config)]
+        yield entry, partial(_ordered, manifest, ordered, config)
+
+
+def _ordered(manifest: Manifest, layers: tuple[Descriptor, ...], config: Config) -> list[Image]:
+    return [Image(replace(manifest, layers=layers), config)]
 
 
 def _is_disordered(manifest: Manifest, config: Config) -> bool:

@@ -225,7 +225,7 @@ class OciImages(ListedImages):
         if self.blobs.read(LAYOUT, limits().document) is not None:
             return image
         problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
-        return replace(image, findings=(*image.findings, Finding(self.place, problem)))
+        return image.noting(Finding(self.place, problem, check="archive"))
 
     def shown(self) -> Sequence[Entry]:
         """Return the entries that are images; what refers to one goes with it."""

@@ -92,7 +92,7 @@ class _Walk:
 
     def tell(self, subject: str, problem: str) -> None:
         """Note something that stays behind, or was not looked for."""
-        self._findings.append(Finding(subject, problem))
+        self._findings.append(Finding(subject, problem, check="referrer"))
 
     def result(self) -> ModernImage:
         """Return the image with what was found."""

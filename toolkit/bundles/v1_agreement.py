@@ -5,7 +5,7 @@ Docker up to 1.9 reads the folders and `repositories`, everything newer manifest
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -16,7 +16,7 @@ from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.document import Node
-from toolkit.errors import InvalidDocument, MissingMember, ToolkitError, UnsafeArchive
+from toolkit.errors import Disagreement, InvalidDocument, MissingMember, ToolkitError, UnsafeArchive
 from toolkit.image import Finding
 from toolkit.limits import limits, more_than
 from toolkit.migration import migrated_config
@@ -54,20 +54,45 @@ class V1Agreement:
 
     def refuse_other_names(self, items: Sequence[Item]) -> None:
         """Raise UnsafeArchive where `repositories` gives a name to other layers than manifest.json does."""
+        for problem in () if self._preferred else self.problems(items):
+            raise problem
+
+    def disagreements(self, items: Sequence[Item]) -> list[ToolkitError]:
+        """Return all that it would be refused for; from now on manifest.json is preferred."""
         if self._preferred:
+            return []
+        found = list(self.problems(items)) or self._read[1]
+        self._preferred = bool(found)
+        return found
+
+    def problems(self, items: Sequence[Item]) -> Iterator[ToolkitError]:
+        """Yield each name that `repositories` gives to other layers, and what cannot be read."""
+        try:
+            names = self._names
+        except ToolkitError as error:
+            yield error
+            return
+        if names and (damage := self._read[1]):
+            yield from damage
             return
         numbered = [(item, self._number(item.layers)) for item in items]
         named = {meaning(name): pair for pair in numbered for name in pair[0].names}
-        for name, layer_id in self._names.items():
-            if (found := named.get(meaning(name))) is None:
-                problem = f"has {name!r} in {REPOSITORIES} and not in {MANIFEST}"
-                raise UnsafeArchive(self._archive.place, problem, ADVICE)
-            item, number = found
-            if layer_id not in self._folders:
-                self._refuse_missing(name, layer_id, item)
-            elif self._number_of(layer_id) != number:
-                problem = f"has other layers of {name!r} in its v1 folders than {item.image_id} in {MANIFEST}"
-                raise UnsafeArchive(self._archive.place, problem, ADVICE)
+        for name, layer_id in names.items():
+            try:
+                self._compare_name(name, layer_id, named.get(meaning(name)))
+            except ToolkitError as error:
+                yield error
+
+    def _compare_name(self, name: str, layer_id: str, found: tuple[Item, int] | None) -> None:
+        if found is None:
+            problem = f"has {name!r} in {REPOSITORIES} and not in {MANIFEST}"
+            raise Disagreement(self._archive.place, problem, ADVICE)
+        item, number = found
+        if layer_id not in self._folders:
+            self._refuse_missing(name, layer_id, item)
+        elif self._number_of(layer_id) != number:
+            problem = f"has other layers of {name!r} in its v1 folders than {item.image_id} in {MANIFEST}"
+            raise Disagreement(self._archive.place, problem, ADVICE)
 
     def chain(self, item: Item, config: Config) -> V1Chain:
         """Return the v1 layers of an image; raises UnsafeArchive where they run something else."""
@@ -94,7 +119,7 @@ class V1Agreement:
         for key in STARTS:
             if here[key] != there[key]:
                 problem = f"has another {key} in the v1 json of layer {top[:12]} than in its config"
-                raise UnsafeArchive(f"image {config.image_id}", problem, ADVICE)
+                raise Disagreement(f"image {config.image_id}", problem, ADVICE)
         return _made_up(item, findings)
 
     def _top(self, item: Item) -> str | None:
@@ -111,7 +136,7 @@ class V1Agreement:
         if len(found) > 1:
             both = " and ".join(sorted(layer_id[:12] for layer_id in found)[:FEW])
             problem = f"has v1 layers {both}, and each may be the top of {item.image_id}"
-            raise UnsafeArchive(self._archive.place, problem, ADVICE)
+            raise Disagreement(self._archive.place, problem, ADVICE)
         return next(iter(found), None)
 
     @cached_property
@@ -130,13 +155,26 @@ class V1Agreement:
     @cached_property
     def _folders(self) -> dict[str, tuple[str, str]]:
         """Map each layer's ID to its folder and parent; raises UnsafeArchive where folder and ID differ."""
-        found: dict[str, tuple[str, str]] = {}
-        for folder, layer in self._part.layers():
-            if folder not in {layer.id, GUESTHOUSE} or layer.id in found:
-                problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
-                raise UnsafeArchive(self._archive.place, problem, "readers differ on which layer it is")
-            found[layer.id] = folder, layer.parent
+        found, damage = self._read
+        for error in damage:
+            raise error
         return found
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, tuple[str, str]], list[ToolkitError]]:
+        """Return the folders that can be read, and what is wrong with the others."""
+        found: dict[str, tuple[str, str]] = {}
+        damage: list[ToolkitError] = []
+        for folder in self._part.folders():
+            try:
+                layer = self._part.layer(folder)
+                if folder not in {layer.id, GUESTHOUSE} or layer.id in found:
+                    problem = f"has layer {layer.id[:12]} in folder {folder[:64]!r}"
+                    raise UnsafeArchive(self._archive.place, problem, "readers differ on which layer it is")
+                found[layer.id] = folder, layer.parent
+            except ToolkitError as error:
+                damage.append(error)
+        return found, damage
 
     @cached_property
     def _guests(self) -> dict[str, str]:
@@ -199,15 +237,15 @@ class V1Agreement:
             return []  # made by another tool, by its own formula
         self._refuse_changed(saved_layers(config, created))
         problem = f"has v1 IDs of a local-time variant, as a Docker whose epoch is {created} makes them"
-        return [Finding(f"image {config.image_id}", problem, "note")]
+        return [Finding(f"image {config.image_id}", problem, "note", check="v1-id")]
 
     def _refuse_changed(self, chain: Sequence[V1Layer]) -> None:
-        """Raise UnsafeArchive for a json that is not the one that Docker makes of it; some leave out `os`."""
+        """Raise Disagreement for a json that is not the one that Docker makes of it; some leave out `os`."""
         for made in chain:
             told = self._layer(made.id).node.value
             if {"os": made.node.value.get("os"), **told} != {"os": None, **made.node.value}:
                 problem = f"has another v1 json of layer {made.id[:12]} than Docker makes of its config"
-                raise UnsafeArchive(self._archive.place, problem, ADVICE)
+                raise Disagreement(self._archive.place, problem, ADVICE)
 
     def _ids(self, top: str) -> list[str]:
         """Return the v1 IDs of a layer and all below it, base first."""

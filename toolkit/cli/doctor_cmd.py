@@ -126,7 +126,7 @@ def tell(output: Output, found: Sequence[Visit], words: str) -> None:
             output.table(HEAD, rows)
             output.say("", *(f"saves what is {state}: {line}" for state, line in _advice(visit, words)))
     worst = None if report.ok else max(report.errors, key=lambda finding: finding.exit_code)
-    output.findings(finding for finding in report.findings if finding is not worst)
+    output.findings((finding for finding in report.findings if finding is not worst), explained=True)
     if worst:
         raise verdict(report)
 

@@ -79,14 +79,21 @@ class Output:
         """Print titles and facts, columns aligned, untrusted text escaped."""
         self.say(*aligned(list(rows)))
 
-    def findings(self, findings: Iterable[Finding]) -> None:
-        """Tell people what was noticed; the document for machines has it in itself."""
-        from toolkit.report import NOTE
+    def findings(self, findings: Iterable[Finding], *, explained: bool = False) -> None:
+        """Tell people what was noticed; the document for machines has it in itself.
 
-        for finding in dict.fromkeys(findings):
-            if not self.json and not (self.quiet and finding.severity == NOTE):
-                line = printable(f"{finding.severity}: {finding.subject}: {finding.problem}")
-                print(line, file=sys.stderr)
+        Those that are `explained` come the gravest first, with a line on what engines do and what to do.
+        """
+        from toolkit.report import NOTE, SEVERITIES
+
+        once = dict.fromkeys(findings)
+        shown = [each for each in once if not self.json and not (self.quiet and each.severity == NOTE)]
+        if explained:
+            lines = _explained(sorted(shown, key=lambda each: SEVERITIES.index(each.severity)))
+        else:
+            lines = ("; ".join(filter(None, (_sentence(each), each.advice))) for each in shown)
+        for line in lines:
+            print(printable(line), file=sys.stderr)
 
     def flush(self) -> None:
         """Hand everything over; raises StoreError where stdout cannot take it."""
@@ -101,6 +108,23 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in safe
     ]
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.severity}: {finding.subject}: {finding.problem}"
+
+
+def _explained(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a line for each finding, and one beside it; what engines do is said once."""
+    from toolkit.checks import effect
+
+    told = set[str]()
+    for finding in findings:
+        yield _sentence(finding)
+        effects = [] if finding.check in told else [effect(finding.check)]
+        told.add(finding.check)
+        if beside := "; ".join(filter(None, (*effects, finding.advice))):
+            yield f"  {beside}"
 
 
 def _now() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.ancestry import Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.figures import day_text, short_id, size_text
-from toolkit.image import Finding, Image, ProvenImage
+from toolkit.image import Finding, Image, ProvenImage, is_told
 from toolkit.report import finding_json
 
 if TYPE_CHECKING:  # what is carried has none
@@ -134,7 +134,7 @@ def carried_rows(images: Iterable[ProvenImage], *, every_platform: bool = True) 
         (
             ", ".join(proven.names) or NAMELESS,
             str(image.config.platform),
-            short_id(str(image.config.image_id)),
+            short_id(str(image.config.image_id)) if is_told(image.config.raw) else "-",
             str(len(image.manifest.layers)),
             size_text(sum(layer.size for layer in image.manifest.layers)),
             _layersize_text(image),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.bundles import served
+from toolkit.checks import effect
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
@@ -31,14 +32,31 @@ from toolkit.places import is_bundle
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reading import Reading
-from toolkit.report import CORRUPT, UNSIGNED, UNVERIFIED, VERIFIED, Report
+from toolkit.report import (
+    CORRUPT,
+    DEEP,
+    ERROR,
+    FAST,
+    FULL,
+    STRUCTURE,
+    UNSIGNED,
+    UNVERIFIED,
+    VERIFIED,
+    Report,
+)
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # most bundles are not signed
     from toolkit.signature import PublicKey
 
 KINDS = (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)
-WORDS = {VERIFIED: "verified", CORRUPT: "CORRUPT", UNSIGNED: "NOT SIGNED", UNVERIFIED: "NOT VERIFIED"}
+WORDS = {
+    VERIFIED: "verified",
+    STRUCTURE: "structure verified, contents not read:",
+    CORRUPT: "CORRUPT",
+    UNSIGNED: "NOT SIGNED",
+    UNVERIFIED: "NOT VERIFIED",
+}
 FAILURES = {kind.exit_code: kind for kind in KINDS}
 
 
@@ -47,6 +65,15 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
 @options.jobs_option
+@click.option(
+    "--fast", "depth", flag_value=FAST, help="Compare documents, names and sizes; no layer is read."
+)
+@click.option(
+    "--deep",
+    "depth",
+    flag_value=DEEP,
+    help="Look into the layers too: paths, links, whiteouts, devices, programs.",
+)
 @options.strict_option
 @click.option(
     "--html",
@@ -70,6 +97,7 @@ def command(
     *,
     platform: Platform | None,
     jobs: int,
+    depth: str | None,
     strict: bool,
     html: str | None,
     keys: tuple[str, ...],
@@ -77,29 +105,56 @@ def command(
 ) -> None:
     """Verify images, all of the place if none is named: every digest, size and document.
 
-    Everything is read again. Exits with 5 where something is corrupt, or not signed as it has to be, and with
-    6 where it is unsafe.
+    Everything is read again, and everything that was found is told. Exits with 5 where something is corrupt,
+    or not signed as it has to be, and with 6 where it is unsafe.
     """
-    from toolkit.operations.shortids import full_name
-    from toolkit.operations.verify import verify
-
     settings = load_settings()
     wanted = _public_keys(place, keys, settings)
-    strict = strict or settings.strict
+    strict, jobs = strict or settings.strict, jobs or settings.jobs
+    asked = Asked(references, platform, depth or FULL, strict, jobs, wanted)
     with page_beside(html, place, output) as show:
-        with (
-            options.opened(place, settings, reading) as source,
-            progress_for(output, "verifying") as progress,
-        ):
-            names = [full_name(source, name) for name in references]
-            at_once = jobs or settings.jobs
-            report = verify(source, names, platform=platform, strict=strict, progress=progress, jobs=at_once)
-            report = replace(report, serves=served(source, report.images))
-            report = _vouched(report, place, source, wanted)
+        report = _report(output, place, asked, settings, reading)
         print_report(output, report)
         show(report.to_json())
         if not report.ok:
             raise verdict(report)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be verified, and how."""
+
+    references: tuple[str, ...]
+    platform: Platform | None
+    depth: str
+    strict: bool
+    jobs: int
+    keys: Sequence[PublicKey]  # of which one must have signed; none where nobody has to
+
+
+def _report(output: Output, place: str, asked: Asked, settings: Settings, reading: Reading) -> Report:
+    """Return what was found; of a place that is too damaged to be opened too."""
+    from toolkit.operations.shortids import full_name
+    from toolkit.operations.verify import refused, verify
+
+    try:
+        with (
+            options.opened(place, settings, reading) as source,
+            progress_for(output, "verifying") as progress,
+        ):
+            report = verify(
+                source,
+                [full_name(source, name) for name in asked.references],
+                platform=asked.platform,
+                strict=asked.strict,
+                depth=asked.depth,
+                progress=progress,
+                jobs=asked.jobs,
+            )
+            report = replace(report, serves=served(source, report.images))
+            return _vouched(report, place, source, asked.keys)
+    except CorruptContent as error:
+        return _vouched(refused(place, error, asked.depth), place, None, asked.keys)
 
 
 def _public_keys(place: str, keys: Sequence[str], settings: Settings) -> Sequence[PublicKey]:
@@ -115,11 +170,15 @@ def _public_keys(place: str, keys: Sequence[str], settings: Settings) -> Sequenc
     return read_public_keys(words)
 
 
-def _vouched(report: Report, place: str, source: Source, keys: Sequence[PublicKey]) -> Report:
-    """Add what the files beside a bundle say of it."""
+def _vouched(report: Report, place: str, source: Source | None, keys: Sequence[PublicKey]) -> Report:
+    """Add what the files beside a bundle say of it; no `source` where it could not be opened."""
     if keys:
-        from toolkit.operations.admission import check_signature
+        from toolkit.operations.admission import check_list, check_signature
 
+        if report.depth == FAST:
+            finding = check_list(place, keys)
+            unsigned = finding if finding.severity == ERROR else None
+            return replace(report, findings=(*report.findings, finding), unsigned=unsigned)
         signed, finding = check_signature(place, source, keys)
         report = replace(report, findings=(*report.findings, finding))
         return replace(report, signature=signed.to_json()) if signed else replace(report, unsigned=finding)
@@ -127,7 +186,8 @@ def _vouched(report: Report, place: str, source: Source, keys: Sequence[PublicKe
 
     path = Path(Place.parse(place).path)
     if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
-        return replace(report, findings=(*report.findings, *check_companion(path)))
+        beside = check_companion(path, is_read=report.depth != FAST)
+        return replace(report, findings=(*report.findings, *beside))
     return report
 
 
@@ -141,21 +201,17 @@ def print_report(output: Output, report: Report) -> None:
     loads = f", for {', '.join(report.serves)}" if report.serves and report.ok else ""
     output.say(f"{WORDS[report.verdict]} {report.subject}{loads}")
     last = None if report.ok else worst(report)
-    output.findings(finding for finding in report.findings if finding is not last)
+    output.findings((finding for finding in report.findings if finding is not last), explained=True)
 
 
 def verdict(report: Report) -> ToolkitError:
     """Return the failure of a report with errors: the gravest of them, and how many more there are."""
     last, more = worst(report), len(report.errors) - 1
-    kind = FAILURES.get(gravity(last), CorruptContent)
-    return kind(last.subject, last.problem, f"and {more} more found" if more else "")
+    kind = FAILURES.get(last.exit_code, CorruptContent)
+    told = (effect(last.check), last.advice, f"and {more} more found" if more else "")
+    return kind(last.subject, last.problem, "; ".join(filter(None, told)))
 
 
 def worst(report: Report) -> Finding:
     """Return the first of the gravest errors."""
-    return max(report.errors, key=gravity)
-
-
-def gravity(finding: Finding) -> int:
-    """Return the exit code of the error that a finding was made of."""
-    return getattr(finding, "exit_code", CorruptContent.exit_code)
+    return max(report.errors, key=lambda finding: finding.exit_code)

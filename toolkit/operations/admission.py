@@ -11,21 +11,22 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from toolkit.checks import as_finding
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Finding
 from toolkit.operations.companion import stamped_sum
 from toolkit.operations.signing import Signed, signed
-from toolkit.operations.verify import as_finding
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.ports import OfFile, Source
 from toolkit.report import NOTE
 from toolkit.signature import PublicKey
 
+SIGNATURE = "signature"  # what findings tell of
 ADVICE = "put it into a file, its .sha256 and .sha256.minisig beside it"
 
 
@@ -52,7 +53,7 @@ class Admission:
     @property
     def note(self) -> Finding:
         """Say who signed it."""
-        return Finding(str(self.signed.bundle), str(self.signed), NOTE)
+        return Finding(str(self.signed.bundle), str(self.signed), NOTE, check=SIGNATURE)
 
 
 def admit(place: str, keys: Sequence[PublicKey]) -> Admission:
@@ -60,6 +61,37 @@ def admit(place: str, keys: Sequence[PublicKey]) -> Admission:
 
     Raises CorruptContent where none of the keys signed it, and for what cannot be signed: a pipe, a folder.
     """
+    found = _signed(place, keys)
+    return Admission.of(found, *stamped_sum(found.bundle))
+
+
+def check_signature(
+    place: str, source: Source | None, keys: Sequence[PublicKey]
+) -> tuple[Signed | None, Finding]:
+    """Return who signed a bundle, and the note of it; else None, and why not.
+
+    It was read as `source`, which is None where it could not be opened.
+    """
+    try:
+        admission = admit(place, keys)
+        if source is not None:
+            admission.must_cover(source)
+    except ToolkitError as error:
+        return None, replace(as_finding(error), check=SIGNATURE)
+    return admission.signed, admission.note
+
+
+def check_list(place: str, keys: Sequence[PublicKey]) -> Finding:
+    """Return who signed the list beside a bundle that nobody reads, or why none of the keys did."""
+    try:
+        found = _signed(place, keys)
+    except ToolkitError as error:
+        return replace(as_finding(error), check=SIGNATURE)
+    problem = f"its list {found}; whether this is the file was not looked at"
+    return Finding(str(found.bundle), problem, NOTE, check=SIGNATURE)
+
+
+def _signed(place: str, keys: Sequence[PublicKey]) -> Signed:
     if place == STANDARD_STREAM:
         raise CorruptContent("standard input", "can have no signature, and one is required", ADVICE)
     bundle = Path(Place.parse(place).path)
@@ -67,15 +99,4 @@ def admit(place: str, keys: Sequence[PublicKey]) -> Admission:
         if stat.S_ISDIR(os.stat(bundle).st_mode):
             problem = "is a folder, which can have no signature, and one is required"
             raise CorruptContent(str(bundle), problem, ADVICE)
-    found = signed(bundle, keys)
-    return Admission.of(found, *stamped_sum(bundle))
-
-
-def check_signature(place: str, source: Source, keys: Sequence[PublicKey]) -> tuple[Signed | None, Finding]:
-    """Return who signed a bundle that was read as `source`, and the note of it; else None, and why not."""
-    try:
-        admission = admit(place, keys)
-        admission.must_cover(source)
-    except ToolkitError as error:
-        return None, as_finding(error)
-    return admission.signed, admission.note
+    return signed(bundle, keys)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from toolkit.checks import as_finding
 from toolkit.errors import StoreError, ToolkitError
 from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, SourceImage
-from toolkit.operations.verify import as_finding
 from toolkit.outline import Listing
 from toolkit.platform import Platform
 from toolkit.plumbing.followed import followed

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from toolkit.checks import as_finding
 from toolkit.checksums import LIMIT, ChecksumList
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, NotFound, StoreError, ToolkitError
 from toolkit.image import Finding
-from toolkit.operations.verify import as_finding
 from toolkit.plumbing.files import Stamp, read_bounded, storing
 from toolkit.plumbing.streams import Extent, digest_of
 from toolkit.report import WARNING
@@ -32,8 +32,11 @@ def companions(bundle: Path) -> list[Path]:
     return [beside(bundle, suffix) for suffix in SUFFIXES]
 
 
-def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
-    """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known."""
+def check_companion(bundle: Path, sha256: str = "", *, is_read: bool = True) -> list[Finding]:
+    """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known.
+
+    A bundle that is not read is looked for in it by its name alone.
+    """
     sums = beside(bundle, LIST)
     try:
         expected = ChecksumList.parse(read_bounded(sums, LIMIT), str(sums)).sums.get(bundle.name)
@@ -44,7 +47,9 @@ def check_companion(bundle: Path, sha256: str = "") -> list[Finding]:
     except ToolkitError as error:
         return [as_finding(error)]
     if expected is None:
-        return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING)]
+        return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING, check="companion")]
+    if not is_read:
+        return []
     actual = sha256 or stamped_sum(bundle)[0]
     if actual == expected:
         return []
@@ -59,7 +64,8 @@ def companion_warnings(bundle: Path, *, strict: bool = False) -> list[Finding]:
     """
     found = [replace(finding, severity=WARNING) for finding in check_companion(bundle)]
     if strict and found:
-        raise CorruptContent(found[0].subject, found[0].problem, "--strict makes warnings errors")
+        advice = "; ".join(filter(None, (found[0].advice, "--strict makes warnings errors")))
+        raise CorruptContent(found[0].subject, found[0].problem, advice)
     return found
 
 

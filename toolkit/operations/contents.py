@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from toolkit.errors import Unsupported
 from toolkit.image import Layer
-from toolkit.operations.verify import layer_entries
+from toolkit.operations.layersizes import layer_entries
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.tarball import Entries

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, Proof
-from toolkit.operations.verify import layer_entries
+from toolkit.operations.layersizes import layer_entries
 from toolkit.plumbing.filetable import FileTable
 from toolkit.plumbing.followed import followed
 from toolkit.plumbing.layerfiles import hash_files, list_files

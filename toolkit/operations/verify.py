@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-from toolkit.ancestry import REBUILT
+from toolkit.checks import as_finding
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import ImageBegun, ImageDone, Tell, nobody
-from toolkit.image import NO_DIGESTS, Finding, Layer, Proof, ProvenImage, SourceImage, odd, too_deep
-from toolkit.operations.taking import taken
+from toolkit.hazards import hazards
+from toolkit.image import (
+    NO_DIGESTS,
+    Finding,
+    Layer,
+    Proof,
+    ProvenImage,
+    SourceImage,
+    layers_of,
+    placeholder,
+    too_deep,
+)
+from toolkit.operations.layercheck import CheckedLayer, check_layer, recorded_findings
+from toolkit.outline import Listing
 from toolkit.platform import Platform
-from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.parallel import in_parallel, jobs_for
-from toolkit.plumbing.sizemeter import SizeMeter
-from toolkit.plumbing.streams import SNIFF, Extent, beginning, nowhere, transfer
-from toolkit.plumbing.tarball import Entries
-from toolkit.plumbing.tarreader import FileReader, StreamReader
-from toolkit.ports import Content, Source
-from toolkit.report import ERROR, NOTE, WARNING, Report, nothing_in
+from toolkit.plumbing.pathtable import Room
+from toolkit.ports import Source, remarks_of
+from toolkit.report import DEEP, ERROR, FAST, FULL, NOTE, WARNING, Report, nothing_in
 from toolkit.synthesis import own_chain
 
-SIZE_RULES = ("S3", "S5")  # those that a tar alone can be held against (formats A.4)
-TREE_RULES = ("S2", "S4")  # those that need the driver's own trees
+
+@runtime_checkable
+class Disagrees(Protocol):
+    """A bundle of several parts, refused as a whole where they differ or one of its images is damaged."""
+
+    def disagreements(self) -> Sequence[ToolkitError]:
+        """Return all that it would be refused for; from now on what can be read of it is read."""
 
 
 def verify(
@@ -32,51 +45,67 @@ def verify(
     *,
     platform: Platform | None = None,
     strict: bool = False,
+    depth: str = FULL,
     progress: Tell = nobody,
     jobs: int = 0,
 ) -> Report:
     """Check images, all of the place's if none is named, and report every finding.
 
-    Each blob's digest and size, each diffID, the config and manifests, v1 chains and layersizes.
-    `jobs` blobs are read at once; 0 is as many as suits the place. Raises only where there is nothing to
-    report on: the place cannot be read at all.
+    Each blob's digest and size, each diffID, the config and manifests, v1 chains and layersizes. With a
+    `depth` of FAST no layer is read, with DEEP each is looked into too, in the pass that hashes it. `jobs`
+    blobs are read at once; 0 is as many as suits the place. Raises only where there is nothing to report on:
+    the place cannot be read at all.
     """
-    findings: list[Finding] = []
+    findings = _disagreements(source)
     images = _gather(source, names, platform, findings)
-    for image in images:
-        progress(ImageBegun(image.names, image.layers))
-    layers = list({layer.key: layer for image in images for layer in image.layers}.values())
-    proofs: dict[str, Proof] = {}
-
-    def check(layer: Layer) -> list[Finding]:
-        def take(content: Content, seen: Content) -> list[Finding]:
-            meter = SizeMeter()
-            proofs[layer.key] = transfer(seen, layer, meter if layer.v1 else nowhere)
-            noted = (*odd(layer, proofs[layer.key]), *_check_proof(layer))
-            return [*noted, *_check_layersize(layer, content, meter.sizes())]
-
-        try:
-            return taken(source, layer, take, progress)
-        except ToolkitError as error:
-            return [as_finding(error)]
-
-    at_once = jobs_for(source, asked=jobs)
-    for found in in_parallel(check, layers, size=lambda layer: layer.size, jobs=at_once):
-        findings += found
-    findings += _unproven(source, layers)
+    layers = layers_of(images)
+    if depth == FAST:
+        checked = [CheckedLayer(recorded_findings(layer), placeholder(layer)) for layer in layers]
+        progress = nobody  # nothing is read, and nothing proven
+    else:
+        for image in images:
+            progress(ImageBegun(image.names, image.layers))
+        checked = _read(source, layers, depth, progress, jobs)
+    findings += [finding for each in checked for finding in each.findings]
+    findings += [*_unproven(source, layers), *_unverifiable(source, layers), *remarks_of(source)]
+    proofs = {layer.key: each.proof for layer, each in zip(layers, checked, strict=True) if each.proof}
     proven = [result for image in images if (result := _prove(image, proofs, findings))]
     for done in proven:
+        findings += hazards(done)
         progress(ImageDone(done.names, done.top.digest))
+    if depth == DEEP:
+        from toolkit.operations.layerstacks import stack_findings
+
+        findings += [finding for done in proven for finding in stack_findings(done, checked)]
     if strict:
         findings = list(map(_hardened, findings))
         proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]
-    return Report.of(source.place, proven, findings)
+    return replace(Report.of(source.place, proven, findings), depth=depth)
 
 
-def as_finding(error: ToolkitError) -> Finding:
-    """Return a failure as a finding."""
-    sentence = str(error).removeprefix(f"{error.subject}: ")
-    return Finding(error.subject, sentence, ERROR, error.exit_code)
+def refused(place: str, error: CorruptContent, depth: str) -> Report:
+    """Return the report on a place that is so damaged that it cannot even be opened."""
+    return Report(place, (), (as_finding(error),), depth=depth)
+
+
+def _read(
+    source: Source, layers: Sequence[Layer], depth: str, progress: Tell, jobs: int
+) -> list[CheckedLayer]:
+    """Read every layer, several at once."""
+    room = Room() if depth == DEEP else None
+
+    def check(layer: Layer) -> CheckedLayer:
+        return check_layer(source, layer, progress, room)
+
+    return in_parallel(check, layers, size=lambda layer: layer.size, jobs=jobs_for(source, asked=jobs))
+
+
+def _disagreements(source: Source) -> list[Finding]:
+    """Return what a bundle would be refused for, once: afterwards its images are read one by one."""
+    try:
+        return list(map(as_finding, source.disagreements())) if isinstance(source, Disagrees) else []
+    except CorruptContent as error:
+        return [as_finding(error)]
 
 
 def _gather(
@@ -88,9 +117,13 @@ def _gather(
             images.append(source.image(name, platform))
         except CorruptContent as error:
             findings.append(as_finding(error))
-    listings = [] if names else source.listings()
-    if not names and not listings:
-        findings.append(nothing_in(source.place))
+    listings: list[Listing] = []
+    try:
+        listings = [] if names else source.listings()
+        if not names and not listings and not findings:  # of what was refused nothing may be left
+            findings.append(nothing_in(source.place))
+    except CorruptContent as error:
+        findings.append(as_finding(error))
     for listing in listings:
         try:
             images += [source.image(name, platform) for name in listing.names or (listing.id,)]
@@ -118,64 +151,17 @@ def _unproven(source: Source, layers: Sequence[Layer]) -> list[Finding]:
     """Say of a bundle that holds nothing to compare its layers with; docker-v1 is the one."""
     if all(layer.digest or layer.diff_id or (layer.v1 and layer.v1.proof) for layer in layers):
         return []
-    return [Finding(source.place, NO_DIGESTS, NOTE)]
+    return [Finding(source.place, NO_DIGESTS, NOTE, check="proof")]
 
 
-def _check_proof(layer: Layer) -> list[Finding]:
-    """Say of a layer that travelled that nothing vouched for its tar where it came from."""
-    if layer.v1 is None or layer.v1.proof != REBUILT or layer.digest is None:
+def _unverifiable(source: Source, layers: Sequence[Layer]) -> list[Finding]:
+    """Say how many digests a legacy store keeps of blobs that it pulled or pushed (formats A.5)."""
+    kept = sum(layer.v1 is not None and layer.v1.checksum.startswith("sha256:") for layer in layers)
+    if not kept:
         return []
-    problem = "was rebuilt where it was exported, so it is not verifiable against the original"
-    return [Finding(f"layer {layer.v1.id[:12]}", problem, WARNING)]
-
-
-def _check_layersize(layer: Layer, content: Content, seen: Mapping[str, int] | None) -> list[Finding]:
-    """Hold a recorded layersize that travelled with the layer against the tar itself.
-
-    `seen` is what its plain headers added up to while it was hashed; another sum is looked into.
-    """
-    v1 = layer.v1
-    if v1 is None or not isinstance(content, Extent):
-        return []
-    subject, rule = f"layer {v1.id[:12]}", v1.layersize.rule
-    if v1.layersize.value is None:
-        return [Finding(subject, v1.layersize.problem, WARNING)] if v1.layersize.problem else []
-    if rule in TREE_RULES:
-        problem = f"layersize follows rule {rule}, which a tar alone cannot be held against"
-        return [Finding(subject, problem, NOTE)]
-    if seen and v1.layersize.value in seen.values():
-        return []
-    sizes = tar_sizes(content)
-    if v1.layersize.value in sizes.values():
-        return []
-    told = ", ".join(f"{sizes[rule]} by {rule}" for rule in SIZE_RULES)
-    problem = f"layersize is {v1.layersize.value}, expected {told}"
-    return [Finding(subject, problem, WARNING)]
-
-
-def tar_sizes(content: Content) -> dict[str, int]:
-    """Return what a layer's tar adds up to, by the rules that need no tree: S3 and S5."""
-    tree = headers = 0
-    for entry in layer_entries(content):
-        headers += entry.stated_size
-        if entry.type == b"2":
-            tree += len(entry.linkname)
-        elif entry.type == b"0":
-            tree += entry.size
-    return {"S3": tree, "S5": headers}
-
-
-def layer_entries(content: Content) -> Entries:
-    """Walk a layer's entries; bodies in an uncompressed file are passed over unread."""
-    subject = getattr(content, "subject", "layer")
-    if isinstance(content, Extent) and not content.compression():
-        plain = FileReader(content.handle, content.offset, content.size, subject)
-        return Entries(plain, subject, allow_sparse=True)
-    blocks = content.blocks()
-    first = beginning(blocks)
-    blocks = decompressed(itertools.chain([first], blocks), sniff(first[:SNIFF]), subject)
-    return Entries(StreamReader(blocks), subject, allow_sparse=True)
+    problem = f"records the digests of {kept} compressed layers, which are not here and cannot be compared"
+    return [Finding(source.place, problem, NOTE, check="checksum")]
 
 
 def _hardened(finding: Finding) -> Finding:
-    return Finding(finding.subject, finding.problem, ERROR) if finding.severity == WARNING else finding
+    return replace(finding, severity=ERROR) if finding.severity == WARNING else finding

@@ -17,7 +17,10 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """A layer of an image; the last three are what a legacy store said of it, empty where none did."""
+    """A layer of an image; the last four are what a legacy store said of it, empty where none did.
+
+    A digest that nobody knows before the layer is read is empty.
+    """
 
     digest: str
     size: int
@@ -30,7 +33,7 @@ class LayerFacts:
     @classmethod
     def of(cls, layer: Json) -> LayerFacts:
         """Read a layer of the JSON form."""
-        facts = (layer["digest"], layer["size"], layer["diff_id"])
+        facts = (layer.get("digest", ""), layer["size"], layer.get("diff_id", ""))
         if (v1_id := layer.get("v1_id")) is None:
             return cls(*facts)
         fate, recorded = "not recorded", ""
@@ -39,6 +42,11 @@ class LayerFacts:
             recorded = f"{cut(size['recorded'])} {fate} ({cut(size['driver']) or 'unknown driver'})"
         return cls(*facts, v1_id, recorded or fate, fate, cut(layer["proof"]))
 
+    @property
+    def key(self) -> str:
+        """Return what tells it from others: its digest, or what else is known of it."""
+        return self.digest or self.diff_id or self.v1_id
+
     def texts(self) -> Iterable[str]:
         """Return all that is shown of it."""
         return (str(self.size), self.digest, self.diff_id, self.v1_id, self.layersize, self.proof)
@@ -46,7 +54,10 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """One platform of an image; `index` is empty where its names point at the manifest itself."""
+    """One platform of an image; `index` is empty where its names point at the manifest itself.
+
+    The other digests are empty where nobody knows them before the layers are read.
+    """
 
     names: tuple[str, ...]
     platform: str
@@ -54,6 +65,11 @@ class ImageFacts:
     manifest: str
     index: str
     layers: tuple[LayerFacts, ...]
+
+    @property
+    def key(self) -> str:
+        """Return what tells it from others: its manifest, or what it is called."""
+        return self.manifest or " ".join((*self.names, self.platform))
 
     @property
     def size(self) -> int:
@@ -123,25 +139,35 @@ class ReferrerFacts:
 def images_of(images: Sequence[Json]) -> list[ImageFacts]:
     """Return each platform of each image once, in the order of the JSON form."""
     names = _names(images)
-    tops = {image["digest"]: image for image in images}
+    tops = {key_of(image): image for image in images}
     return [
-        ImageFacts(
-            tuple(names[digest]),
-            cut(one["platform"]),
-            one["image_id"],
-            one["manifest"],
-            digest if digest != one["manifest"] else "",
-            tuple(map(LayerFacts.of, one["layers"])),
-        )
-        for digest, image in tops.items()
+        _image(names[key], image.get("digest", ""), one)
+        for key, image in tops.items()
         for one in image["platforms"]
     ]
+
+
+def _image(names: Sequence[str], top: str, one: Json) -> ImageFacts:
+    manifest = one.get("manifest", "")
+    return ImageFacts(
+        tuple(names),
+        cut(one["platform"]),
+        one.get("image_id", ""),
+        manifest,
+        top if top != manifest else "",
+        tuple(map(LayerFacts.of, one["layers"])),
+    )
+
+
+def key_of(image: Json) -> str:
+    """Return what tells an image of the JSON form from others: what its names point at, or these."""
+    return image.get("digest") or " ".join(image["names"])
 
 
 def artifacts_of(images: Sequence[Json]) -> list[Artifact]:
     """Return what is no image for any platform."""
     names = _names(images)
-    bare = dict.fromkeys(image["digest"] for image in images if not image["platforms"])
+    bare = dict.fromkeys(key_of(image) for image in images if not image["platforms"])
     return [Artifact(_shown(names[digest]), digest) for digest in bare]
 
 
@@ -160,21 +186,21 @@ def stacks_of(images: Iterable[ImageFacts]) -> Iterator[Stack]:
     images = list(images)
     platforms = Counter(image.index for image in images if image.index)
     names: dict[str, dict[str, None]] = {}
-    layers = {image.manifest: tuple((layer.digest, layer.size) for layer in image.layers) for image in images}
+    layers = {image.key: tuple((layer.key, layer.size) for layer in image.layers) for image in images}
     for image in images:
         suffix = f" {image.platform}" if platforms[image.index] > 1 else ""
         own = [f"{name}{suffix}" for name in image.names or (NAMELESS,)]
-        names.setdefault(image.manifest, {}).update(dict.fromkeys(own))
-    for manifest, titles in names.items():
-        yield Stack(tuple(titles), layers[manifest])
+        names.setdefault(image.key, {}).update(dict.fromkeys(own))
+    for key, titles in names.items():
+        yield Stack(tuple(titles), layers[key])
 
 
 def _names(images: Sequence[Json]) -> dict[str, list[str]]:
-    """Return all names of each digest: a place lists an image once for each."""
+    """Return all names of each image: a place lists it once for each."""
     names: dict[str, dict[str, None]] = {}
     for image in images:
-        names.setdefault(image["digest"], {}).update(dict.fromkeys(image["names"]))
-    return {digest: list(own) for digest, own in names.items()}
+        names.setdefault(key_of(image), {}).update(dict.fromkeys(image["names"]))
+    return {key: list(own) for key, own in names.items()}
 
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:

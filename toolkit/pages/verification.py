@@ -7,14 +7,39 @@ from typing import Any
 
 from toolkit.figures import size_text
 from toolkit.pages.findings import Group, groups_of, summary
-from toolkit.pages.images import LayerList, artifacts_of, images_of, referrers_of, stacks_of
+from toolkit.pages.images import LayerList, artifacts_of, images_of, key_of, referrers_of, stacks_of
 from toolkit.pages.layout import drawn
 from toolkit.pages.rendering import rendered
 from toolkit.pages.room import counted, cut, fitting
 from toolkit.pages.sharing import Sharing
-from toolkit.report import CORRUPT, ERROR, UNSIGNED, UNVERIFIED, VERIFIED, WARNING, WRONG
+from toolkit.report import (
+    CORRUPT,
+    DEEP,
+    ERROR,
+    FAST,
+    FULL,
+    STRUCTURE,
+    UNSIGNED,
+    UNVERIFIED,
+    VERIFIED,
+    WARNING,
+    WRONG,
+)
 
-WORDS = {VERIFIED: "Verified", CORRUPT: "Corrupt", UNSIGNED: "Not signed", UNVERIFIED: "Not verified"}
+WORDS = {
+    VERIFIED: "Verified",
+    STRUCTURE: "Structure verified",
+    CORRUPT: "Corrupt",
+    UNSIGNED: "Not signed",
+    UNVERIFIED: "Not verified",
+}
+GOOD = {VERIFIED, STRUCTURE}
+ALL = "all that is recorded of it agrees: digests, sizes, diffIDs and documents"
+LOOKED = {  # how far, and what is so where nothing is odd
+    FAST: ("No layer was read", "what else is recorded of it agrees: documents, names and sizes"),
+    FULL: ("Every byte was read", ALL),
+    DEEP: ("Every byte was read, every layer looked into", ALL),
+}
 ROOM = 750_000  # bytes of the page for each of its long tables
 MOST_OPEN = 40  # images that are listed in full unasked
 Json = Mapping[str, Any]
@@ -34,6 +59,7 @@ def verification_page(document: Json, place: str) -> bytes:
         "verification.html",
         subject=cut(report["subject"]),
         verdict=report["verdict"],
+        is_good=report["verdict"] in GOOD,
         word=WORDS[report["verdict"]],
         sentence=_sentence(report, groups),
         facts=_facts(report, len(images), sharing, groups),
@@ -67,28 +93,33 @@ def _sentence(report: Json, groups: Sequence[Group]) -> str:
     counts = {group.severity: group.title for group in groups}
     errors = counts.get(ERROR, "")
     if report["verdict"] == CORRUPT:
-        proven = " What is listed under Images was proven all the same." if report["images"] else ""
+        is_proven = report["images"] and report.get("depth") != FAST
+        proven = " What is listed under Images was proven all the same." if is_proven else ""
         return f"What is in it is not what it says: {errors}, told below. Load nothing of it.{proven}"
     if report["verdict"] == UNSIGNED:
-        return f"Its images are what they say, but it is not signed as it has to be: {errors}, told below."
+        right = "No layer was read" if report.get("depth") == FAST else "Its images are what they say"
+        return f"{right}, but it is not signed as it has to be: {errors}, told below."
     if report["verdict"] == UNVERIFIED:
         return f"Nothing that was read is wrong, but not all of it could be read: {errors}, told below."
     if not report["images"]:
         return "It was read, and holds no images."
+    read, agrees = LOOKED.get(report.get("depth", FULL), LOOKED[FULL])
     if WARNING in counts:
-        return (
-            f"Every byte was read, and nothing is an error. What does not fit: {counts[WARNING]}, told below."
-        )
-    return (
-        "Every byte was read, and all that is recorded of it agrees: digests, sizes, diffIDs and documents."
-    )
+        return f"{read}, and nothing is an error. What does not fit: {counts[WARNING]}, told below."
+    return f"{read}, and {agrees}."
+
+
+def _title(report: Json) -> str:
+    """Return what the images are called: where some are not listed, it is told what the others are."""
+    is_all = report["verdict"] in {*GOOD, UNSIGNED} or report.get("depth") == FAST
+    return "Images" if is_all else "Images proven"
 
 
 def _facts(
     report: Json, platforms: int, sharing: Sharing, groups: Sequence[Group]
 ) -> list[tuple[str, str, str]]:
     """Return the figures at the top: a title, a value, and what there is to say of it."""
-    images = len({image["digest"] for image in report["images"]})
+    images = len(set(map(key_of, report["images"])))
     listed = sum(len(stack.layers) for stack in sharing.stacks)
     several = counted(platforms, "platform") if platforms > images else ""
     saved = f"{sharing.percent} of {size_text(sharing.listed)}"
@@ -101,7 +132,7 @@ def _facts(
     signer = report.get("signature", {}).get("key_id", "")
     return [
         *([("Signed by key", signer, "")] if signer else []),
-        ("Images" if report["verdict"] in {VERIFIED, UNSIGNED} else "Images proven", f"{images:,}", several),
+        (_title(report), f"{images:,}", several),
         *(layers if listed else []),
         ("Findings", f"{len(report['findings']):,}", summary(groups) if groups else ""),
     ]

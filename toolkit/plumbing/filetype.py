@@ -93,17 +93,20 @@ def _by_beginning(first: bytes) -> str:
     return ""
 
 
-def _by_libmagic(first: bytes) -> str:
+def libmagic_says(first: bytes) -> str:
     """Ask libmagic, the system's or pylibmagic's; empty where there is none or it does not know."""
     try:
-        said = _libmagic_says(first)
-    except Exception:  # noqa: BLE001 - a missing or broken libmagic must not hide the error it describes
+        said = printable(_asked(first))
+    except Exception:  # noqa: BLE001 - a missing or broken libmagic must not hide what it is asked about
         return ""
-    said = printable(said.partition(",")[0].strip(), LONGEST)
-    return "" if said in ("", "data") else said
+    return "" if said == "data" else said
 
 
-def _libmagic_says(first: bytes) -> str:
+def _by_libmagic(first: bytes) -> str:
+    return libmagic_says(first).partition(",")[0].strip()[:LONGEST]
+
+
+def _asked(first: bytes) -> str:
     try:
         import magic
     except ImportError:

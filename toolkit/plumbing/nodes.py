@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.files import write_all
 from toolkit.plumbing.profile import EVERYTHING, Profile
-from toolkit.plumbing.tarheader import BLOCK_DEVICE, Entry
+from toolkit.plumbing.tarheader import BLOCK_DEVICE, CHARACTER, Entry
 from toolkit.plumbing.tree import FOLDER, components
 from toolkit.plumbing.whiteouts import BAD_WHITEOUTS
 from toolkit.ports import Block
@@ -30,19 +30,27 @@ LONGEST_TARGET = 4095  # bytes of a symbolic link's text, on Linux
 
 def check(entry: Entry) -> None:
     """Refuse what no engine makes the same thing of, before anything is made; raises UnsafeArchive."""
+    for _, problem in faults(entry):
+        raise UnsafeArchive("", problem)
+
+
+def faults(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield what no engine makes the same thing of: which check fails (toolkit.checks), and how."""
     for what, owner in (("uid", entry.uid), ("gid", entry.gid)):
         if owner not in OWNERS:
-            raise UnsafeArchive("", f"has the {what} {owner}, expected 0 to {OWNERS.stop - 1}")
-    if entry.is_device:
-        _check_device(entry)
+            yield "owner", f"has the {what} {owner}, expected 0 to {OWNERS.stop - 1}"
+    if entry.is_device and (entry.major not in MAJORS or entry.minor not in MINORS):
+        yield "device", f"is the device {entry.major}:{entry.minor}, which no Linux has"
+    if entry.type == CHARACTER and not entry.major and not entry.minor:
+        yield "overlay", "is the device 0:0, which overlay file systems take for a whiteout"
     if entry.is_symlink and not entry.linkname:
-        raise UnsafeArchive("", "is a link to an empty name")
+        yield "name", "is a link to an empty name"
     if entry.is_symlink and len(entry.linkname) > LONGEST_TARGET:
         problem = f"is a link to a name of {len(entry.linkname)} bytes, expected at most {LONGEST_TARGET}"
-        raise UnsafeArchive("", problem)
+        yield "name", problem
     for key in entry.xattrs:
         if key.startswith(OVERLAY_XATTRS):
-            raise UnsafeArchive("", f"has the xattr {key!r}, which overlay file systems act on")
+            yield "overlay", f"has the xattr {key!r}, which overlay file systems act on"
 
 
 def check_path(entry: Entry, parts: list[bytes]) -> None:
@@ -53,13 +61,6 @@ def check_path(entry: Entry, parts: list[bytes]) -> None:
         raise UnsafeArchive("", "is a whiteout of nothing")
     if entry.is_hard_link:
         components(entry.linkname.lstrip(b"/"), "")
-
-
-def _check_device(entry: Entry) -> None:
-    if entry.major not in MAJORS or entry.minor not in MINORS:
-        raise UnsafeArchive("", f"is the device {entry.major}:{entry.minor}, which no Linux has")
-    if entry.type != BLOCK_DEVICE and not entry.major and not entry.minor:
-        raise UnsafeArchive("", "is the device 0:0, which overlay file systems take for a whiteout")
 
 
 def make_file(

@@ -1,10 +1,13 @@
 """The sizes that a tar's headers state, added up while its blocks pass to be hashed (rules S3 and S5).
 
-Only plain headers are understood: what has a PAX or GNU header, or is cut oddly, is left to the strict
-walk over the tar. So a sum counts only where it is the one that was recorded.
+Only plain headers are understood: what has a PAX or GNU header is left to the strict walk over the tar. So a
+sum counts only where it is the one that was recorded.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
 
 from toolkit.ports import Block
 
@@ -17,9 +20,18 @@ class SizeMeter:
     """Takes the blocks of one tar, in order; `sizes` is known when all have passed."""
 
     def __init__(self) -> None:
-        self._position = self._next = 0  # of the block; of the next header
+        self._position = self._next = 0  # of the block; of what comes next of a header
+        self._begun = b""  # the part of it that the last block had
         self._tree = self._headers = 0
         self._is_plain, self._has_ended = True, False
+
+    @classmethod
+    def of(cls, tar: Iterable[Block]) -> Self:
+        """Return the meter that has taken a whole tar."""
+        meter = cls()
+        for block in tar:
+            meter(block)
+        return meter
 
     def __call__(self, block: Block) -> None:
         """Look at the headers in one more block."""
@@ -37,14 +49,17 @@ class SizeMeter:
     def _look(self, view: memoryview) -> None:
         at, length = self._next - self._position, len(view)
         while at < length:
-            header = bytes(view[at : at + HEADER])
-            if len(header) < HEADER or header[TYPE] not in PLAIN:
-                self._has_ended = not any(header) and len(header) == HEADER
-                self._is_plain = self._has_ended
+            header = self._begun + bytes(view[at : at + HEADER - len(self._begun)])
+            at += len(header) - len(self._begun)
+            if len(header) < HEADER:  # the next block has the rest
+                self._begun = header
+                break
+            self._begun = b""
+            if header[TYPE] not in PLAIN:
+                self._is_plain = self._has_ended = not any(header)
                 return
             size = int(header[SIZE].rstrip(b" \0") or b"0", 8)
             self._headers += size
-            at += HEADER
             if header[TYPE] == FILE:
                 self._tree += size
                 at += size + -size % HEADER

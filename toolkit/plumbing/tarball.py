@@ -75,6 +75,12 @@ class Entries:
         self._left, self._padding = entry.size, -entry.size % BLOCK
         return entry
 
+    def beginning(self, count: int) -> bytes:
+        """Return up to `count` bytes of the last entry's body, from where it was left; then goes on there."""
+        first = self._reader.read(min(count, self._left))
+        self._left -= len(first)
+        return first
+
     def body(self) -> Iterator[Block]:
         """Yield the body of the last entry, from where it was left; a block is valid until the next."""
         while self._left:
@@ -85,14 +91,14 @@ class Entries:
             yield block
 
     def _leave_body(self) -> None:
-        if self._left:
-            missing = self._left - self._reader.skip(self._left)
-            if missing:
-                raise self._cut_short(f"{missing} bytes of a body are missing")
-            self._left = 0
-        if self._padding:
-            self._pad(self._padding)  # may be missing at the very end, as in Go
-            self._padding = 0
+        """Pass over what is left of a body, and its padding, which may be missing at the very end."""
+        padding = self._padding if self._raw is None and self._allow_junk else 0  # nobody looks at it
+        missing = self._left - self._reader.skip(self._left + padding)
+        if missing > 0:
+            raise self._cut_short(f"{missing} bytes of a body are missing")
+        if self._padding and not padding:
+            self._pad(self._padding)
+        self._left = self._padding = 0
 
     def _pad(self, count: int) -> None:
         start = self._reader.position

@@ -190,7 +190,7 @@ def decode(
     else:
         name, uname, gname, major, minor = _text(name), b"", b"", b"", b""
     raw = (number(size), number(uid), number(gid), (number(mtime), 0))
-    texts = (name, _text(linkname), _text(uname), _text(gname))
+    texts = (name, _text(linkname) if linkname[0] else b"", _text(uname), _text(gname))
     xattrs, sparse = NO_XATTRS, type_ == SPARSE
     if extensions is not None:
         texts = _extended(extensions, texts)

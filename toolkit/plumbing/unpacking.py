@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from toolkit.digest import Digest, new_hash
 from toolkit.image import Layer, Proof
 from toolkit.plumbing.compression import decompressed, sniff
-from toolkit.plumbing.streams import SNIFF, compared, must_fit
+from toolkit.plumbing.streams import SNIFF, beginning, compared, must_fit
 from toolkit.ports import Block, Content
 
 T = TypeVar("T")
@@ -26,20 +26,22 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     blob_algorithm = layer.digest.algorithm if layer.digest else "sha256"
     tar_algorithm = layer.diff_id.algorithm if layer.diff_id else "sha256"
     blob = _Hashed(content.blocks(), blob_algorithm)
-    first = bytes(next(blob, b""))
+    first = beginning(blob)
     compression = sniff(first[:SNIFF])
     whole: Iterator[Block] = itertools.chain([first], blob)
     once = not compression and blob_algorithm == tar_algorithm
+    notes: list[str] = []
     with ExitStack() as stack:
         if compression:
-            whole = stack.enter_context(closing(decompressed(whole, compression, f"layer {layer.key}")))
+            packed = decompressed(whole, compression, f"layer {layer.key}")
+            whole, notes = stack.enter_context(closing(packed)), packed.notes
         tar = whole if once else _Hashed(whole, tar_algorithm)
         used = use(tar)
         for rest in (tar, blob):
             for _ in rest:
                 pass
     diff_id = tar.digest if isinstance(tar, _Hashed) else blob.digest
-    return compared(layer, Proof(blob.digest, blob.size, diff_id, compression)), used
+    return compared(layer, Proof(blob.digest, blob.size, diff_id, compression, tuple(notes))), used
 
 
 class _Hashed:

@@ -73,7 +73,8 @@ class ContainerdStore(ListedImages):
     def remarks(self) -> list[Finding]:
         """Say that names are lost, and that other namespaces have images too."""
         self.entries()
-        found = [Finding(self.place, f"has lost names of images: {self._damage}")] if self._damage else []
+        problem = f"has lost names of images: {self._damage}"
+        found = [Finding(self.place, problem, check="names")] if self._damage else []
         if self._others:
             names = ", ".join(self._others[:FEW])
             problem = f"has images in other namespaces too: {names}; name one with --namespace"
@@ -90,8 +91,7 @@ class ContainerdStore(ListedImages):
             raise MissingMember(error.subject, NOT_HERE, AGAIN) from error
         if self._damage is None:
             return image
-        finding = Finding(self.place, f"has lost names of images: {self._damage}")
-        return replace(image, findings=(*image.findings, finding))
+        return image.noting(Finding(self.place, f"has lost names of images: {self._damage}", check="names"))
 
     def _find(self, name: str) -> Entry:
         """Return the entry of a name; one that is not there because the names are lost is told so."""

@@ -117,7 +117,7 @@ class StorageRecords:
         if manifest:
             came = manifest.descriptor.digest
             problem = f"has the manifest {came}, whose layers are not kept as it lists them, {MADE}"
-        return [Finding(f"image {image_id}", problem, "note")]
+        return [Finding(f"image {image_id}", problem, "note", check="manifest")]
 
     def _top(self, image_id: str) -> str | None:
         """Return the ID of the top layer; None where the record cannot be read."""
@@ -175,7 +175,7 @@ def _types_told(image_id: Digest, manifest: Manifest) -> list[Finding]:
     if not any(mediatype.compression_of(layer.media_type) for layer in manifest.layers):
         return []
     problem = "has podman's own manifest, which calls layers compressed that are not; engines do not mind"
-    return [Finding(f"image {image_id}", problem, "note")]
+    return [Finding(f"image {image_id}", problem, "note", check="manifest")]
 
 
 def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:

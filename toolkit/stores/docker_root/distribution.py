@@ -37,7 +37,7 @@ class Distribution:
             agreed = bool(kept) and all(repository in repositories for repositories in kept.values())
             told = "the records of its layers agree" if agreed else "the records of its layers do not tell"
             problem = f"was pulled as {name}, and {told}; the manifest itself is not kept"
-            found.append(Finding(f"image {image_id}", problem, "note"))
+            found.append(Finding(f"image {image_id}", problem, "note", check="manifest"))
         return found
 
     def _repositories(self, diff_id: Digest) -> set[str]:

@@ -92,7 +92,7 @@ class DriverRecords:
         """Say it of all images at once, and of one that was pulled, by which digest."""
         called = [name for name, known in self.names() if known == str(image_id)]
         pulled = self._distribution.findings(image_id, called, config.diff_ids)
-        return [*pulled, Finding(self._place, NO_MANIFESTS, "note")]
+        return [*pulled, Finding(self._place, NO_MANIFESTS, "note", check="manifest")]
 
     def _chain(self, key: str) -> Sequence[Digest]:
         if key.startswith(REBUILT_KEY):

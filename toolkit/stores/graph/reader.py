@@ -102,7 +102,8 @@ def examine(
         found, findings = _measured(root, driver, replace(layer, proof=REBUILT))
         subject = f"layer {layer.id[:12]}"
         reason = str(replace(error, advice="")).removeprefix(f"{subject}: ")
-        findings.append(Finding(subject, f"is made anew, because its exact tar cannot be had ({reason})"))
+        problem = f"is made anew, because its exact tar cannot be had ({reason})"
+        findings.append(Finding(subject, problem, check="proof"))
     return found, findings
 
 
@@ -115,10 +116,10 @@ def _measured(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, l
     findings = size_findings(f"layer {layer.id[:12]}", weighed.layersize)
     if weighed.proof == REBUILT:
         problem = "has no tar-split, so its tar is rebuilt and not verifiable"
-        findings.append(Finding(f"layer {layer.id[:12]}", problem))
+        findings.append(Finding(f"layer {layer.id[:12]}", problem, check="proof"))
     if not measure.has_end:
         problem = "is a tar without its end; either it was made so, or its tar-data.json.gz was cut"
-        findings.append(Finding(f"layer {layer.id[:12]}", problem))
+        findings.append(Finding(f"layer {layer.id[:12]}", problem, check="structure"))
     return Layer(layer.id, measure.size, v1=weighed), findings
 
 

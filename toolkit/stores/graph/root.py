@@ -98,6 +98,11 @@ class GraphRoot:
         text = None if raw is None else raw.decode("ascii", "backslashreplace")
         return Layersize(text, driver)
 
+    def checksum(self, layer_id: str) -> str:
+        """Read what is recorded of a layer's bytes as it stands; empty where there is nothing."""
+        raw = self.files.read(f"graph/{layer_id}/checksum", limits().text)
+        return (raw or b"").decode("ascii", "backslashreplace")
+
     def has_files(self, layer_id: str, driver: str) -> bool:
         """Tell whether any size but 0 is recorded of a layer or one below; what is not recorded is not 0."""
         return any(self.layersize(layer.id, driver).value != 0 for layer in self.chain(layer_id))

@@ -165,7 +165,14 @@ class GraphStore:
         chain = self.root.chain(layer_id)
         if self.docker_compatible:
             chain = [layer.as_docker_reads() for layer in chain]
-        return [replace(layer, layersize=self.root.layersize(layer.id, driver.name)) for layer in chain]
+        return [
+            replace(
+                layer,
+                layersize=self.root.layersize(layer.id, driver.name),
+                checksum=self.root.checksum(layer.id),
+            )
+            for layer in chain
+        ]
 
     def _check_platform(self, name: str, chain: list[V1Layer], platform: Platform | None) -> None:
         own = Platform.from_node(chain[-1].node)

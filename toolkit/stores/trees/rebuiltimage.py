@@ -55,7 +55,7 @@ class RebuiltImage:
         old = self.image.config
         config = Config.from_bytes(_with_diff_ids(old, changed))
         problem = f"has image ID {config.image_id}, and was {old.image_id}: it has layers that were made anew"
-        finding = Finding(f"image {old.image_id}", problem)
+        finding = Finding(f"image {old.image_id}", problem, check="proof")
         findings = (*self.image.findings, finding)
         image = replace(self.image, config=config, findings=findings, anew=self.anew)
         return image.proven(proofs)

@@ -44,11 +44,10 @@ def tree_sizes(tree: Tree) -> dict[str, int]:
 def size_findings(subject: str, size: Layersize) -> list[Finding]:
     """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing."""
     if size.problem:
-        return [Finding(subject, size.problem)]
+        return [Finding(subject, size.problem, check="layersize")]
     if size.value is None:
-        return [Finding(subject, "layersize is not recorded", "note")]
+        return [Finding(subject, "layersize is not recorded", "note", check="layersize")]
     if not size.rule:
-        return [
-            Finding(subject, f"layersize is {size.value}, which no rule of the {size.driver} driver gives")
-        ]
+        problem = f"layersize is {size.value}, which no rule of the {size.driver} driver gives"
+        return [Finding(subject, problem, check="layersize", fact="layersize", found=str(size.value))]
     return []

@@ -105,7 +105,8 @@ class TreeSource:
     def remarks(self) -> list[Finding]:
         """Say that the names are lost, where they are."""
         lost = self._records.lost()
-        return [Finding(self.place, f"has lost the names of its images: {lost}")] if lost else []
+        problem = f"has lost the names of its images: {lost}"
+        return [Finding(self.place, problem, check="names")] if lost else []
 
     def names(self) -> list[str]:
         """Return every name there is."""

@@ -138,11 +138,12 @@ class StoredLayers:
         with self.open(stored, layer) as content:
             digest = transfer(content, layer, nowhere).digest
         if digest == stored.diff_id:
-            note = Finding(stored.subject, "is made of its files, and its diffID proves it", "note")
+            problem = "is made of its files, and its diffID proves it"
+            note = Finding(stored.subject, problem, "note", check="proof")
             return Examined(replace(layer, digest=digest, diff_id=digest), (note,))
         reason = str(replace(cause, advice="")).removeprefix(f"{stored.subject}: ")
         problem = f"is made anew of its files, because its exact tar cannot be proven ({reason})"
-        finding = Finding(stored.subject, problem)
+        finding = Finding(stored.subject, problem, check="proof")
         return Examined(layer, (finding,), stored.diff_id)
 
     @contextmanager
@@ -218,4 +219,5 @@ def _tar_size_findings(stored: StoredLayer, measure: Measure) -> list[Finding]:
     if stored.size.value in {None, measure.size}:
         return []
     problem = f"its recorded size is {stored.size.value}, expected {measure.size}, the size of its tar"
-    return [Finding(stored.subject, problem)]
+    odd = Finding(stored.subject, problem, check="layersize")
+    return [odd.comparing("size", measure.size, stored.size.value)]
