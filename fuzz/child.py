@@ -1,7 +1,7 @@
 """One target in a process of its own: by atheris where that is installed, else by our own mutator.
 
-`python -m fuzz.child TARGET SECONDS FOLDER`: the folder has `seeds/`, gets `found/` with inputs that reach
-new code, and `crash-…` with one that must not be. The last line of stdout is a JSON object of figures.
+`python -m fuzz.child TARGET SECONDS FOLDER ROUND`: the folder has `seeds/`, gets `found/` with inputs that
+reach new code, and `crash-…` with one that must not be. The last line of stdout is a JSON object of figures.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def by_atheris(name: str, seconds: int, folder: Path) -> None:
     atheris.Fuzz()
 
 
-def by_ourselves(name: str, seconds: float, folder: Path) -> None:
+def by_ourselves(name: str, seconds: float, folder: Path, number: str) -> None:
     """Change the seeds at random, always in the same order, and give each to the target."""
     from fuzz.mutator import mutated
     from fuzz.targets import TARGETS, run
 
-    target, rng = TARGETS[name], random.Random(name)
+    target, rng = TARGETS[name], random.Random(f"{name} {number}")
     inputs = [path.read_bytes() for path in sorted((folder / "seeds").iterdir())]
     signal.signal(signal.SIGALRM, _hang)
     base, end, runs, slowest = resident(), time.monotonic() + seconds, 0, 0.0
@@ -119,11 +119,11 @@ def _peak() -> int:
 
 def main() -> None:
     """Run what the command line says."""
-    name, seconds, folder = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])
+    name, seconds, folder, number = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     if HAS_ATHERIS and "FUZZ_PLAIN" not in os.environ:
         by_atheris(name, int(seconds), folder)
     else:
-        by_ourselves(name, seconds, folder)
+        by_ourselves(name, seconds, folder, number)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m fuzz.run --seconds N [--target T] [--corpus DIR] [--keep DIR]
 
-Each target runs in a process of its own, and one line is printed of it: inputs, inputs a second, edges of
+Each target runs in processes of its own, and one line is printed of it: inputs, inputs a second, edges of
 code that the seeds reached and how many more were found, the most memory it took above its beginning, and how
 it ended. An input that crashes, hangs or takes too much memory is kept, and the script ends with 1.
 """
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ ROOT = Path(__file__).parents[1]
 HEAD = ("target", "runs", "per s", "edges", "new", "peak MiB", "slowest s", "ended")
 STATS = re.compile(r"stat::(\w+):\s+(\d+)")
 COVERED = re.compile(r"^#\d+\s+\w+\s+cov: (\d+)", re.MULTILINE)
+ROUND = (
+    120  # seconds of one process: libFuzzer takes 70 to 250 bytes more with every input, whatever is called
+)
 LARGEST = 64 << 10  # bytes of a file of a corpus that is taken for a seed
 
 
@@ -60,7 +63,7 @@ class Outcome:
 
 
 def fuzzed(name: str, seconds: int, corpus: list[Path], kept: Path | None) -> Outcome:
-    """Run one target; where it crashes its input is put into `kept`."""
+    """Run one target, in rounds that go on from what the last one found; a crash is put into `kept`."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as work:
         folder = Path(work)
         found = kept / "found" / name if kept else folder / "found"
@@ -70,14 +73,35 @@ def fuzzed(name: str, seconds: int, corpus: list[Path], kept: Path | None) -> Ou
             (folder / "seeds" / sha256(seed).hexdigest()).write_bytes(seed)
         for earlier in found.iterdir() if kept else ():
             shutil.copy(earlier, folder / "seeds")
-        command = [sys.executable, "-m", "fuzz.child", name, str(seconds), str(folder)]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False
-        )
-        outcome = told(name, seconds, done)
+        outcomes: list[Outcome] = []
+        for begun in range(0, seconds, ROUND):
+            outcomes.append(one_round(name, min(ROUND, seconds - begun), folder, len(outcomes)))
+            if outcomes[-1].crash:
+                break
         if kept:
             keep(folder, found, kept, name)
-        return outcome
+        return together(outcomes)
+
+
+def one_round(name: str, seconds: int, folder: Path, number: int) -> Outcome:
+    """Run one target in a process of its own."""
+    command = [sys.executable, "-m", "fuzz.child", name, str(seconds), str(folder), str(number)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    return told(name, seconds, done)
+
+
+def together(rounds: list[Outcome]) -> Outcome:
+    """Return what came of several rounds."""
+    return replace(
+        rounds[-1],
+        runs=sum(each.runs for each in rounds),
+        seconds=sum(each.seconds for each in rounds),
+        edges=(rounds[0].edges[0], rounds[-1].edges[1]),
+        peak=max(each.peak for each in rounds),
+        slowest=max(each.slowest for each in rounds),
+    )
 
 
 def seeds_of(name: str, corpus: list[Path]) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import fuzz.run
 from fuzz.mutator import mutated
 from fuzz.repair import repaired_addresses, repaired_headers
 from fuzz.run import fuzzed
@@ -42,7 +43,7 @@ def test_what_must_not_be_is_a_crash_and_its_input_is_kept(tmp_path: Path) -> No
     broken = "import fuzz.targets as t; t.TARGETS['tar'] = t.Target(lambda data: 1 / (len(data) - 3), lambda: [b'abc'])"
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds/a").write_bytes(b"abc")
-    code = f"{broken}; import sys; sys.argv[1:] = ['tar', '1', {str(tmp_path)!r}]; import fuzz.child as c; c.main()"
+    code = f"{broken}; import sys; sys.argv[1:] = ['tar', '1', {str(tmp_path)!r}, '0']; import fuzz.child as c; c.main()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "ZeroDivisionError" in json.loads(done.stdout)["crash"]
     (kept,) = tmp_path.glob("crash-*")
@@ -58,12 +59,26 @@ def test_a_target_that_hangs_or_fills_the_memory_is_a_crash(tmp_path: Path) -> N
     }
     for told, test in tests.items():
         broken = f"import fuzz.targets as t; t.TARGETS['tar'] = t.Target({test}, lambda: [])"
-        words = f"import sys; sys.argv[1:] = ['tar', '1', {str(tmp_path)!r}]"
+        words = f"import sys; sys.argv[1:] = ['tar', '1', {str(tmp_path)!r}, '0']"
         code = f"{broken}; import fuzz.child as c; c.EACH = 1; {words}; c.main()"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert told in json.loads(done.stdout)["crash"]
+
+
+def test_a_long_run_goes_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fuzz.run.ROUND", 1)
+    rounds: list[tuple[int, int]] = []
+    began = fuzz.run.one_round
+
+    def one_round(name: str, seconds: int, folder: Path, number: int) -> fuzz.run.Outcome:
+        rounds.append((seconds, number))
+        return began(name, seconds, folder, number)
+
+    monkeypatch.setattr("fuzz.run.one_round", one_round)
+    outcome = fuzzed("names", 2, [], None)
+    assert (rounds, outcome.seconds) == ([(1, 0), (1, 1)], 2)
 
 
 def test_the_same_seed_gives_the_same_inputs() -> None:
