@@ -93,8 +93,8 @@ NODES: st.SearchStrategy[Folder | Node] = st.recursive(LEAVES, folders, max_leav
 
 
 @st.composite
-def stacks(draw: st.DrawFn) -> Stack:
-    """Return one to four layers."""
+def stacks(draw: st.DrawFn, *, undisputed: bool = False) -> Stack:
+    """Return one to four layers; `undisputed` ones have nothing that programs make different things of."""
     stack = Stack()
     for _ in range(draw(st.integers(1, 4))):
         change = Change()
@@ -103,6 +103,8 @@ def stacks(draw: st.DrawFn) -> Stack:
         if files:
             change.links = {f"hard{n}": files[n] for n in range(draw(st.integers(0, min(2, len(files)))))}
         is_easy = described(change, stack.tree)
+        if undisputed:
+            describe_hidden(change)
         members = list(entries(change))
         if is_easy:
             members = draw(st.permutations(members))
@@ -121,6 +123,14 @@ def described(change: Change, tree: Tree) -> bool:
     for path in (*clashes, *bare):
         change.folders[path] = change.folders[path] or 0o755
     return not clashes
+
+
+def describe_hidden(change: Change) -> None:
+    """Give folders an entry that the layer hides: else their facts depend on the order for some programs."""
+    hidden = [path for path in change.folders if any(_is_at_or_below(path, gone) for gone in change.gone)]
+    hidden += [path for path in change.folders if any(_is_below(path, each) for each in change.opaque)]
+    for path in hidden:
+        change.folders[path] = change.folders[path] or 0o755
 
 
 def entries(change: Change) -> Iterator[Member]:

@@ -57,6 +57,20 @@ def test_an_image_is_exported_verified_and_imported_again(
     assert web.manifests["third", "x"] == web.manifests["team/app", "both"]
 
 
+def test_an_image_is_extracted_with_the_layers_of_its_platform_alone(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    for name in ("team/app:both", f"team/app@{BOTH.digest}"):
+        web.asked.clear()
+        done = lading("extract", f"docker://{web.host}", name, str(tmp_path / name[-4:]), "--json")
+        assert (done.code, done.json["image_id"]) == (0, sha256(APP.config))
+        assert sorted(path.name for path in (tmp_path / name[-4:]).iterdir()) == ["one", "two"]
+        fetched = [one.path.rpartition("/")[2] for one in web.asked if "/blobs/" in one.path]
+        assert set(APP.layers) <= set(fetched)
+    arm = lading("extract", f"docker://{web.host}", "team/app:both", "arm", "--platform", "linux/arm64")
+    assert (arm.code, [path.name for path in (tmp_path / "arm").iterdir()]) == (0, ["one"])
+
+
 def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRegistry) -> None:
     source = f"docker://{web.host}"
     for words, name in (

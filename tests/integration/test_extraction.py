@@ -53,7 +53,7 @@ def _is_later(each: Facts, then: float) -> bool:
 
 def test_random_layers_are_what_umoci_unpacks(umoci: Umoci) -> None:
     @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
-    @given(stacks())
+    @given(stacks(undisputed=True))
     def check(stack: Stack) -> None:
         with tempfile.TemporaryDirectory() as name:
             store = unpacked(Path(name) / "store", layout(("app", image(*stack.tars))))

@@ -32,6 +32,9 @@ class Plain(Application):
     def white_out(self, entry: Entry, parts: list[bytes], parent: int) -> None:
         raise AssertionError
 
+    def bare(self, path: bytes) -> None:
+        pass
+
     def dress_root(self, entry: Entry) -> None:
         pass
 

@@ -217,7 +217,14 @@ def test_the_folder_is_closed_until_the_end_and_nothing_stays_open(site: Site) -
 
 # ── layers over layers ──
 
-LOWER = [folder("d", 0o700), file("d/old"), folder("d/sub"), file("d/sub/old"), file("f"), symlink("s", "d")]
+LOWER = [
+    folder("d", 0o700),
+    file("d/old"),
+    folder("d/sub", 0o750),
+    file("d/sub/old"),
+    file("f"),
+    symlink("s", "d"),
+]
 
 
 def test_a_whiteout_takes_away_what_is_below(site: Site) -> None:
@@ -240,6 +247,13 @@ def test_an_opaque_folder_hides_what_is_below_wherever_its_mark_stands(site: Sit
 def test_an_opaque_root_hides_everything(site: Site) -> None:
     site.extract(LOWER, [file("new"), file("d/sub/new"), file(".wh..wh..opq", b"")])
     assert site.names() == ["d", "d/sub", "d/sub/new", "new"]
+
+
+@pytest.mark.parametrize("first", [1, 0])
+def test_a_folder_that_was_hidden_is_none_that_a_lower_layer_describes(site: Site, first: int) -> None:
+    mark, rest = [file(".wh..wh..opq", b"")], [file("d/sub/new")]
+    site.extract(LOWER, [*mark, *rest] if first else [*rest, *mark])
+    assert site.modes() == {"d": "drwxr-xr-x", "d/sub": "drwxr-xr-x", "d/sub/new": "-rw-r--r--"}
 
 
 @pytest.mark.parametrize("first", [1, 0])

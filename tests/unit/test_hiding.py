@@ -17,7 +17,8 @@ class Layer:
 
     def __init__(self, top: Path, tree: Tree) -> None:
         self.top, self.named, self.filled = top, NameTable(), NameTable()
-        self.hiding = Hiding(tree, self.named, self.filled)
+        self.bare = list[bytes]()
+        self.hiding = Hiding(tree, self.named, self.filled, self.bare.append)
 
     def lower(self, *names: str) -> None:
         for name in names:
@@ -48,6 +49,17 @@ def test_what_lower_layers_have_goes_and_what_the_layer_has_stays(layer: Layer) 
     layer.hiding.hide([b"d"])
     assert layer.left() == ["d/e/own", "d/f/g/own", "kept"]
     assert not (layer.top / "d/h").exists()
+
+
+def test_folders_that_stay_for_what_lies_in_them_are_told(layer: Layer) -> None:
+    layer.lower("d/e/a", "d/f/a")
+    layer.own("d/e/own")
+    layer.own("d/f/own")
+    layer.named.add(b"d/f")
+    layer.hiding.hide([b"d"])
+    assert layer.bare == [b"d/e"]
+    layer.hiding.hide([])
+    assert layer.bare == [b"d/e", b"d"]
 
 
 def test_thousands_of_names_in_one_folder_go(layer: Layer) -> None:

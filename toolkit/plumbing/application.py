@@ -32,7 +32,7 @@ class Application(ABC):
         self.tree, self.subject = tree, subject
         self.named = NameTable()  # paths that have an entry
         self.filled = NameTable()  # folders that something of this layer lies in
-        self._hiding = Hiding(tree, self.named, self.filled)
+        self._hiding = Hiding(tree, self.named, self.filled, self.bare)
         self.folder: list[bytes] = []  # where the entry at hand goes to
         self._implied = 0
 
@@ -156,6 +156,10 @@ class Application(ABC):
     def passes_over(self, entry: Entry, parts: list[bytes]) -> bool:  # noqa: ARG002 - for subclasses
         """Tell whether nothing becomes of an entry."""
         return False
+
+    @abstractmethod
+    def bare(self, path: bytes) -> None:
+        """Take note of a folder that is hidden, and is there again for what this layer has in it."""
 
     @abstractmethod
     def is_whiteout(self, parts: list[bytes]) -> bool:

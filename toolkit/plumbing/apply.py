@@ -139,6 +139,9 @@ class _Unpacking(Application):
         """Make a folder that has no entry."""
         nodes.make_implied_folder(parent, path.rpartition(b"/")[2], self._manner.implied_mode)
 
+    def bare(self, path: bytes) -> None:
+        """Leave the folder what lower layers made it, as Docker does."""
+
     def passes_over(self, entry: Entry, parts: list[bytes]) -> bool:
         """Tell whether an entry is bookkeeping of aufs at the top of its layer (formats A.9.1)."""
         if not self._manner.whiteouts_act or not is_aufs_own(parts):

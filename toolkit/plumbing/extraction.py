@@ -153,9 +153,13 @@ class _Laying(Application):
         if self._is_folder(hidden):
             self.hide(hidden)
             if path not in self.named:
-                self._whole.folders.put_implied(path, IMPLIED_MODE)
+                self.bare(path)
         elif path in self.filled:  # a link that files of the layer were put behind
             raise takes_away(path)
+
+    def bare(self, path: bytes) -> None:
+        """Forget what a lower layer says of a folder that it has no more."""
+        self._whole.folders.put_implied(path, IMPLIED_MODE)
 
     def dress_root(self, entry: Entry) -> None:
         """Take what the entry of the top folder says, where it is asked for."""
@@ -172,7 +176,7 @@ class _Laying(Application):
     def imply(self, parent: int, path: bytes) -> None:
         """Make a folder that has no entry."""
         os.mkdir(path.rpartition(b"/")[2], CLOSED, dir_fd=parent)
-        self._whole.folders.put_implied(path, IMPLIED_MODE)
+        self.bare(path)
 
     def make_node(self, entry: Entry, parent: int, name: bytes, body: Iterator[Block]) -> None:
         """Make what is kept of files, links, fifos and devices."""

@@ -6,7 +6,7 @@ A folder is gone through once however many whiteouts mean it, and its names are 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from toolkit.errors import UnsafeArchive
 from toolkit.plumbing.nametable import NameTable
@@ -19,9 +19,14 @@ Level = tuple[list[bytes], Iterator[bytes]]  # a folder, and the folders in it t
 class Hiding:
     """The hiding that one layer does in a tree."""
 
-    def __init__(self, tree: Tree, named: NameTable, filled: NameTable) -> None:
-        """Take the paths that have an entry in the layer, and those that something of it lies in."""
-        self._tree, self._named, self._filled = tree, named, filled
+    def __init__(
+        self, tree: Tree, named: NameTable, filled: NameTable, bare: Callable[[bytes], object]
+    ) -> None:
+        """Take the paths that have an entry in the layer, and those that something of it lies in.
+
+        `bare` is called with each folder that stays for what lies in it alone.
+        """
+        self._tree, self._named, self._filled, self._bare = tree, named, filled, bare
         self._done = NameTable()
 
     def hide(self, parts: list[bytes]) -> None:
@@ -35,8 +40,11 @@ class Hiding:
             name = next(folders, None)
             if name is None:
                 levels.pop()
-            else:
-                levels += self._entered([*here, name])
+                continue
+            below = [*here, name]
+            if (path := b"/".join(below)) not in self._named:
+                self._bare(path)
+            levels += self._entered(below)
 
     def _entered(self, parts: list[bytes]) -> list[Level]:
         """Clear a folder of what lies right in it; return it as a level, none where that was done."""
