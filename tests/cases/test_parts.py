@@ -45,14 +45,14 @@ def test_case_05_two_images_in_one_archive_are_refused_and_one_may_be_preferred(
 def test_case_06_a_blob_that_is_not_what_it_is_called_is_refused(judge: Judge) -> None:
     found = judge(VECTORS / "oci-badblob.tar")
     assert found.code == 5
-    assert found.error.endswith("size is 13, expected 10240")
+    assert "size is 13, expected 10240" in found.error
     whole = dict(layout(("app:1", image(ONE))))
     assert judge(whole).code == 0
     name = blob(sha256(ONE))
     changed = ONE.replace(b"1", b"2")  # as long, and another
     found = judge({**whole, name: changed})
     assert found.code == 5
-    assert found.error.endswith(f"digest is {sha256(changed)}, expected {sha256(ONE)}")
+    assert f"digest is {sha256(changed)}, expected {sha256(ONE)}" in found.error
 
 
 def test_case_07_a_layout_of_another_version_is_unsupported(judge: Judge) -> None:

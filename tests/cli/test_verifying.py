@@ -218,19 +218,3 @@ def test_a_bundle_in_a_pipe_is_looked_into_too(
         os.dup2(before, 0)
         os.close(before)
         os.close(reading)
-
-
-def test_a_tarsum_that_a_bundle_of_docker_1_4_carries_is_held_against_the_layer(
-    lading: Lading, tmp_path: Path
-) -> None:
-    """The sum is Docker's own, of a vector of its package."""
-    vector = (Path(__file__).parents[1] / "data/vectors/tarsum-v2.tar").read_bytes()
-    right = "tarsum.dev+sha256:990ce6509862cc189d4fbe9b0541bd17f7839f6930304f392290e8f06e16bfd8"
-    for recorded, checks in ((right, []), (right[:-1] + "0", ["tarsum"])):
-        json_ = encode({"id": A, "os": "linux", "architecture": "amd64", "checksum": recorded})
-        files = {**v1_folder(A, layer=vector, json_=json_), "repositories": encode({"app": {"1": A}})}
-        ran = lading("verify", str(written(tmp_path / "x.tar", files)), "--json")
-        assert ran.code == 0
-        warned = [each for each in ran.json["findings"] if each["severity"] == "warning"]
-        assert [each["check"] for each in warned] == checks
-        assert [each["found"] for each in warned] == [right] * len(checks)
