@@ -130,7 +130,7 @@ def _docker(names: list[str], found: list[Picture]) -> bytes:
     for number, (name, picture) in enumerate(zip(names, found, strict=True)):
         layers = [f"{number}-{place}.tar" for place in range(len(picture.layers))]
         members |= {path: picture.blobs[digest] for path, digest in zip(layers, picture.layers, strict=True)}
-        config = f"{sha256(picture.config).removeprefix('sha256:')}.json"  # else nothing tells that it was changed
+        config = f"{sha256(picture.config).removeprefix('sha256:')}.json"  # else no change of it is told
         members[config] = picture.config
         items.append({"Config": config, "RepoTags": [name], "Layers": layers})
     return tar({**members, "manifest.json": encode(items)})
