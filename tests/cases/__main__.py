@@ -1,6 +1,6 @@
 """The forty acceptance cases of formats H: each one's tests are run, and what we make of it is printed.
 
-A test that fails ends the script with 1. It needs no corpus; as another user than root what writes a legacy
+`python -m tests.cases` ends with 1 where a test fails. It needs no corpus; as another user than root what writes a legacy
 root is left out.
 """
 
@@ -17,7 +17,7 @@ import pytest
 
 from tests.cases.table import CASES, LACKING, number_of
 
-FOLDER = Path(__file__).parents[1] / "cases"
+FOLDER = Path(__file__).parent
 SHOWN = 15  # lines of one case
 LONG = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
 OUTCOMES = {"passed": "ok", "skipped": "left out", "failed": "FAILED"}
