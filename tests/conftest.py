@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -36,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="print what each damage of a store came to: exit code and sentence",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over ten thousand tests: each pause would be one of the servers' here too."""
+    gc.collect()
+    gc.freeze()
 
 
 DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()

@@ -62,7 +62,7 @@ def test_case_37_nothing_outside_is_made_changed_or_read(
 ) -> None:
     """Into an OCI layout as bytes; as root into a legacy root too, where layers are unpacked."""
     if driver and os.geteuid() != 0:
-        pytest.skip("writes a legacy root")
+        pytest.skip("needs root: it writes a legacy root")
     outside, work = here / "outside", here / "work"
     outside.mkdir()
     work.mkdir()

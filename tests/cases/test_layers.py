@@ -15,7 +15,7 @@ from .conftest import Tell
 from .judging import Judge, Ran, ran
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
-ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="writes a legacy root")
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it writes a legacy root")
 
 
 def holding(*layers: bytes) -> dict[str, bytes]:

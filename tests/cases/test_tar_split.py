@@ -154,6 +154,7 @@ def test_case_29_what_was_changed_is_refused_by_its_name(
     ours((done.error or done.err).replace(str(here), ""))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: marks of deleted files may be xattrs that it sees")
 def test_case_30_a_layer_without_its_record_is_made_anew_only_where_that_is_allowed(
     here: Path, ours: Tell
 ) -> None:
