@@ -199,6 +199,25 @@ def test_of_an_archive_of_old_docker_every_damage_is_told(tmp_path: Path) -> Non
     assert names_of(report) == {"a:1", "b:1", "f:1"}
 
 
+def test_layers_in_a_circle_hide_no_other_damage(tmp_path: Path) -> None:
+    """No image needs to have them: Docker up to 1.9 takes every folder in."""
+    files = v1_files(damage=False) | v1_folder("8" * 64, "9" * 64) | v1_folder("9" * 64, "8" * 64)
+    files |= v1_folder("7" * 64, "7" * 64) | {f"{IDS['c']}/json": b"{"}
+    report = verified(written(tmp_path / "x.tar", files))
+    circles = [each.subject for each in report.errors if each.problem == "is its own ancestor"]
+    assert len(circles) == len(set(circles)) == 2
+    assert "document" in {each.check for each in report.errors}
+    assert names_of(report) == {"a:1", "b:1", "d:1", "e:1", "f:1"}
+
+
+def test_what_cannot_be_read_of_one_part_is_held_against_nothing(tmp_path: Path) -> None:
+    """Of a config that is damaged nobody can say which names its image lacks elsewhere."""
+    files = with_manifest(oci_files(damage=False), "b:1")
+    victim = sha256(PICTURES["a:1"].config)
+    report = verified(written(tmp_path / "x.tar", {**files, blob(victim): flipped(PICTURES["a:1"].config)}))
+    assert {each.check for each in report.errors} == {"digest", "file-name"}
+
+
 def test_names_that_cannot_be_read_hide_no_layer(tmp_path: Path) -> None:
     files = {**v1_files(damage=False), "repositories": b"{", f"{IDS['a']}/layer.tar": layer(file("../x"))}
     report = verified(written(tmp_path / "x.tar", files), depth="deep")

@@ -235,6 +235,36 @@ def test_verify_says_who_signed(lading: Lading, bundle: Path, key: str) -> None:
     assert lading("verify", str(bundle), "--key", key, "-q").err == ""
 
 
+def test_where_nothing_is_read_the_list_is_looked_at_and_not_the_bundle(lading: Lading, bundle: Path) -> None:
+    signed_by_hand(bundle)
+    bundle.write_bytes(bundle.read_bytes().replace(b"PRETTY_NAME=", b"pretty_name="))
+    words = ["verify", str(bundle), "--fast", "--key"]
+    ran = lading(*words, TEXT)
+    assert ran.code == 0
+    assert ran.last.startswith(f"note: {bundle}: its list is signed by key {KEY_ID}: timestamp:")
+    assert ran.last.endswith("; whether this is the file was not looked at")
+    facts = lading(*words, TEXT, "--json").json
+    assert (facts["verdict"], "signature" in facts) == ("structure", False)
+    assert lading("verify", str(bundle), "--key", TEXT).code == 5
+    ran = lading(*words, OTHER)
+    assert (ran.code, f"NOT SIGNED {bundle}\n" in ran.out) == (5, True)
+    assert lading(*words, OTHER, "--json").json["verdict"] == "unsigned"
+
+
+@pytest.mark.parametrize("depth", ["--fast", "--deep"])
+def test_who_signed_what_cannot_be_opened_is_told_all_the_same(
+    lading: Lading, bundle: Path, depth: str
+) -> None:
+    bundle.write_bytes(bundle.read_bytes()[:3000])
+    signed_by_hand(bundle)
+    facts = lading("verify", str(bundle), depth, "--key", TEXT, "--json").json
+    told = [(finding["severity"], finding["check"]) for finding in facts["findings"]]
+    assert told == [("error", "structure"), ("note", "signature")]
+    facts = lading("verify", str(bundle), depth, "--key", OTHER, "--json").json
+    assert facts["verdict"] == "corrupt"
+    assert [finding["check"] for finding in facts["findings"]] == ["structure", "signature"]
+
+
 @pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__)
 def test_verify_names_what_is_wrong_with_a_signature(
     lading: Lading, bundle: Path, spoil: Callable[[Path], str]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.layers import file, layer
 from tests.unit.test_tarsum import tarsum
 from toolkit.ancestry import V1Layer
 from toolkit.digest import Digest
-from toolkit.errors import StoreError
+from toolkit.errors import Spoiled, StoreError
 from toolkit.event import nobody
 from toolkit.image import Finding, Layer
 from toolkit.operations.layercheck import CheckedLayer, check_layer
@@ -75,6 +75,36 @@ def test_of_a_layer_that_is_another_only_that_is_told(*, deep: bool) -> None:
     assert (finding.check, finding.found, finding.expected) == (
         "digest", str(Digest.of(OTHER)), str(Digest.of(TAR)),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_unsafe_in_a_layer_that_is_another_is_told_too(*, deep: bool) -> None:
+    unsafe = layer(file("a"), file("../b"))
+    found = checked(unsafe, Layer("a", len(unsafe), Digest.of(TAR), Digest.of(TAR)), deep=deep)
+    assert [(each.check, each.exit_code) for each in found.findings] == [
+        ("digest", 5), ("escape" if deep else "unsafe", 6),
+    ]  # fmt: skip
+    assert found.proof is None
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_of_what_an_earlier_run_had_kept_nothing_is_told(*, deep: bool) -> None:
+    unsafe = layer(file("a"), file("../b"), file("c", b"3"))
+    whole = layer(file("a"), file("b"), file("c", b"3"))
+
+    class Kept(One):
+        def open(self, layer: Layer) -> AbstractContextManager[Content]:
+            first, self.blob = self.blob, whole
+            blocks = iter([first]) if first is whole else broken(first)
+            return nullcontext(Stream(len(whole), blocks, layer.key))
+
+    def broken(first: bytes) -> Iterator[bytes]:
+        yield first[:2048]
+        raise Spoiled("blob", "is not what an earlier run had kept of it")
+
+    known = Layer("a", len(whole), Digest.of(whole), Digest.of(whole))
+    found = check_layer(Kept(unsafe), known, nobody, Room() if deep else None)  # type: ignore[arg-type]
+    assert (found.findings, found.proof is None) == ((), False)
 
 
 def test_the_content_of_an_artifact_is_no_tar_to_look_into() -> None:
