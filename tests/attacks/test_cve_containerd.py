@@ -82,6 +82,7 @@ def test_cve_2024_40635_and_cve_2026_46680_whom_an_image_runs_as_owns_nothing(
     picture = image(passwd, config={"User": user})
     source = site.opened(picture)
     assert source.outline(NAME).config["User"] == user
+    assert any("runs as" in finding.problem for finding in verify(source).findings)
     done = extract(source, NAME, site.root)
     assert (site.root / "etc/passwd").stat().st_uid == os.geteuid()
     assert done.left_out.keys() <= {"owner"}
@@ -106,6 +107,8 @@ def test_cve_2026_53488_labels_of_an_image_become_no_annotations_of_ours(tmp_pat
     picture = image(ONE, config={"Labels": labels})
     saved = {"manifest.json": encode([docker_item(picture, NAME)])}
     saved |= {blob(digest): content for digest, content in picture.blobs.items()}
+    told = verify(open_bundle(written(tmp_path / "in.tar", saved))).findings
+    assert any("labels that are containerd's own" in finding.problem for finding in told)
     for name in ("universal", "docker", "docker-v1.2", "oci"):
         copy(
             open_bundle(written(tmp_path / "in.tar", saved)),
@@ -128,6 +131,11 @@ def _is_v1(raw: bytes) -> bool:
 CHECKPOINT = "application/vnd.containerd.container.criu.checkpoint.criu.tar"
 
 
+def checkpoint() -> Picture:
+    """Return a checkpoint as containerd keeps one: what CRIU wrote, where an image has its layers."""
+    return rewritten(artifact(None, b"criu"), lambda value: value["layers"][0].update(mediaType=CHECKPOINT))
+
+
 def test_cve_2026_50195_and_cve_2026_53489_and_cve_2026_53492_a_checkpoint_is_no_image(site: Site) -> None:
     exported = tar(
         {"config.dump": b"{}", "spec.dump": b"{}", "checkpoint/core-1.img": b"x", "rootfs-diff.tar": ONE}
@@ -138,8 +146,10 @@ def test_cve_2026_50195_and_cve_2026_53489_and_cve_2026_53492_a_checkpoint_is_no
         open_bundle(path)
     assert caught.value.exit_code in {4, 5}
     path.unlink()
-    written_by_containerd = index(artifact(None, b"criu", CHECKPOINT))
+    written_by_containerd = index(checkpoint())
     assert isinstance(site.refuses(written_by_containerd, Unsupported), Unsupported)
+    told = verify(site.opened(written_by_containerd)).findings
+    assert any("is a checkpoint of a container" in finding.problem for finding in told)
 
 
 def test_cve_2025_47290_and_containerd_ba50a5645_each_entry_finds_its_own_way(

@@ -44,6 +44,7 @@ from toolkit.limits import Limits, hold
 from toolkit.operations.copy import copy
 from toolkit.operations.extract import extract
 from toolkit.operations.shortids import full_name
+from toolkit.operations.verify import verify
 from toolkit.plumbing.profile import EVERYTHING, SAFE
 from toolkit.reference import Reference
 from toolkit.schema1 import Schema1
@@ -79,6 +80,7 @@ def test_cve_2014_6408_security_options_of_an_image_are_bytes_and_nothing_else(t
     raw = v1_json(A, architecture="amd64", config={"SecurityOpt": ["label:disable"], "Cmd": ["/bin/sh"]})
     members = {**v1_folder(A, layer=ONE, json_=raw), "repositories": encode({"app": {"1": A}})}
     source = open_bundle(written(tmp_path / "in.tar", members))
+    assert any("security options" in finding.problem for finding in verify(source).findings)
     copy(source, create_bundle(tmp_path / "out.tar", "docker-v1"), ["app:1"])
     (proven,) = copy(open_bundle(tmp_path / "out.tar"), LayoutStore(tmp_path / "store"), ["app:1"])
     assert b"SecurityOpt" not in proven.images()[0].config.raw  # which engines of today would read

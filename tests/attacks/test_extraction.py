@@ -138,6 +138,13 @@ def test_what_is_put_inside_is_inside(site: Site, name: str) -> None:
     assert site.names() == names
 
 
+def test_the_guard_of_these_tests_sees_every_look(site: Site) -> None:
+    for look in (site.secret.read_text, lambda: site.secret.chmod(0o640), lambda: os.listdir(site.vault)):
+        with Guard(site.vault) as guard:
+            look()
+            assert guard.seen()
+
+
 # ── races ──
 
 
