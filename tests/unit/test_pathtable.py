@@ -21,7 +21,9 @@ def test_it_is_a_map_from_paths_to_their_marks(steps: list[tuple[bytes, int]]) -
         known[path] = known.get(path, 0) | mark
     assert {path: table.marks(path) for path in known} == known
     there = {key(path) for path, marks in known.items() if marks != WHITED}
-    assert sorted(table.there()) == sorted(there)
+    assert sorted(table.emptied()) == sorted(there)
+    assert [table.marks(path) for path in known] == [0] * len(known)
+    assert len(table.emptied()) == 0
 
 
 def test_it_grows_and_forgets_nothing() -> None:
@@ -30,7 +32,7 @@ def test_it_grows_and_forgets_nothing() -> None:
     assert all(table.mark(path, FILE) == 0 for path in paths)
     assert all(table.marks(path) == FILE for path in paths)
     assert table.marks(b"usr") == 0
-    assert len(table.there()) == len(paths)
+    assert len(table.emptied()) == len(paths)
 
 
 def test_a_path_takes_no_more_than_thirty_two_bytes() -> None:

@@ -106,8 +106,11 @@ class LayerLook:
         return [oddity.finding(self._subject, str(odd)) for oddity, odd in found]
 
     def inside(self, room: Room) -> Inside:
-        """Return what the layers above are held against; its paths if there is room for them."""
-        there = room.take(self.paths.there())
+        """Return what the layers above are held against; its paths if there is room for them.
+
+        Comes last: the paths are given away.
+        """
+        there = room.take(self.paths.emptied())
         return Inside(self._subject, self._machines, self._hidden, self._linked, there)
 
     def _note(self, kind: str, name: bytes) -> None:

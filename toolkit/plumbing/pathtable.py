@@ -16,6 +16,9 @@ class PathTable:
     """Marks by path. It holds only keyed 60-bit hashes; see `duplicates.NameSet` for the odds."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._slots = array("q", bytes(8 * SMALLEST))
         self._mask = SMALLEST - 1
         self._left = SMALLEST // 2  # names that fit before it grows
@@ -46,9 +49,16 @@ class PathTable:
             slot = (slot + 1) & self._mask
         return 0
 
-    def there(self) -> array[int]:
-        """Return the keys of all paths that the layer has something at."""
-        return array("q", (found & ~MARKS for found in self._slots if found & ~WHITED & MARKS))
+    def emptied(self) -> array[int]:
+        """Return the keys of all paths that the layer has something at; the table has none afterwards."""
+        slots, count = self._slots, 0
+        for found in slots:  # what is kept moves to the front: there is no second copy
+            if found & ~WHITED & MARKS:
+                slots[count] = found & ~MARKS
+                count += 1
+        del slots[count:]
+        self._begin()
+        return slots
 
     def _grow(self) -> None:
         old, self._slots = self._slots, array("q", bytes(16 * len(self._slots)))
