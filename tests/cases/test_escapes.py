@@ -75,9 +75,10 @@ def test_case_37_nothing_outside_is_made_changed_or_read(
     before = state(outside), state(work)
     if driver:
         root = here / "root"
-        verb = ["extract", path, "app:1", root, *FULL] if driver == "extract" else ["import", path]
-        into = [] if driver == "extract" else ["--into", f"graph+{driver}:{root}"]
-        done = ran(*verb, *into)
+        if driver == "extract":
+            done = ran("extract", path, "app:1", root, *FULL)
+        else:
+            done = ran("import", path, "--into", f"graph+{driver}:{root}")
         assert done.code in {0, 5, 6}, done.err
         came = [each for each in root.rglob("*") if each.is_file() and not each.is_symlink()]
         assert not [each for each in came if SECRET in each.read_bytes()]
