@@ -26,9 +26,7 @@ ROOT = Path(__file__).parents[1]
 HEAD = ("target", "runs", "per s", "edges", "new", "peak MiB", "slowest s", "ended")
 STATS = re.compile(r"stat::(\w+):\s+(\d+)")
 COVERED = re.compile(r"^#\d+\s+\w+\s+cov: (\d+)", re.MULTILINE)
-ROUND = (
-    120  # seconds of one process: libFuzzer takes 70 to 250 bytes more with every input, whatever is called
-)
+ROUND = 120  # seconds of one process: with atheris one grows by up to 250 bytes an input, and without by none
 LARGEST = 64 << 10  # bytes of a file of a corpus that is taken for a seed
 
 

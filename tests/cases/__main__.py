@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.table import CASES, LACKING, number_of
+from tests.cases.table import CASES, number_of
 
 FOLDER = Path(__file__).parent
 SHOWN = 15  # lines of one case
@@ -40,8 +40,6 @@ class Outcomes:
 
     def outcome(self, number: int) -> str:
         """Return how a case ended: as its worst test, where it has any."""
-        if number in LACKING:
-            return "lacking"
         found = self.of[number]
         worst = next((each for each in ("failed", "passed", "skipped") if each in found), "failed")
         return f"{OUTCOMES[worst]} ({len(found)})"

@@ -18,9 +18,6 @@ class Case:
     expected: str
 
 
-LACKING: dict[int, str] = {}  # cases that have no test, and why
-
-
 def number_of(test: str) -> int:
     """Return the number that a test carries; 0 for one that carries none."""
     found = TEST.search(test)

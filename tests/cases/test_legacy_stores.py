@@ -40,6 +40,10 @@ def exported(place: Path, here: Path, driver: str = "") -> Ran:
     return done
 
 
+def verified(place: Path) -> Ran:
+    return ran("verify", f"graph:{place}", "--json")
+
+
 def warnings(done: Ran) -> list[str]:
     return [each["problem"] for each in done.json["findings"] if each["severity"] == "warning"]
 
@@ -182,6 +186,11 @@ def test_case_25_the_file_parent_counts_and_a_strong_id_is_computed_again(here: 
     assert next(each["v1_id"] for each in layers) == A
     assert not [each for each in done.json["findings"] if "strong" in each["problem"]]
     ours("the parent is that of the file")
+    assert [each for each in warnings(verified(here / "root")) if "v1 ID" in each] == []
+    of_another = verified(strong_store(here / "another", author="evil"))
+    (said,) = [each for each in warnings(of_another) if each.startswith("v1 ID is")]
+    assert (of_another.code, said.endswith("the digest of its json")) == (0, True)
+    ours(said)
 
 
 def test_case_26_a_layer_s_folder_that_is_an_absolute_link_is_sought_inside_the_root(
