@@ -18,7 +18,6 @@ from toolkit.limits import Limits, hold
 from toolkit.plumbing.certificates import is_loopback
 
 Told = Callable[[str, str, ToolkitError], None]
-FEW = 100  # files that the tests of a module may leave open
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
 
 # A law holds or does not; how fast a shared machine finds out is no part of it.
@@ -44,14 +43,6 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector pass over ten thousand tests: each pause would be one of the servers' here too."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_open_files() -> Iterator[None]:
-    """Close what a module's tests opened and let go: servers of the tests use select(), which takes 1,024."""
-    yield
-    if len(os.listdir("/proc/self/fd")) > FEW:
-        gc.collect()
 
 
 DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,9 +49,9 @@ class Archive:
         self._tops: list[str] | None = None
         self.format = ""  # its row in the table of formats, once that is known
         self._opened = Opened(arriving.spooled()) if arriving else opened(path)
-        self._handle, self.outer = self._opened.handle, self._opened.compression
+        self.outer = self._opened.compression
         try:
-            self.index = TarIndex.scan(self._handle, self.place)
+            self.index = TarIndex.scan(self._opened.handle, self.place)
         except BaseException:
             self.close()
             raise
@@ -72,7 +71,7 @@ class Archive:
     def extent(self, name: str) -> Extent:
         """Return a member's bytes, links followed; raises MissingMember."""
         member = self.index.member(name)
-        return Extent(self._handle, member.offset, member.size, f"{self.place}: {name}")
+        return Extent(self._opened.handle, member.offset, member.size, f"{self.place}: {name}")
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob of the layout in here."""
@@ -99,9 +98,7 @@ class Archive:
 
     def close(self) -> None:
         """Let the file go."""
-        handle, self._handle = self._handle, -1
-        with suppress(OSError):
-            os.close(handle)
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -40,9 +40,9 @@ STEP = 1 << 20  # bytes that are read of a pipe at a time, if there are so many
 PIPES = (stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISCHR)  # what standard input may be beside a file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
-    """A tar that is open for reading; who has it closes the descriptor."""
+    """A tar that is open for reading; `close` it. As with Python's own files, nobody's is closed as well."""
 
     handle: int
     compression: str = ""  # of the file that was named, as a whole; empty for a plain one, and for a stream
@@ -51,6 +51,15 @@ class Opened:
     def file_stamp(self) -> Stamp | None:
         """Return how the file stood when it was unpacked, and where it lies plain, how it stands now."""
         return self.unpacked or Stamp.of(self.handle)
+
+    def close(self) -> None:
+        """Let the file go."""
+        handle, self.handle = self.handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def opened(path: Path | None) -> Opened:

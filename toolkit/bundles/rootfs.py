@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,10 +92,9 @@ class Rootfs:
         self.place, self.names = str(path or STANDARD_INPUT), tuple(dict.fromkeys(names))
         self._created, self._comment = created, f"Imported from {path.name if path else '-'}"
         self._opened = _opened(path)
-        self._handle = self._opened.handle
         try:
-            survey = Survey.of(self._handle, self.place)
-            self._size = os.fstat(self._handle).st_size
+            survey = Survey.of(self._opened.handle, self.place)
+            self._size = os.fstat(self._opened.handle).st_size
             self.platform = platform or _told_by(survey)
             self._findings = (*survey.findings(), *_contradiction(survey, self.platform))
         except BaseException:
@@ -109,7 +108,7 @@ class Rootfs:
     def identify(self, name: str) -> str:
         """Return what changes when the file does."""
         self._check(name)
-        facts = os.fstat(self._handle)
+        facts = os.fstat(self._opened.handle)
         return f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}"
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
@@ -144,7 +143,7 @@ class Rootfs:
     @contextmanager
     def open(self, layer: Layer) -> Iterator[Content]:
         """Open the tar."""
-        yield Extent(self._handle, 0, layer.size, self.place)
+        yield Extent(self._opened.handle, 0, layer.size, self.place)
 
     def file_stamp(self) -> Stamp | None:
         """Return how the file stands, or stood when it was unpacked."""
@@ -152,9 +151,7 @@ class Rootfs:
 
     def close(self) -> None:
         """Let the file go."""
-        handle, self._handle = self._handle, -1
-        with suppress(OSError):
-            os.close(handle)
+        self._opened.close()
 
     def _check(self, name: str) -> None:
         if name != KEY and not any(same(stored, name) for stored in self.names):
