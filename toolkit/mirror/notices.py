@@ -1,0 +1,92 @@
+"""Notices: whoever wants to hear of it is told what a run came to; who cannot be told never makes it fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from toolkit.errors import StoreError, ToolkitError
+from toolkit.event import Tell, nobody
+from toolkit.image import Finding
+from toolkit.mirror import mail, webhook
+from toolkit.mirror.events import NoticeFailed
+from toolkit.mirror.metrics import Memory, write_textfile
+from toolkit.mirror.outcome import Outcome
+from toolkit.plumbing.http import Transport
+from toolkit.settings import Settings
+
+
+class Wishes(Protocol):
+    """The table `notify` of a job."""
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The states to tell by mail and webhook."""
+
+    @property
+    def mail_to(self) -> tuple[str, ...]:
+        """Addresses; none where no mail is wanted."""
+
+    @property
+    def mail_from(self) -> str:
+        """An address."""
+
+    @property
+    def mail_server(self) -> str:
+        """As MailServer parses it."""
+
+    @property
+    def webhook(self) -> str:
+        """A URL; empty where none is wanted."""
+
+    @property
+    def webhook_secret(self) -> str:
+        """The file of the secret to sign with; empty where nothing is signed."""
+
+    @property
+    def textfile(self) -> str:
+        """The file for node_exporter, `*.prom`; empty where none is wanted. It is written in any state."""
+
+
+def transport(settings: Settings) -> Transport:
+    """Return connections for webhooks: less patient than those to a registry."""
+    return Transport(settings.insecure, webhook.PATIENCE, timeouts=webhook.TIMEOUTS)
+
+
+def announce(
+    outcome: Outcome, wishes: Wishes, web: Transport, memory: Memory | None = None, tell: Tell = nobody
+) -> list[Finding]:
+    """Tell an outcome as the job wishes; return a warning for each that could not be told, also to `tell`."""
+    known = memory or Memory()
+    findings: list[Finding] = []
+    if outcome.state in wishes.on:
+        if wishes.mail_to:
+            findings += _tried("mail", tell, lambda: _send(outcome, wishes))
+        if wishes.webhook:
+            findings += _tried(
+                "webhook", tell, lambda: webhook.post(outcome, wishes.webhook, wishes.webhook_secret, web)
+            )
+    if wishes.textfile:
+        untold = len(findings)
+        findings += _tried("textfile", tell, lambda: write_textfile(wishes.textfile, outcome, known, untold))
+    return findings
+
+
+def _send(outcome: Outcome, wishes: Wishes) -> None:
+    """Send the mail; raises ToolkitError where somebody does not get it."""
+    from toolkit.plumbing.smtp import MailServer, hand_over
+
+    server = MailServer.parse(wishes.mail_server)
+    message = mail.message(outcome, wishes.mail_from, wishes.mail_to)
+    refused = hand_over(server, message, mail.find_login(server.host))
+    if refused:
+        who = ", ".join(f"{whom} ({answer})" for whom, answer in refused.items())
+        raise StoreError(str(server), f"takes no mail for {who}")
+
+
+def _tried(notice: str, tell: Tell, work: Callable[[], None]) -> Iterator[Finding]:
+    try:
+        work()
+    except ToolkitError as error:
+        tell(NoticeFailed(notice, str(error)))
+        yield Finding(f"notice by {notice}", str(error))
