@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.postoffices import PostOffice
 from tests.unit.test_mirror_outcome import FULL, GAPPY, LOST
 from tests.webs import Reply, Web
+from toolkit.errors import InvalidSetting
 from toolkit.event import Event
 from toolkit.mirror.metrics import Memory
-from toolkit.mirror.notices import announce, transport
+from toolkit.mirror.notices import announce, check, transport
 from toolkit.mirror.outcome import STALE, STATES
 from toolkit.plumbing.http import Transport
 from toolkit.plumbing.patience import Patience
@@ -48,7 +50,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def ways() -> Iterator[Transport]:
-    made = Transport(patience=Patience(2, sleep=lambda _: None), timeouts=(2.0, 2.0))
+    made = Transport(patience=Patience(2, sleep=lambda _: None), timeouts=(10.0, 10.0))
     yield made
     made.close()
 
@@ -115,6 +117,21 @@ def test_one_that_fails_keeps_no_other_from_being_told(web: Web, ways: Transport
     assert [finding.problem for finding in announce(FULL, wrong, ways)] == [
         r"mail_from: 'a\r\nBcc: b@x' is no mail address; write it as name@host.example"
     ]
+
+
+GOOD = Wish(STATES, ("a@x",), "b@x", "mail.example", "https://hook.example/x", "", "/a.prom")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"on": ("done", "Gaps")}, {"mail_to": ("a b",)}, {"mail_from": ""}, {"mail_server": ""}, {"webhook": "x"}, {"textfile": "a.txt"}],
+    ids=str,
+)  # fmt: skip
+def test_what_can_never_be_delivered_is_found_before_the_night(wrong: dict[str, Any]) -> None:
+    check(GOOD)
+    check(Wish(()))
+    with pytest.raises(InvalidSetting):
+        check(replace(GOOD, **wrong))
 
 
 def test_a_webhook_is_less_patient_than_a_registry() -> None:

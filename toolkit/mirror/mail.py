@@ -11,14 +11,31 @@ from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from toolkit.errors import InvalidSetting
+from toolkit.errors import InvalidSetting, StoreError
 from toolkit.mirror.outcome import Outcome
 from toolkit.plumbing.files import read_bounded
-from toolkit.plumbing.smtp import MailLogin
+from toolkit.plumbing.smtp import MailLogin, MailServer, hand_over
 
 ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@[A-Za-z0-9.-]{1,255})?", re.ASCII)
 USER, PASSWORD = "LADING_MAIL_USER", "LADING_MAIL_PASSWORD"
 FILE_LIMIT = 1 << 20  # bytes of a netrc file
+
+
+def send(outcome: Outcome, server: str, sender: str, recipients: Sequence[str]) -> None:
+    """Hand a mail to a server; raises ToolkitError where somebody does not get it."""
+    there = MailServer.parse(server)
+    refused = hand_over(there, message(outcome, sender, recipients), find_login(there.host))
+    if refused:
+        who = ", ".join(f"{whom} ({answer})" for whom, answer in refused.items())
+        raise StoreError(str(there), f"takes no mail for {who}")
+
+
+def check(server: str, sender: str, recipients: Sequence[str]) -> None:
+    """Refuse what no mail can be sent by; raises InvalidSetting."""
+    MailServer.parse(server)
+    address("mail_from", sender)
+    for each in recipients:
+        address("mail_to", each)
 
 
 def message(outcome: Outcome, sender: str, recipients: Sequence[str]) -> EmailMessage:

@@ -42,13 +42,18 @@ class Memory:
     received: int | None = None  # when the last receipt was made
 
 
+def textfile(path: str) -> Path:
+    """Return the file that node_exporter is to read; raises InvalidSetting where it would not."""
+    if not path.endswith(SUFFIX) or "\0" in path:
+        raise InvalidSetting(
+            "textfile", f"{path!r} is no file that ends in {SUFFIX}", "node_exporter reads no other"
+        )
+    return Path(path)
+
+
 def write_textfile(path: str, outcome: Outcome, memory: Memory, untold: int = 0) -> None:
     """Write the metrics of a run; `untold` notices failed. Raises ToolkitError where that cannot be done."""
-    if not path.endswith(SUFFIX):
-        raise InvalidSetting("textfile", f"{path!r} does not end in {SUFFIX}", "node_exporter reads no other")
-    if "\0" in path:
-        raise InvalidSetting("textfile", f"{path!r} is no file")
-    write_atomically(Path(path), exposition(outcome, memory, untold).encode(), READABLE)
+    write_atomically(textfile(path), exposition(outcome, memory, untold).encode(), READABLE)
 
 
 def exposition(outcome: Outcome, memory: Memory, untold: int = 0) -> str:

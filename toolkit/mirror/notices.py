@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from toolkit.errors import StoreError, ToolkitError
+from toolkit.errors import InvalidSetting, ToolkitError
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding
-from toolkit.mirror import mail, webhook
+from toolkit.mirror import webhook
 from toolkit.mirror.events import NoticeFailed
-from toolkit.mirror.metrics import Memory, write_textfile
-from toolkit.mirror.outcome import Outcome
+from toolkit.mirror.metrics import Memory, textfile, write_textfile
+from toolkit.mirror.outcome import STATES, Outcome
 from toolkit.plumbing.http import Transport
 from toolkit.settings import Settings
 
@@ -53,6 +53,21 @@ def transport(settings: Settings) -> Transport:
     return Transport(settings.insecure, webhook.PATIENCE, timeouts=webhook.TIMEOUTS)
 
 
+def check(wishes: Wishes) -> None:
+    """Refuse what could never be delivered, before the night in which it is needed; raises InvalidSetting."""
+    for state in wishes.on:
+        if state not in STATES:
+            raise InvalidSetting("on", f"{state[:100]!r} is no state", f"there are {', '.join(STATES)}")
+    if wishes.mail_to:
+        from toolkit.mirror import mail
+
+        mail.check(wishes.mail_server, wishes.mail_from, wishes.mail_to)
+    if wishes.webhook:
+        webhook.place(wishes.webhook)
+    if wishes.textfile:
+        textfile(wishes.textfile)
+
+
 def announce(
     outcome: Outcome, wishes: Wishes, web: Transport, memory: Memory | None = None, tell: Tell = nobody
 ) -> list[Finding]:
@@ -73,15 +88,9 @@ def announce(
 
 
 def _send(outcome: Outcome, wishes: Wishes) -> None:
-    """Send the mail; raises ToolkitError where somebody does not get it."""
-    from toolkit.plumbing.smtp import MailServer, hand_over
+    from toolkit.mirror import mail  # smtplib is for whoever sends one
 
-    server = MailServer.parse(wishes.mail_server)
-    message = mail.message(outcome, wishes.mail_from, wishes.mail_to)
-    refused = hand_over(server, message, mail.find_login(server.host))
-    if refused:
-        who = ", ".join(f"{whom} ({answer})" for whom, answer in refused.items())
-        raise StoreError(str(server), f"takes no mail for {who}")
+    mail.send(outcome, wishes.mail_server, wishes.mail_from, wishes.mail_to)
 
 
 def _tried(notice: str, tell: Tell, work: Callable[[], None]) -> Iterator[Finding]:
