@@ -50,7 +50,7 @@ def test_a_subject_stands_in_one_line() -> None:
 
 @pytest.mark.parametrize("text", ["a@x.example", "root", "first.last+tag@x-y.example", "o'hara@x"])
 def test_an_address_is_taken(text: str) -> None:
-    assert address("mail_to", text) == text
+    assert address("notify.mail.to", text) == text
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_address_is_taken(text: str) -> None:
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidSetting, match="is no mail address"):
-        address("mail_to", text)
+        address("notify.mail.to", text)
 
 
 def netrc(folder: Path, text: str, mode: int = 0o600) -> dict[str, str]:

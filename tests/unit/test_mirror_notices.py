@@ -24,11 +24,16 @@ from toolkit.settings import Settings
 
 
 @dataclass(frozen=True)
+class Mail:
+    to: tuple[str, ...]
+    server: str
+    sender: str = "lading@site.example"
+
+
+@dataclass(frozen=True)
 class Wish:
     on: tuple[str, ...] = STATES
-    mail_to: tuple[str, ...] = ()
-    mail_from: str = "lading@site.example"
-    mail_server: str = ""
+    mail: Mail | None = None
     webhook: str = ""
     webhook_secret: str = ""
     textfile: str = ""
@@ -58,7 +63,7 @@ def ways() -> Iterator[Transport]:
 def test_all_that_a_job_wishes_is_told(office: PostOffice, web: Web, ways: Transport, tmp_path: Path) -> None:
     textfile = tmp_path / "a.prom"
     wish = Wish(
-        mail_to=("ops@x.example",), mail_server=office.host, webhook=web.url, textfile=str(textfile)
+        mail=Mail(("ops@x.example",), office.host), webhook=web.url, textfile=str(textfile)
     )  # fmt: skip
     assert announce(GAPPY, wish, ways, Memory(17, 16)) == []
     assert office.letters[0].message.get_content() == GAPPY.text()
@@ -72,7 +77,7 @@ def test_only_the_states_that_are_asked_for_are_told_and_the_metrics_always(
 ) -> None:
     stale = replace(LOST, state=STALE, problem="no receipt came back for 9 days")
     textfile = tmp_path / "a.prom"
-    wish = Wish(("failed", "stale"), ("ops@x.example",), mail_server=office.host, webhook=web.url, textfile=str(textfile))  # fmt: skip
+    wish = Wish(("failed", "stale"), Mail(("ops@x.example",), office.host), web.url, textfile=str(textfile))  # fmt: skip
     for outcome in (FULL, GAPPY, LOST, stale):
         assert announce(outcome, wish, ways) == []
         assert f'state="{outcome.state}"}} 1\n' in textfile.read_text()
@@ -87,7 +92,7 @@ def test_what_cannot_be_told_is_a_warning_an_event_and_a_metric(
     told: list[Event] = []
     textfile = tmp_path / "a.prom"
     wish = Wish(
-        mail_to=("gone@x.example", "ops@x.example"), mail_server=office.host, webhook=f"{web.url}/gone", textfile=str(textfile)
+        mail=Mail(("gone@x.example", "ops@x.example"), office.host), webhook=f"{web.url}/gone", textfile=str(textfile)
     )  # fmt: skip
     findings = announce(FULL, wish, ways, tell=told.append)
     assert [(finding.severity, finding.subject, finding.problem) for finding in findings] == [
@@ -107,24 +112,22 @@ def test_what_cannot_be_told_is_a_warning_an_event_and_a_metric(
 
 
 def test_one_that_fails_keeps_no_other_from_being_told(web: Web, ways: Transport, tmp_path: Path) -> None:
-    wish = Wish(
-        mail_to=("ops@x.example",), mail_server="", webhook=web.url, textfile=str(tmp_path / "no/a.prom")
-    )
+    wish = Wish(mail=Mail(("ops@x.example",), ""), webhook=web.url, textfile=str(tmp_path / "no/a.prom"))
     findings = announce(FULL, wish, ways)
     assert [finding.subject for finding in findings] == ["notice by mail", "notice by textfile"]
     assert len(web.asked) == 1
-    wrong = replace(wish, mail_server="mail.example", mail_from="a\r\nBcc: b@x", textfile="")
+    wrong = replace(wish, mail=Mail(("ops@x.example",), "mail.example", "a\r\nBcc: b@x"), textfile="")
     assert [finding.problem for finding in announce(FULL, wrong, ways)] == [
-        r"mail_from: 'a\r\nBcc: b@x' is no mail address; write it as name@host.example"
+        r"notify.mail.from: 'a\r\nBcc: b@x' is no mail address; write it as name@host.example"
     ]
 
 
-GOOD = Wish(STATES, ("a@x",), "b@x", "mail.example", "https://hook.example/x", "", "/a.prom")
+GOOD = Wish(STATES, Mail(("a@x",), "mail.example", "b@x"), "https://hook.example/x", "", "/a.prom")
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"on": ("done", "Gaps")}, {"mail_to": ("a b",)}, {"mail_from": ""}, {"mail_server": ""}, {"webhook": "x"}, {"textfile": "a.txt"}],
+    [{"on": ("done", "Gaps")}, {"mail": Mail(("a b",), "x")}, {"mail": Mail(("a",), "x", "")}, {"mail": Mail(("a",), "")}, {"webhook": "x"}, {"textfile": "a.txt"}],
     ids=str,
 )  # fmt: skip
 def test_what_can_never_be_delivered_is_found_before_the_night(wrong: dict[str, Any]) -> None:

@@ -33,16 +33,16 @@ def send(outcome: Outcome, server: str, sender: str, recipients: Sequence[str]) 
 def check(server: str, sender: str, recipients: Sequence[str]) -> None:
     """Refuse what no mail can be sent by; raises InvalidSetting."""
     MailServer.parse(server)
-    address("mail_from", sender)
+    address("notify.mail.from", sender)
     for each in recipients:
-        address("mail_to", each)
+        address("notify.mail.to", each)
 
 
 def message(outcome: Outcome, sender: str, recipients: Sequence[str]) -> EmailMessage:
     """Return the mail that tells an outcome; raises InvalidSetting for what is no address."""
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = address("mail_from", sender)
-    mail["To"] = ", ".join(address("mail_to", each) for each in recipients)
+    mail["From"] = address("notify.mail.from", sender)
+    mail["To"] = ", ".join(address("notify.mail.to", each) for each in recipients)
     mail["Subject"] = f"[lading] {outcome.title()}"
     mail["Date"] = formatdate(outcome.ended)
     mail["Message-ID"] = make_msgid(domain=sender.partition("@")[2] or os.uname().nodename)

@@ -46,7 +46,7 @@ def textfile(path: str) -> Path:
     """Return the file that node_exporter is to read; raises InvalidSetting where it would not."""
     if not path.endswith(SUFFIX) or "\0" in path:
         raise InvalidSetting(
-            "textfile", f"{path!r} is no file that ends in {SUFFIX}", "node_exporter reads no other"
+            "notify.textfile", f"{path!r} is no file that ends in {SUFFIX}", "node_exporter reads no other"
         )
     return Path(path)
 

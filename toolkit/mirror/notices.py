@@ -16,6 +16,22 @@ from toolkit.plumbing.http import Transport
 from toolkit.settings import Settings
 
 
+class MailWishes(Protocol):
+    """Who is written to, and how."""
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        """Addresses."""
+
+    @property
+    def sender(self) -> str:
+        """An address."""
+
+    @property
+    def server(self) -> str:
+        """As MailServer parses it."""
+
+
 class Wishes(Protocol):
     """The table `notify` of a job."""
 
@@ -24,16 +40,8 @@ class Wishes(Protocol):
         """The states to tell by mail and webhook."""
 
     @property
-    def mail_to(self) -> tuple[str, ...]:
-        """Addresses; none where no mail is wanted."""
-
-    @property
-    def mail_from(self) -> str:
-        """An address."""
-
-    @property
-    def mail_server(self) -> str:
-        """As MailServer parses it."""
+    def mail(self) -> MailWishes | None:
+        """None where no mail is wanted."""
 
     @property
     def webhook(self) -> str:
@@ -57,11 +65,13 @@ def check(wishes: Wishes) -> None:
     """Refuse what could never be delivered, before the night in which it is needed; raises InvalidSetting."""
     for state in wishes.on:
         if state not in STATES:
-            raise InvalidSetting("on", f"{state[:100]!r} is no state", f"there are {', '.join(STATES)}")
-    if wishes.mail_to:
+            raise InvalidSetting(
+                "notify.on", f"{state[:100]!r} is no state", f"there are {', '.join(STATES)}"
+            )
+    if wishes.mail:
         from toolkit.mirror import mail
 
-        mail.check(wishes.mail_server, wishes.mail_from, wishes.mail_to)
+        mail.check(wishes.mail.server, wishes.mail.sender, wishes.mail.to)
     if wishes.webhook:
         webhook.place(wishes.webhook)
     if wishes.textfile:
@@ -75,8 +85,8 @@ def announce(
     known = memory or Memory()
     findings: list[Finding] = []
     if outcome.state in wishes.on:
-        if wishes.mail_to:
-            findings += _tried("mail", tell, lambda: _send(outcome, wishes))
+        if letter := wishes.mail:
+            findings += _tried("mail", tell, lambda: _send(outcome, letter))
         if wishes.webhook:
             findings += _tried(
                 "webhook", tell, lambda: webhook.post(outcome, wishes.webhook, wishes.webhook_secret, web)
@@ -87,10 +97,10 @@ def announce(
     return findings
 
 
-def _send(outcome: Outcome, wishes: Wishes) -> None:
+def _send(outcome: Outcome, wishes: MailWishes) -> None:
     from toolkit.mirror import mail  # smtplib is for whoever sends one
 
-    mail.send(outcome, wishes.mail_server, wishes.mail_from, wishes.mail_to)
+    mail.send(outcome, wishes.server, wishes.sender, wishes.to)
 
 
 def _tried(notice: str, tell: Tell, work: Callable[[], None]) -> Iterator[Finding]:

@@ -53,16 +53,16 @@ def place(url: str) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in {"http", "https"}:
-        raise InvalidSetting("webhook", "is no address of HTTP", "write it as https://HOST/PATH")
+        raise InvalidSetting("notify.webhook", "is no address of HTTP", "write it as https://HOST/PATH")
     if "@" in parts.netloc:
-        raise InvalidSetting("webhook", "has a login in its address", "sign with webhook_secret instead")
+        raise InvalidSetting("notify.webhook", "has a login in its address", "sign with a secret instead")
     return f"webhook {parts.scheme}://{parts.netloc}"
 
 
 def signed(body: bytes, secret: str) -> Mapping[str, str]:
     """Return the header that signs a body with the secret in a file, whose last line end does not count."""
     if "\0" in secret:
-        raise InvalidSetting("webhook_secret", f"{secret!r} is no file")
+        raise InvalidSetting("notify.webhook", f"{secret!r} is no file")
     path = Path(os.path.realpath(secret))  # a link, where Kubernetes lays secrets down
     key = read_bounded(path, SECRET_LIMIT).removesuffix(b"\n").removesuffix(b"\r")
     if not key:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Self
 
-from toolkit.errors import InvalidSetting
-
 TEXT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", re.ASCII)
 DAY = 24 * 60  # minutes
-ADVICE = "write it as 22:00-05:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +24,13 @@ class Window:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `HH:MM-HH:MM`; raises InvalidSetting on anything else, and on a window without an end."""
+        """Read `HH:MM-HH:MM`; raises ValueError, which says what is expected."""
         if (found := TEXT.fullmatch(text)) is None:
-            raise InvalidSetting(repr(text[:100]), "is no time window", ADVICE)
+            raise ValueError("two times of the day, as 22:00-05:00")
         start = int(found[1]) * 60 + int(found[2])
         end = int(found[3]) * 60 + int(found[4]) if found[3] else DAY
         if start == end:
-            raise InvalidSetting(repr(text), "ends when it begins", "leave it out where any hour will do")
+            raise ValueError("two times that differ; without a window it is all day")
         return cls(start, end if end > start else end + DAY)
 
     def __str__(self) -> str:

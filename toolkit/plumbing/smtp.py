@@ -41,7 +41,7 @@ class MailServer:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `[smtp://|smtps://]HOST[:PORT]`; raises InvalidSetting, which never repeats a login."""
-        refusal = InvalidSetting("mail_server", "is no address of a mail server", ADVICE)
+        refusal = InvalidSetting("the mail server", "is no address of a mail server", ADVICE)
         try:
             parts = urlsplit(text if "://" in text else f"smtp://{text}")
             host, port = parts.hostname or "", parts.port
@@ -49,7 +49,7 @@ class MailServer:
             raise refusal from None
         if "@" in parts.netloc:
             advice = "it belongs into a netrc file or the environment"
-            raise InvalidSetting("mail_server", "has a login in its address", advice)
+            raise InvalidSetting("the mail server", "has a login in its address", advice)
         if (
             parts.scheme not in PORTS
             or not host
