@@ -95,7 +95,7 @@ def moment(node: Node, key: str) -> datetime:
 
 def as_moment(time: datetime) -> str:
     """Write a time: seconds, in UTC."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{time.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def digests(node: Node, key: str) -> tuple[Digest, ...]:

@@ -1,0 +1,202 @@
+"""Whatever is lost, delayed or comes in another order: what a set takes for granted is there.
+
+A model of both sides: sets are made against a baseline, some are lost, the closed side takes what reached it
+in any order, refuses what it lacks something for, and sends receipts, of which some arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.digest import Digest
+from toolkit.errors import UsageError
+from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL, Baseline
+from toolkit.mirror.blob import Blob, ImageBlobs
+from toolkit.mirror.chain import Tip
+from toolkit.mirror.imagerecord import ImageRecord
+from toolkit.mirror.increment import Increment
+from toolkit.mirror.receipt import Receipt
+
+pytestmark = pytest.mark.property
+
+NIGHT, START = date(2026, 11, 27), datetime(2026, 11, 27, tzinfo=UTC)
+BLOBS = [Blob(Digest.of(b"blob %d" % number), number) for number in range(8)]
+TOPS = [Blob(Digest.of(b"top %d" % number), number) for number in range(5)]
+NAMES = ["app:1", "app:2", "tool:1", "tool:latest"]
+
+contents = st.dictionaries(  # of one night: the same top may come with other blobs than before
+    st.sampled_from(NAMES),
+    st.tuples(st.sampled_from(TOPS), st.frozensets(st.sampled_from(BLOBS))),
+    max_size=4,
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("make"), st.sampled_from([ASSUMED, ASSUMED, CONFIRMED, FULL]), contents),
+        st.tuples(st.just("deliver"), st.integers(0, 9)),
+        st.tuples(st.just("lose"), st.integers(0, 9)),
+        st.tuples(st.just("receipt")),
+        st.tuples(st.just("arrive"), st.integers(0, 9)),
+        st.tuples(st.just("forget"), st.sampled_from(NAMES)),
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class ClosedSide:
+    """What really is there."""
+
+    images: dict[str, tuple[Digest, frozenset[Digest]]] = field(default_factory=dict)
+    blobs: set[Digest] = field(default_factory=set)
+    whole: dict[Digest, frozenset[Digest]] = field(default_factory=dict)  # top → what it came with last
+    received: list[int] = field(default_factory=list)
+    lines: int = 0
+
+    def takes(self, increment: Increment, images: Sequence[ImageBlobs]) -> bool:
+        """Take a set in if all that it requires is there."""
+        needed = {blob.digest for blob in increment.requires}
+        if not needed <= self.blobs or not increment.requires_images <= self.whole.keys():
+            return False
+        self.blobs |= {blob.digest for blob in increment.contains}
+        by_name = {image.name: image for image in images}
+        for carried in increment.new:
+            parts = frozenset(blob.digest for blob in by_name[carried.name].blobs)
+            assert parts <= self.blobs  # an image is never there in part
+            self.whole[carried.digest] = parts
+        for carried in increment.images:
+            self.images[carried.name] = carried.digest, self.whole[carried.digest]
+        self.received = [number for number in self.received if number != increment.number]
+        self.received.append(increment.number)
+        self.lines += 1
+        return True
+
+    def forget(self, name: str) -> None:
+        """Remove an image, and what nothing else needs."""
+        self.images.pop(name, None)
+        tops = {top for top, _ in self.images.values()}
+        self.whole = {top: parts for top, parts in self.whole.items() if top in tops}
+        self.blobs = set().union(*self.whole.values())
+        self.lines += 1
+
+    def receipt(self) -> Receipt:
+        tops = {name: top for name, (top, _) in self.images.items()}
+        made = START + timedelta(hours=self.lines)
+        return Receipt("plant-7", made, "j.doe", tuple(self.received), tops, Tip(self.lines, TOPS[0].digest))
+
+
+@dataclass
+class ConnectedSide:
+    """What is known there."""
+
+    sets: dict[int, Increment] = field(default_factory=dict)
+    carried: dict[int, Sequence[ImageBlobs]] = field(default_factory=dict)
+    records: dict[Digest, ImageRecord] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+    receipt: Receipt | None = None
+
+    def baseline(self, kind: str) -> Baseline:
+        sent = [increment for number, increment in self.sets.items() if number not in self.lost]
+        if kind == FULL:
+            return Baseline.full()
+        if kind == CONFIRMED:
+            return Baseline.confirmed(self.receipt, self.records.get)
+        return Baseline.assumed(self.receipt, sent, self.records.get)
+
+    def take(self, receipt: Receipt) -> None:
+        with suppress(UsageError):  # it is older than the last one
+            receipt.must_follow(self.receipt, "receipt")
+            self.receipt = receipt
+
+    def make(self, kind: str, images: Sequence[ImageBlobs]) -> Increment:
+        number = len(self.sets) + 1
+        increment = Increment.of("plant-7", number, NIGHT, images, self.baseline(kind))
+        new = {carried.name for carried in increment.new}
+        for image in images:
+            if image.name in new:
+                record = self.records.get(image.top, ImageRecord(image.top))
+                self.records[image.top] = record.sent(number, image.blobs)
+        self.sets[number], self.carried[number] = increment, images
+        return increment
+
+
+def images_of(night: dict[str, tuple[Blob, frozenset[Blob]]]) -> list[ImageBlobs]:
+    """Return the images of one night, in which a top has one content."""
+    parts = dict(night.values())
+    return [
+        ImageBlobs(name, top.digest, (top, *sorted(parts[top]))) for name, (top, _) in sorted(night.items())
+    ]
+
+
+def must_be_there(increment: Increment, closed: ClosedSide) -> None:
+    assert {blob.digest for blob in increment.requires} <= closed.blobs
+    assert increment.requires_images <= closed.whole.keys()
+
+
+@given(steps)
+def test_what_a_confirmed_set_requires_is_really_there(taken: list[tuple[Any, ...]]) -> None:
+    """`forget` is a removal over there of which the receipt arrives at once: nobody can know of another."""
+    connected, closed, on_its_way = ConnectedSide(), ClosedSide(), list[Receipt]()
+    for step, *facts in taken:
+        sets = len(connected.sets)
+        if step == "make":
+            kind, night = facts
+            increment = connected.make(kind, images_of(night))
+            if kind == CONFIRMED:
+                must_be_there(increment, closed)
+        elif step == "deliver" and sets:
+            number = facts[0] % sets + 1
+            closed.takes(connected.sets[number], connected.carried[number])
+        elif step == "lose" and sets:
+            connected.lost.add(facts[0] % sets + 1)
+        elif step == "receipt":
+            on_its_way.append(closed.receipt())
+        elif step == "arrive" and on_its_way:
+            connected.take(on_its_way[facts[0] % len(on_its_way)])
+        elif step == "forget":
+            closed.forget(facts[0])
+            connected.take(closed.receipt())
+            on_its_way.clear()
+
+
+@given(st.lists(contents, min_size=1, max_size=8), st.data())
+def test_sets_that_are_assumed_to_arrive_are_all_taken_in_the_end(
+    nights: list[dict[str, tuple[Blob, frozenset[Blob]]]], data: st.DataObject
+) -> None:
+    """Some are lost and said to be: the last one is taken once all others that were not lost have come."""
+    connected, closed = ConnectedSide(), ClosedSide()
+    for night in nights:
+        connected.make(ASSUMED, images_of(night))
+        if data.draw(st.booleans(), "lost"):
+            connected.lost.add(len(connected.sets))
+    final = connected.make(ASSUMED, images_of(nights[-1]))
+    waiting = data.draw(
+        st.permutations([number for number in connected.sets if number not in connected.lost])
+    )
+    for _ in connected.sets:
+        waiting = [
+            each for each in waiting if not closed.takes(connected.sets[each], connected.carried[each])
+        ]
+    assert final.number in closed.received
+    for image in images_of(nights[-1]):
+        assert {blob.digest for blob in image.blobs} <= closed.blobs
+
+
+@given(contents, contents)
+def test_the_same_set_twice_changes_nothing(
+    one: dict[str, tuple[Blob, frozenset[Blob]]], other: dict[str, tuple[Blob, frozenset[Blob]]]
+) -> None:
+    connected, closed = ConnectedSide(), ClosedSide()
+    for night in (one, other):
+        increment = connected.make(ASSUMED, images_of(night))
+        assert closed.takes(increment, images_of(night))
+    before = dict(closed.images), set(closed.blobs), list(closed.received)
+    assert closed.takes(increment, images_of(other))
+    assert (closed.images, closed.blobs, closed.received) == before
