@@ -27,6 +27,8 @@ from toolkit.mirror.receipt import Receipt
 
 pytestmark = pytest.mark.property
 
+Night = dict[str, tuple[Blob, frozenset[Blob]]]  # name → top, and what it consists of besides
+
 NIGHT, START = date(2026, 11, 27), datetime(2026, 11, 27, tzinfo=UTC)
 # Few of each, so that what is sent is often what was sent before, in part.
 BLOBS = [Blob(Digest.of(b"blob %d" % number), number) for number in range(3)]
@@ -41,16 +43,16 @@ contents = st.dictionaries(  # of one night: the same top may come with other bl
 )
 places = st.integers(0, 3)
 kinds = st.sampled_from([CONFIRMED, ASSUMED, FULL])
-night = st.tuples(st.just("make"), kinds, contents, st.booleans(), st.booleans())  # delivered, reported back
+made = st.fixed_dictionaries(
+    {"kind": kinds, "night": contents, "is_delivered": st.booleans(), "is_reported": st.booleans()}
+)
 steps = st.lists(
     st.one_of(
-        night,
-        night,
-        st.tuples(st.just("deliver"), places),
-        st.tuples(st.just("lose"), places),
-        st.just(("receipt",)),
-        st.tuples(st.just("arrive"), places),
-        st.tuples(st.just("forget"), st.sampled_from(NAMES)),
+        st.tuples(st.just("make"), made),
+        st.tuples(st.just("make"), made),
+        st.tuples(st.sampled_from(["deliver", "lose", "arrive"]), st.fixed_dictionaries({"place": places})),
+        st.just(("write", {})),
+        st.tuples(st.just("forget"), st.fixed_dictionaries({"name": st.sampled_from(NAMES)})),
     ),
     min_size=3,
     max_size=15,
@@ -134,7 +136,7 @@ class ConnectedSide:
         return increment
 
 
-def images_of(night: dict[str, tuple[Blob, frozenset[Blob]]]) -> list[ImageBlobs]:
+def images_of(night: Night) -> list[ImageBlobs]:
     """Return the images of one night, in which a top has one content."""
     parts = dict(night.values())
     return [
@@ -142,46 +144,59 @@ def images_of(night: dict[str, tuple[Blob, frozenset[Blob]]]) -> list[ImageBlobs
     ]
 
 
-def must_be_there(increment: Increment, closed: ClosedSide) -> None:
-    assert {blob.digest for blob in increment.requires} <= closed.blobs
-    assert increment.requires_images <= closed.whole.keys()
+@dataclass
+class World:
+    """Both sides, and what is carried between them; a step is a method."""
+
+    connected: ConnectedSide = field(default_factory=ConnectedSide)
+    closed: ClosedSide = field(default_factory=ClosedSide)
+    on_its_way: list[Receipt] = field(default_factory=list)
+
+    def make(self, kind: str, night: Night, *, is_delivered: bool, is_reported: bool) -> None:
+        increment = self.connected.make(kind, images_of(night))
+        if kind == CONFIRMED:
+            assert {blob.digest for blob in increment.requires} <= self.closed.blobs
+            assert increment.requires_images <= self.closed.whole.keys()
+        if is_delivered:
+            self.closed.takes(increment, images_of(night))
+        if is_reported:
+            self.connected.take(self.closed.receipt())
+
+    def deliver(self, place: int) -> None:
+        if sets := len(self.connected.sets):
+            number = place % sets + 1
+            self.closed.takes(self.connected.sets[number], self.connected.carried[number])
+
+    def lose(self, place: int) -> None:
+        if sets := len(self.connected.sets):
+            self.connected.lost.add(place % sets + 1)
+
+    def write(self) -> None:
+        self.on_its_way.append(self.closed.receipt())
+
+    def arrive(self, place: int) -> None:
+        if self.on_its_way:
+            self.connected.take(self.on_its_way[place % len(self.on_its_way)])
+
+    def forget(self, name: str) -> None:
+        """Remove an image over there; its receipt arrives at once, since nobody can know without."""
+        self.closed.forget(name)
+        self.connected.take(self.closed.receipt())
+        self.on_its_way.clear()
 
 
 @settings(max_examples=500)
 @given(steps)
-def test_what_a_confirmed_set_requires_is_really_there(taken: list[tuple[Any, ...]]) -> None:
-    """`forget` is a removal over there of which the receipt arrives at once: nobody can know of another."""
-    connected, closed, on_its_way = ConnectedSide(), ClosedSide(), list[Receipt]()
-    for step, *facts in taken:
-        sets = len(connected.sets)
-        if step == "make":
-            kind, found, is_delivered, is_reported = facts
-            increment = connected.make(kind, images_of(found))
-            if kind == CONFIRMED:
-                must_be_there(increment, closed)
-            if is_delivered:
-                closed.takes(increment, images_of(found))
-            if is_reported:
-                connected.take(closed.receipt())
-        elif step == "deliver" and sets:
-            number = facts[0] % sets + 1
-            closed.takes(connected.sets[number], connected.carried[number])
-        elif step == "lose" and sets:
-            connected.lost.add(facts[0] % sets + 1)
-        elif step == "receipt":
-            on_its_way.append(closed.receipt())
-        elif step == "arrive" and on_its_way:
-            connected.take(on_its_way[facts[0] % len(on_its_way)])
-        elif step == "forget":
-            closed.forget(facts[0])
-            connected.take(closed.receipt())
-            on_its_way.clear()
+def test_what_a_confirmed_set_requires_is_really_there(taken: list[tuple[str, dict[str, Any]]]) -> None:
+    world = World()
+    for step, facts in taken:
+        getattr(world, step)(**facts)
 
 
 @settings(max_examples=500)
 @given(st.lists(contents, min_size=1, max_size=8), st.data())
 def test_sets_that_are_assumed_to_arrive_are_all_taken_in_the_end(
-    nights: list[dict[str, tuple[Blob, frozenset[Blob]]]], data: st.DataObject
+    nights: list[Night], data: st.DataObject
 ) -> None:
     """Some are lost and said to be: the last one is taken once all others that were not lost have come."""
     connected, closed = ConnectedSide(), ClosedSide()
@@ -203,9 +218,7 @@ def test_sets_that_are_assumed_to_arrive_are_all_taken_in_the_end(
 
 
 @given(contents, contents)
-def test_the_same_set_twice_changes_nothing(
-    one: dict[str, tuple[Blob, frozenset[Blob]]], other: dict[str, tuple[Blob, frozenset[Blob]]]
-) -> None:
+def test_the_same_set_twice_changes_nothing(one: Night, other: Night) -> None:
     connected, closed = ConnectedSide(), ClosedSide()
     for night in (one, other):
         increment = connected.make(ASSUMED, images_of(night))
