@@ -95,7 +95,7 @@ def _sizes_with_parity(cargo: Cargo, bound: int) -> list[int]:
 def _around_parity(cargo: Cargo, count: int) -> int:
     """Return the most bytes that stand around the XOR of `count` slices."""
     widest = replace(cargo.parity([cargo.total]), of=count, sizes=(cargo.total,) * count)
-    blocks = SUM * (pieces_in(cargo.total) + count)
+    blocks = SUM * (pieces_in(cargo.total) + count + 1)
     member = len(header(BLOCKS, "file", blocks)) + blocks + BLOCK
     return len(widest.prefix) + len(widest.suffix()) + member + BLOCK
 

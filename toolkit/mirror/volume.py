@@ -2,8 +2,8 @@
 
     plant-7_0007.2of3.tar          plant-7_0007.parity.tar
       volume.json                    volume.json           of the whole set
-      plant-7_0007.part              plant-7_0007.part     the XOR of all slices, of the longest one's size
-                                     blocks                the CRC-64 of each MiB of each slice, 8 bytes each
+      plant-7_0007.part              plant-7_0007.part     the XOR of all slices, as long as the longest
+                                     blocks                the CRC-64 of each MiB of each slice, and of those
 
 A set is one tar, cut into slices. Of a single volume the tar follows `volume.json` directly. A header is the
 same bytes every time: whoever has the parity volume knows what stands around every slice.
@@ -104,7 +104,7 @@ class VolumeHeader:
     @property
     def blocks_size(self) -> int:
         """Return the bytes of the blocks of the parity volume."""
-        return SUM * sum(map(pieces_in, self.sizes))
+        return SUM * (sum(map(pieces_in, self.sizes)) + 1) if self.is_parity else 0
 
     @property
     def file_size(self) -> int:

@@ -136,7 +136,7 @@ class _Writer:
         writer = ParityWriter(handle, len(prefix), header.size, len(self._volumes), hash_.update)
 
         def finish() -> dict[str, str]:
-            suffix = header.suffix(bytes(self._sums))
+            suffix = header.suffix(bytes(self._sums + piece_sum(self._sums)))
             os.lseek(handle, len(prefix) + header.size, os.SEEK_SET)
             write_all(handle, suffix)
             hash_.update(suffix)
