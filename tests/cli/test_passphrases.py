@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from toolkit.operations.signing import signed
 
 ROOT = Path(__file__).parents[2]
 QUICK = (
-    "import functools, os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR));"  # the terminal of the session
+    "import functools, os, signal, sys; os.close(os.open(os.ttyname(0), os.O_RDWR));"  # the session's terminal
+    "signal.signal(signal.SIGINT, signal.default_int_handler);"  # a shell may have begun us without
     "from toolkit.secretkey import SecretKey;"
     "SecretKey.of = functools.partial(SecretKey.of, work=1 << 15, memory=1 << 20);"
     "from toolkit.__main__ import run; sys.exit(run())"
@@ -42,7 +44,7 @@ def typed(folder: Path, words: list[str], answers: list[bytes]) -> tuple[int, st
     )
     os.close(theirs)
     seen, left, began = b"", list(answers), time.monotonic()
-    while time.monotonic() - began < 30:
+    while select.select([ours], [], [], max(0, began + 30 - time.monotonic()))[0]:
         try:
             piece = os.read(ours, 1000)
         except OSError:
