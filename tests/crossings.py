@@ -66,7 +66,7 @@ class Crossing:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def send(  # noqa: PLR0913 - what a job says
+    def send(
         self,
         pictures: Mapping[str, Picture],
         medium: str = "",
@@ -90,7 +90,7 @@ class Crossing:
         self.sender.sent(increment.number, files, self.now)
         return folder
 
-    def write(  # noqa: PLR0913
+    def write(
         self,
         increment: Increment,
         plan: Plan,

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import ONE, TWO, image, index
-from tests.crossings import Crossing, big
-from toolkit.limits import MIB
+from tests.crossings import Crossing
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
 MULTI = index(APP, TOOL)
