@@ -115,6 +115,7 @@ class Crossing:
 
     def fetched(self, pictures: Mapping[str, Picture]) -> list[Stored]:
         """Put images into the store of the connected side."""
+        self.folder.mkdir(exist_ok=True)
         bundle = open_bundle(written(self.folder / "in.tar", layout(*pictures.items())))
         copy(bundle, self.source, list(pictures))
         wanted = [
