@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.commands import Commands
 
-COMMANDS = ("explain", "receive", "receipt", "lost")
+COMMANDS = ("explain", "receive", "receipt", "lost", "status")
 
 
 class MirrorCommands(Commands):
