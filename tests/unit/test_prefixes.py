@@ -48,8 +48,8 @@ def test_what_is_no_pair_is_refused(word: str) -> None:
 
 
 def test_a_name_that_would_be_none_is_refused() -> None:
-    with pytest.raises(UsageError, match="--rename docker.io/=UP/: makes of redis:7 no name of an image"):
-        Prefixes.parse(["docker.io/=UP/"]).name_of("redis:7")
+    with pytest.raises(UsageError, match=r"--rename docker.io/=x/UP/: makes of redis:7 no name of an image"):
+        Prefixes.parse(["docker.io/=x/UP/"]).name_of("redis:7")
 
 
 def test_two_images_that_would_get_one_name_are_refused() -> None:

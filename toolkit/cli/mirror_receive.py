@@ -17,10 +17,11 @@ from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.errors import NotFound, ToolkitError, UsageError
 from toolkit.figures import size_text
+from toolkit.report import finding_json
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from toolkit.image import ProvenImage
+    from toolkit.image import Finding, ProvenImage
     from toolkit.mirror.closedside import ClosedSide
     from toolkit.mirror.inventory import Inventory
     from toolkit.mirror.prefixes import Prefixes
@@ -122,6 +123,7 @@ class Done:
 
     site: str
     receptions: list[Reception]
+    findings: list[Finding] = field(default_factory=list)  # of no set
     receipt: Receipt | None = None
     written: list[Path] = field(default_factory=list)
     place: str = ""
@@ -139,6 +141,7 @@ def _run(  # noqa: PLR0917 - all that was asked for
     trusted: tuple[PublicKey, ...],
     signer: SigningKey | None,
 ) -> Done:
+    from toolkit.mirror.carriedlog import take_logs
     from toolkit.mirror.closedside import ClosedSide
     from toolkit.mirror.inventory import Inventory
     from toolkit.mirror.receiving import Receiving, Terms
@@ -152,6 +155,8 @@ def _run(  # noqa: PLR0917 - all that was asked for
         with progress_for(output, "receiving") as progress:
             terms = Terms(folders, now, trusted, wishes.jobs, progress)
             done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
+        if any(each.error is None for each in done.receptions):
+            done.findings += take_logs(side, folders, now)
         _acknowledge(done, side, inventory, now, wishes, signer)
         if sink:
             _hand_on(output, done, side, inventory, sink, wishes)
@@ -214,7 +219,7 @@ def tell(output: Output, done: Done) -> None:
         images, sets = len(done.receipt.images), len(done.receipt.sets)
         output.say(f"receipt for {images} images of {sets} sets: {', '.join(map(str, done.written))}")
     output.flush()
-    output.findings(finding for each in done.receptions for finding in each.findings)
+    output.findings([*(finding for each in done.receptions for finding in each.findings), *done.findings])
 
 
 def _row(each: Reception) -> tuple[str, ...]:
@@ -237,6 +242,7 @@ def _document(done: Done) -> dict[str, Any]:
             "sets": list(receipt.sets),
             "images": len(receipt.images),
         }
+    facts["findings"] = [finding_json(finding) for finding in done.findings]
     facts["errors"] = list(map(str, done.failures))
     return facts
 

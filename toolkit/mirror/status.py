@@ -1,4 +1,4 @@
-"""status: what is known of a site, on either side: its sets, receipts, images, gaps, and how old all that is."""
+"""status: what is known of a site, on either side: its sets, receipts, images, gaps, and their age."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
 from toolkit.mirror.staleness import Staleness
 
+NOTHING = "lading mirror run makes sets, lading mirror receive takes them in"
 MOST = 1_000  # numbers of sets that did not come, and are told one by one
 
 
@@ -81,10 +82,7 @@ class Connected:
             "unconfirmed": list(self.staleness.unconfirmed),
             "set_days": self.staleness.set_days,
             "receipt_days": self.staleness.receipt_days,
-            "gaps": [
-                {"name": gap.name, "problem": gap.problem, "since": gap.since.isoformat()}
-                for gap in self.gaps
-            ],
+            "gaps": [_gap_json(gap) for gap in self.gaps],
             "images": [each.to_json() for each in self.images()],
         }
 
@@ -209,14 +207,14 @@ def _receipt_json(receipt: Receipt) -> dict[str, Any]:
     }
 
 
+def _gap_json(gap: Gap) -> dict[str, str]:
+    return {"name": gap.name, "problem": gap.problem, "since": gap.since.isoformat()}
+
+
 def _days(when: date, now: datetime) -> int:
     return max(0, (now.astimezone(UTC).date() - when).days)
 
 
 def _advice(home: Path) -> str:
     known = sites_in(home)
-    return (
-        f"known are {', '.join(known[:5])}"
-        if known
-        else "lading mirror run makes sets, receive takes them in"
-    )
+    return f"known are {', '.join(known[:5])}" if known else NOTHING
