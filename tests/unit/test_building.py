@@ -15,7 +15,7 @@ from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UsageError
 from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.building import Held, Plan, held
+from toolkit.mirror.building import Plan, Stored, stored
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Locked
 from toolkit.operations.copy import copy
@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> LayoutStore:
 
 
 def planned(
-    images: Sequence[Held], baseline: Baseline, format_name: str = "universal"
+    images: Sequence[Stored], baseline: Baseline, format_name: str = "universal"
 ) -> tuple[Increment, Plan]:
     increment = Increment.of("plant-7", 7, NIGHT, [each.blobs for each in images], baseline)
     return increment, Plan.of(increment, [each.image for each in images], format_name)
@@ -55,13 +55,13 @@ def content(plan: Plan, store: LayoutStore) -> bytes:
     return b"".join(bytes(piece) for piece in plan.pieces(store.blobs))
 
 
-def known(*images: Held) -> Baseline:
+def known(*images: Stored) -> Baseline:
     blobs = frozenset(blob.digest for each in images for blob in each.blobs.blobs)
     return Baseline("confirmed", frozenset(each.blobs.top for each in images), blobs)
 
 
 def test_an_image_consists_of_its_documents_and_layers(store: LayoutStore) -> None:
-    (found,) = held(store, [locked("vendor/multi:2", MULTI)])
+    (found,) = stored(store, [locked("vendor/multi:2", MULTI)])
     sizes = {str(each.digest): each.size for each in found.blobs.blobs}
     assert sizes == {digest: len(raw) for digest, raw in MULTI.blobs.items()}
     assert found.blobs.name == "vendor/multi:2"
@@ -70,20 +70,20 @@ def test_an_image_consists_of_its_documents_and_layers(store: LayoutStore) -> No
 
 def test_an_image_that_was_not_fetched_is_not_found(store: LayoutStore) -> None:
     with pytest.raises(NotFound, match=r"^image other:1: is not in oci:.* as sha256:.*; fetch it first"):
-        list(held(store, [locked("other:1", image(b"other"))]))
+        list(stored(store, [locked("other:1", image(b"other"))]))
 
 
 def test_an_image_of_which_something_is_lost_is_not_whole(store: LayoutStore) -> None:
     store.folder.path(Digest.parse(sha256(APP.raw))).unlink()
     with pytest.raises(CorruptContent, match=r"is not whole: fetch it again|is not there"):
-        list(held(store, [locked("app:1", APP)]))
+        list(stored(store, [locked("app:1", APP)]))
 
 
 @pytest.mark.parametrize("format_name", ["universal", "docker", "oci"])
 def test_a_set_that_requires_nothing_is_a_whole_bundle(
     store: LayoutStore, tmp_path: Path, format_name: str
 ) -> None:
-    _, plan = planned(list(held(store, ALL)), Baseline.full(), format_name)
+    _, plan = planned(list(stored(store, ALL)), Baseline.full(), format_name)
     path = tmp_path / "set.tar"
     path.write_bytes(content(plan, store))
     assert path.stat().st_size == plan.total
@@ -93,7 +93,7 @@ def test_a_set_that_requires_nothing_is_a_whole_bundle(
 
 
 def test_what_is_required_is_left_out_documents_too(store: LayoutStore) -> None:
-    base, app, multi = held(store, ALL)
+    base, app, multi = stored(store, ALL)
     increment, plan = planned([base, app, multi], known(base, app))
     assert [image.name for image in increment.new] == ["multi:1"]
     with tarfile.open(fileobj=io.BytesIO(content(plan, store))) as tar:
@@ -104,7 +104,7 @@ def test_what_is_required_is_left_out_documents_too(store: LayoutStore) -> None:
 
 
 def test_the_increment_stands_behind_index_json_which_lists_the_new_images(store: LayoutStore) -> None:
-    base, app, multi = held(store, ALL)
+    base, app, multi = stored(store, ALL)
     increment, plan = planned([base, app, multi], known(base))
     with tarfile.open(fileobj=io.BytesIO(content(plan, store))) as tar:
         assert tar.getnames()[:3] == ["oci-layout", "index.json", "increment.json"]
@@ -117,7 +117,7 @@ def test_the_increment_stands_behind_index_json_which_lists_the_new_images(store
 
 
 def test_every_blob_and_document_is_found_by_its_place(store: LayoutStore) -> None:
-    base, app, multi = held(store, ALL)
+    base, app, multi = stored(store, ALL)
     increment, plan = planned([base, app, multi], known(base))
     raw = content(plan, store)
     assert {digest for digest, _, _ in plan.blobs} == {each.digest for each in increment.contains}
@@ -130,14 +130,14 @@ def test_every_blob_and_document_is_found_by_its_place(store: LayoutStore) -> No
 
 
 def test_the_order_of_the_images_changes_no_byte(store: LayoutStore) -> None:
-    images = list(held(store, ALL))
+    images = list(stored(store, ALL))
     sets = {content(planned(order, Baseline.full())[1], store) for order in itertools.permutations(images)}
     assert len(sets) == 1
 
 
 @pytest.mark.parametrize("format_name", ["universal", "docker", "oci"])
 def test_a_set_of_nothing_new_is_a_few_kilobytes(store: LayoutStore, format_name: str) -> None:
-    images = list(held(store, ALL))
+    images = list(stored(store, ALL))
     increment, plan = planned(images, known(*images), format_name)
     assert not increment.contains
     assert plan.blobs == ()
@@ -145,7 +145,7 @@ def test_a_set_of_nothing_new_is_a_few_kilobytes(store: LayoutStore, format_name
 
 
 def test_wrong_bytes_in_the_store_end_the_set(store: LayoutStore) -> None:
-    _, plan = planned(list(held(store, ALL)), Baseline.full())
+    _, plan = planned(list(stored(store, ALL)), Baseline.full())
     path = store.folder.path(Digest.parse(sha256(ONE)))
     path.write_bytes(ONE[:-1] + b"!")
     with pytest.raises(Mismatch, match=f"blob {sha256(ONE)}: digest is .*; the store was damaged"):
@@ -161,11 +161,11 @@ def test_wrong_bytes_in_the_store_end_the_set(store: LayoutStore) -> None:
 @pytest.mark.parametrize("format_name", ["docker-v1", "docker-v1.2", "dir"])
 def test_a_format_without_digests_carries_no_set(store: LayoutStore, format_name: str) -> None:
     with pytest.raises(UsageError, match=f"--format {format_name}: is no layout, and a set is one"):
-        planned(list(held(store, ALL)), Baseline.full(), format_name)
+        planned(list(stored(store, ALL)), Baseline.full(), format_name)
 
 
 def test_two_names_of_one_image_carry_it_once(store: LayoutStore) -> None:
-    images = list(held(store, [locked("app:1", APP), locked("vendor/app:1", APP)]))
+    images = list(stored(store, [locked("app:1", APP), locked("vendor/app:1", APP)]))
     increment, plan = planned(images, Baseline.full())
     assert [each.name for each in increment.new] == ["app:1", "vendor/app:1"]
     assert sorted(str(digest) for digest, _, _ in plan.blobs) == sorted(APP.blobs)

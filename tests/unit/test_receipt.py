@@ -51,7 +51,7 @@ def test_an_older_one_is_refused() -> None:
     older = replace(LAST, made=datetime(2026, 11, 20, tzinfo=UTC), trail=Tip(40, TWO))
     sentence = (
         r"^r\.json: was made 2026-11-20T00:00:00Z after 40 lines of its trail, and a newer one is known, of "
-        r"2026-11-27T12:00:00Z after 41; nothing was taken; if the closed side was set up anew, say so: --anew$"
+        r"2026-11-27T12:00:00Z after 41; nothing was taken; if one of the two sides was set up anew, say so: --anew$"
     )
     with pytest.raises(UsageError, match=sentence):
         older.must_follow(LAST, "r.json")

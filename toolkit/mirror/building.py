@@ -29,14 +29,14 @@ FILES = (LAYOUT, INDEX, INCREMENT)  # documents that a reader finds without goin
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Stored:
     """A locked image that is in the store: as a bundle takes it, and as a set is reckoned."""
 
     image: ProvenImage = field(repr=False)
     blobs: ImageBlobs
 
 
-def held(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Held]:
+def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
     """Yield each locked image under its name on the closed side; its documents are read and proven.
 
     Raises NotFound where it is not in the store, and as `gather`.
@@ -53,7 +53,7 @@ def held(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Held]:
             raise CorruptContent(
                 lost.subject, lost.problem, f"image {each.name} is not whole: fetch it again"
             )
-        yield Held(found.offered, ImageBlobs.of(each.name, found.offered))
+        yield Stored(found.offered, ImageBlobs.of(each.name, found.offered))
 
 
 @dataclass(frozen=True, slots=True)

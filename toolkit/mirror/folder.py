@@ -12,7 +12,7 @@ from toolkit.mirror import papers
 from toolkit.plumbing.files import make_folder, read_bounded, storing, write_atomically
 
 T = TypeVar("T")
-NUMBERED = re.compile(r"(\d{4,8})\.json")
+NUMBERED = re.compile(r"(\d{4,9})\.json")
 
 
 def record(path: Path, parse: Callable[[bytes, str], T]) -> T | None:

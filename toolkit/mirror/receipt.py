@@ -20,7 +20,7 @@ from toolkit.mirror.chain import Tip
 from toolkit.mirror.imagerecord import numbers
 
 OPERATOR_LIMIT = 200  # characters
-ANEW = "if the closed side was set up anew, say so: --anew"
+ANEW = "if one of the two sides was set up anew, say so: --anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ class Receipt:
         """Raise Mismatch where it is of another site."""
         if self.site != site:
             raise Mismatch(subject, "site", f"it is no receipt of {site}: nothing was taken", self.site, site)
+
+    def must_be_of_sets(self, last: int, subject: str) -> None:
+        """Raise UsageError where it names a set with a higher number than the last one that was made."""
+        if (highest := max(self.sets, default=0)) > last:
+            problem = f"names set {papers.set_name(self.site, highest)}, and the last one made here is {last}"
+            raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
 
     def must_follow(self, last: Receipt | None, subject: str) -> None:
         """Raise where it is older than the last one, or where its trail is not the one that was known."""

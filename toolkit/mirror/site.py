@@ -144,8 +144,8 @@ class Site:
     def take(self, receipt: Receipt, subject: str, now: dt.datetime, *, anew: bool = False) -> bool:
         """Take a receipt that came back; False for the last one once more, which changes nothing.
 
-        Raises Mismatch for another site's, UsageError for an older one and CorruptContent where its trail is
-        another than was known: unless the closed side was set up `anew`.
+        Raises Mismatch for another site's. Unless one of the sides was set up `anew`, UsageError for an older
+        one, or one that names a set that was never made, and CorruptContent for one of another trail.
         """
         receipt.must_be_of(self.name, subject)
         last = self.receipt()
@@ -153,6 +153,7 @@ class Site:
             return False
         if not anew:
             receipt.must_follow(last, subject)
+            receipt.must_be_of_sets(max(self.numbers(), default=0), subject)
         facts = {"set": papers.set_name(self.name, receipt.number), "images": str(len(receipt.images))}
         facts |= {"made": papers.as_moment(receipt.made), "operator": receipt.operator}
         facts |= {"trail": f"{receipt.trail.lines} {receipt.trail.last}"}
