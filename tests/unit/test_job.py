@@ -66,7 +66,7 @@ def test_every_key_is_read() -> None:
         keep_images=3,
         keep_bundles=6,
         stale=14,
-        window=Window(22 * 60, 29 * 60),
+        window=Window.parse("22:00-05:00"),
         limit_rate=10 << 20,
     )
     assert job.notify == Notify(
