@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from toolkit.limits import Limits
-from toolkit.mirror.metrics import HELP, PREFIX
 from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
 from toolkit.mirror.jobfile import read_job
+from toolkit.mirror.metrics import HELP, PREFIX
 from toolkit.settings import load_settings
 
 ROOT = Path(__file__).parents[1]

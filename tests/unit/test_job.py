@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from datetime import time
 from pathlib import Path
 
 import pytest
@@ -67,12 +66,12 @@ def test_every_key_is_read() -> None:
         keep_images=3,
         keep_bundles=6,
         stale=14,
-        window=Window(time(22), time(5)),
+        window=Window.parse("22:00-05:00"),
         limit_rate=10 << 20,
     )
     assert job.notify == Notify(
         ("done",),
-        Mail(("a@b.example",), "c@d.example", "mail.example:25"),
+        Mail(("a@b.example",), "c@d.example", "mail.example"),
         "https://hooks.example/x?token=hunter2",
         "/etc/lading/lading.prom",
     )
@@ -171,7 +170,7 @@ def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) 
         (LEAST + "policy.limit_rate = 'x'", "job.toml: policy.limit_rate: is 'x', expected bytes a second"),
         (LEAST + "policy.stale = -1", "job.toml: policy.stale: is -1, expected 0 to 36500"),
         (LEAST + "notify.on = ['never']", "job.toml: notify.on[0]: is 'never', expected one of done, gaps, "),
-        (LEAST + "notify.mail.to = 'a'", "job.toml: notify.mail.to: is 'a', expected an address"),
+        (LEAST + "notify.mail.to = 'a b'", "job.toml: notify.mail.to: is 'a b', expected an address"),
         (LEAST + "notify.mail.from = 'a@b'", "job.toml: notify.mail.to: is missing; write to ="),
         (
             LEAST + 'notify.mail.to = "a@b\\nBcc: c@d"',

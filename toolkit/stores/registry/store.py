@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class RegistryStore:
-    """A registry; a Source that HoldsReferrers and ListsTags."""
+    """A registry; a Source that HoldsReferrers, ListsTags, Recalls and TellsPlatforms."""
 
     at_once = AT_ONCE
     referrers = False
@@ -70,6 +70,16 @@ class RegistryStore:
         """Take each tag for what it is held to be, or is found to be first, however often it is asked for."""
         self._proven, self._holds = held, True
 
+    def recall(self, digests: Mapping[str, Digest]) -> None:
+        """Know what names pointed at; each is asked for all the same, by a request without a body."""
+        for name, digest in digests.items():
+            for target in self._address.meant(name):
+                self._proven[target.repository, target.tag_or_digest] = digest
+
+    def platforms(self, name: str) -> Mapping[Digest, Platform | None]:
+        """Return what an index lists, by one request; raises as `identify`."""
+        return self._found(name, lambda target: Documents(self._client, target.repository).listed(target))
+
     def narrowed(self, name: str) -> str:
         """Return the repository that has an image; raises as `identify`."""
         if self._address.repository:
@@ -87,16 +97,13 @@ class RegistryStore:
 
     def listings(self) -> list[Listing]:
         """List the tags of the repository, or the one image; raises NotFound, Unsupported without either."""
-        address = self._address
-        if not address.repository:
+        address, of = self._address, self._address.repository
+        if not of:
             advice = f"name a repository: docker://{address.host}/REPOSITORY"
             raise Unsupported(self.place, "is a registry, which is not asked for all that it holds", advice)
-        targets = [
-            Target(address.repository, one, address.name(address.repository, one)) for one in self._tags()
-        ]
+        targets = [Target(of, one, address.name(of, one)) for one in self._tags()]
         if address.digest is not None:
-            name = address.name(address.repository, "", address.digest)
-            targets = [Target(address.repository, str(address.digest), name)]
+            targets = [Target(of, str(address.digest), address.name(of, "", address.digest))]
         lines = self._listed(targets)
         if lines and lines[0].problem and (address.tag or address.digest):
             self.identify(targets[0].name)  # raises where the one image is not there
@@ -145,19 +152,16 @@ class RegistryStore:
             raise absent
         return Layer(key, size, digest)
 
-    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
         """Open a blob; what breaks off on the way is gone on with, and kept for another run if need be."""
         if layer.digest is None:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         repository = self._where.get(layer.digest, self._last)
         is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
         path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"
-        return self._opened(repository, path, layer.digest, layer.size)
-
-    @contextmanager
-    def _opened(self, repository: str, path: str, digest: Digest, size: int) -> Iterator[Content]:
-        with self._partials.keeping(digest, size) as kept:
-            yield Blob(self._client, repository, path, digest, size, kept=kept)
+        with self._partials.keeping(layer.digest, layer.size) as kept:
+            yield Blob(self._client, repository, path, layer.digest, layer.size, kept=kept)
 
     def _found(self, name: str, ask: Callable[[Target], T]) -> T:
         """Ask for each thing that a name may mean, until one is there."""
@@ -283,8 +287,7 @@ class RegistryStore:
         try:
             image = self._read(target, large=large)
         except (CorruptContent, NotFound, Unsupported) as error:
-            digest = self._proven.get((target.repository, target.tag_or_digest))
-            told = str(digest or "")
+            told = str(self._proven.get((target.repository, target.tag_or_digest)) or "")
             return told, Listing((), told, problem=str(error))
         if isinstance(image, HistoricImage):
             told = str(image.schema1.digest)
