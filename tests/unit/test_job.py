@@ -40,7 +40,7 @@ limit_rate = "10M"
 [notify]
 on = ["done"]
 mail = {to = "a@b.example", from = "c@d.example", server = "mail.example"}
-webhook = {url = "https://hooks.example/x?token=hunter2"}
+webhook = {url = "https://hooks.example/x?token=hunter2", secret = "hook.secret"}
 textfile = "lading.prom"
 """
 
@@ -73,6 +73,7 @@ def test_every_key_is_read() -> None:
         ("done",),
         Mail(("a@b.example",), "c@d.example", "mail.example"),
         "https://hooks.example/x?token=hunter2",
+        "/etc/lading/hook.secret",
         "/etc/lading/lading.prom",
     )
 

@@ -18,10 +18,11 @@ from toolkit.mirror.explaining import explain, tags_of
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
 from toolkit.mirror.narrowing import chosen
+from toolkit.mirror.roles import Recalls, TellsPlatforms
 from toolkit.mirror.sources import Opened
 from toolkit.mirror.wanted import Wanted
 from toolkit.plumbing.parallel import in_parallel
-from toolkit.ports import Recalls, Source, TellsPlatforms
+from toolkit.ports import Source
 from toolkit.reference import Reference
 
 AT_ONCE = 6  # names to ask for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -99,8 +99,8 @@ class RegistryStore:
         """List the tags of the repository, or the one image; raises NotFound, Unsupported without either."""
         address, of = self._address, self._address.repository
         if not of:
-            advice = f"name a repository: docker://{address.host}/REPOSITORY"
-            raise Unsupported(self.place, "is a registry, which is not asked for all that it holds", advice)
+            problem = "is a registry, which is not asked for all that it holds"
+            raise Unsupported(self.place, problem, f"name a repository: docker://{address.host}/REPOSITORY")
         targets = [Target(of, one, address.name(of, one)) for one in self._tags()]
         if address.digest is not None:
             targets = [Target(of, str(address.digest), address.name(of, "", address.digest))]
@@ -152,16 +152,19 @@ class RegistryStore:
             raise absent
         return Layer(key, size, digest)
 
-    @contextmanager
-    def open(self, layer: Layer) -> Iterator[Content]:
+    def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open a blob; what breaks off on the way is gone on with, and kept for another run if need be."""
         if layer.digest is None:
             raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
         repository = self._where.get(layer.digest, self._last)
         is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
         path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"
-        with self._partials.keeping(layer.digest, layer.size) as kept:
-            yield Blob(self._client, repository, path, layer.digest, layer.size, kept=kept)
+        return self._opened(repository, path, layer.digest, layer.size)
+
+    @contextmanager
+    def _opened(self, repository: str, path: str, digest: Digest, size: int) -> Iterator[Content]:
+        with self._partials.keeping(digest, size) as kept:
+            yield Blob(self._client, repository, path, digest, size, kept=kept)
 
     def _found(self, name: str, ask: Callable[[Target], T]) -> T:
         """Ask for each thing that a name may mean, until one is there."""
@@ -276,7 +279,8 @@ class RegistryStore:
             names.setdefault((top, replace(line, names=())), []).append(target.name)
             self._ids.setdefault(line.id, target)
         merged = [replace(line, names=tuple(sorted(called))) for (_, line), called in names.items()]
-        return in_order(told_apart(merged, [Digest.parse(top) if top else _NONE for top, _ in names]))
+        tops = [Digest.parse(top) if top else Digest.of(b"") for top, _ in names]
+        return in_order(told_apart(merged, tops))
 
     def _line(self, target: Target) -> tuple[str, Listing]:
         """Return the digest that a tag points at, and its line, which may say why it cannot be read."""
@@ -290,10 +294,6 @@ class RegistryStore:
             told = str(self._proven.get((target.repository, target.tag_or_digest)) or "")
             return told, Listing((), told, problem=str(error))
         if isinstance(image, HistoricImage):
-            told = str(image.schema1.digest)
-            outline = historic_outline(image)
-            return told, Listing((), outline.id, outline.created, outline.platform, outline.size)
+            old = historic_outline(image)
+            return str(image.schema1.digest), Listing((), old.id, old.created, old.platform, old.size)
         return str(image.top.digest), listing(image)
-
-
-_NONE = Digest.of(b"")
