@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import json
 from collections import Counter
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.archives import Picture
 from tests.webregistry import MemoryRegistry
 from toolkit.bundles import open_bundle
 from toolkit.event import Event
@@ -123,12 +121,3 @@ def carried(ran: Ran) -> dict[str, str]:
     [volume] = ran.finished.record.volumes
     source = open_bundle(ran.folder / volume.name)
     return {name: source.identify(name) for line in source.listings() for name in line.names}
-
-
-def digests(**pictures: Picture) -> dict[str, str]:
-    return {name: picture.digest for name, picture in pictures.items()}
-
-
-def dated(job: Job, **policy: Any) -> Job:
-    """Return a job with another policy."""
-    return dataclasses.replace(job, policy=dataclasses.replace(job.policy, **policy))

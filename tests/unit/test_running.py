@@ -105,6 +105,15 @@ def test_what_failed_is_tried_again_on_the_same_day(side: ConnectedSide) -> None
     assert not any("app" in one.path or "tool" in one.path for one in side.web.asked)
 
 
+def test_a_job_that_was_changed_is_looked_at_anew_on_the_same_day(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    side.web.push("app:1", NEWER)
+    side.asked()
+    ran = side.run(side.job("app:1", "tool:1.0"))
+    assert [image.name for image in increment_of(ran).new] == [side.name("tool:1.0")]
+    assert not any("app" in one.path for one in side.web.asked)
+
+
 def test_where_it_is_all_or_nothing_a_failure_leaves_no_set(side: ConnectedSide) -> None:
     job = side.job("app:1", "dead:1")
     with pytest.raises(StoreError, match=r"all or nothing; .*dead:1") as raised:

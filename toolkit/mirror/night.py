@@ -17,7 +17,7 @@ from toolkit.mirror.fetching import Offers, fetch_all
 from toolkit.mirror.job import KEEP, Job
 from toolkit.mirror.lock import Lock, Locked
 from toolkit.mirror.planning import Planned, plan
-from toolkit.mirror.resolving import resolve
+from toolkit.mirror.resolving import resolve, wanted_by
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import Opened
 from toolkit.settings import Settings
@@ -62,13 +62,14 @@ class Night:
     def resolved(self, when: dt.date) -> Lock:
         """Return what the names mean on a date: as they were resolved then, or as they are if it is today.
 
-        What failed earlier today is tried again. Raises NotFound for a night that was missed, UsageError for
-        one to come, TryAgain outside of the window, and as `resolve`.
+        What failed earlier today is tried again, and what was added to the job since then too. Raises
+        NotFound for a night that was missed, UsageError for one to come, TryAgain outside of the window, and
+        as `resolve`.
         """
         lock, today = self.site.lock(when), self.now.date()
         if when > today:
             raise UsageError(f"--date {when}", f"is still to come; it is {today} in UTC", "leave it out")
-        if lock and (when < today or not lock.gaps):
+        if lock and (when < today or (not lock.gaps and lock.wanted == wanted_by(self.job))):
             return lock
         if when < today:
             problem = f"was missed: nobody asked on that day, and what there is on {today} is not what it had"
