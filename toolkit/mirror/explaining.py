@@ -47,9 +47,11 @@ def explain(job: Job, list_tags: ListTags, at_once: int = AT_ONCE) -> Iterator[E
     taken = _Names(job)
     for start in range(0, len(job.images), AHEAD):
         batch = job.images[start : start + AHEAD]
-        listed = in_parallel(lambda one: _listed(one, list_tags), batch, size=lambda _: 0, jobs=at_once)
-        for wanted, found in zip(batch, listed, strict=True):
-            yield taken.checked(_explained(wanted, found))
+        asked = [wanted for wanted in batch if wanted.selection]
+        listed = in_parallel(lambda one: _listed(one, list_tags), asked, size=lambda _: 0, jobs=at_once)
+        found = dict(zip(asked, listed, strict=True))
+        for wanted in batch:
+            yield taken.checked(_explained(wanted, found.get(wanted, ())))
 
 
 def tags_of(job: Job, wanted: Wanted, opened: Callable[[str], Source]) -> list[str]:
@@ -65,7 +67,7 @@ def tags_of(job: Job, wanted: Wanted, opened: Callable[[str], Source]) -> list[s
 
 def _listed(wanted: Wanted, list_tags: ListTags) -> Sequence[str] | ToolkitError:
     try:
-        return list_tags(wanted) if wanted.selection else ()
+        return list_tags(wanted)
     except ToolkitError as error:
         return error
 
@@ -81,9 +83,12 @@ def _explained(wanted: Wanted, found: Sequence[str] | ToolkitError) -> Explained
     return Explained(wanted, tuple(verdicts), tuple(wanted.selection.idle(found)))
 
 
-def _height(verdict: Verdict) -> tuple[bool, Version | str]:
+def _height(verdict: Verdict) -> tuple[object, ...]:
+    """Return what sorts a tag among versions, or, below all of them, by its name."""
     version = Version.parse(verdict.tag)
-    return (False, verdict.tag) if version is None else (True, version)
+    if version is None:
+        return False, verdict.tag
+    return True, version.precedence, version.variant, version.text
 
 
 @dataclass(slots=True)
