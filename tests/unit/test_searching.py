@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sets import NAME, made_set
-from toolkit.errors import NotFound
+from tests.sets import NAME, flip, made_set
+from toolkit.errors import CorruptContent, NotFound
 from toolkit.limits import MIB
 from toolkit.mirror.searching import find_sets
 
@@ -44,8 +44,16 @@ def test_files_are_taken_as_well_as_folders(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_volumes_has_no_sets(tmp_path: Path) -> None:
-    (tmp_path / "plant-7_0007.1of2.tar").write_bytes(b"not a tar")
+    (tmp_path / "backup.tar").write_bytes(b"not a volume")
     assert find_sets([tmp_path]) == []
+
+
+def test_volumes_of_which_no_header_is_left_are_told(tmp_path: Path) -> None:
+    made = made_set(tmp_path)
+    for file in made.files:
+        flip(file.path, 2)
+    with pytest.raises(CorruptContent, match=r"1of3.tar: cannot be read as a volume, nor can 2 others"):
+        find_sets([tmp_path])
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:

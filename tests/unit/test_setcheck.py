@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sets import NAME, Made, content, flip, made_set, told
+from toolkit.errors import CorruptContent
 from toolkit.limits import MIB
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.setreading import SetReader
 
 
 def verified(made: Made, *others: Path, severity: str = "error") -> list[str]:
@@ -87,6 +92,41 @@ def test_a_volume_that_calls_itself_another_is_known_by_its_name(tmp_path: Path)
     reader = made.opened()
     assert told(verify_set(reader)) == []
     assert content(reader, 0, len(made.stream)) == made.stream
+
+
+@settings(max_examples=25)
+@given(
+    flips=st.lists(
+        st.tuples(st.integers(0, 4), st.floats(0, 1, exclude_max=True), st.integers(1, 600)),
+        min_size=1,
+        max_size=5,
+    ),
+    parity=st.booleans(),
+)
+def test_whatever_is_damaged_what_is_read_is_right_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, float, int]], *, parity: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("set")
+    made = made_set(folder, 600_000, [1_000_000, 0, 700_000], parity=parity)
+    whole = [file.path.read_bytes() for file in made.files]
+    for number, place, count in flips:
+        path = made.files[number % len(made.files)].path
+        flip(path, int(place * path.stat().st_size), count)
+    changed = [file.path.read_bytes() for file in made.files] != whole
+    try:
+        [volumes] = [volumes for volumes in find_sets([folder]) if volumes.name == NAME]
+        reader = SetReader(volumes)
+    except (CorruptContent, ValueError):  # no header, or none that agrees with another, is left
+        assert changed
+        return
+    findings = verify_set(reader)
+    assert bool(findings) is changed
+    if not told(findings):
+        assert content(reader, 0, len(made.stream)) == made.stream
+    elif parity:
+        with suppress(CorruptContent):
+            assert content(reader, 0, len(made.stream)) == made.stream
+    shutil.rmtree(folder)
 
 
 def test_two_lost_volumes_are_errors_with_parity_too(tmp_path: Path) -> None:

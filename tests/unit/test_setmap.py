@@ -31,11 +31,10 @@ def test_a_range_is_found_across_volumes() -> None:
     assert found.touched(3, 40, 100) == [C]
 
 
-def test_the_parity_volume_knows_the_same(tmp_path: object) -> None:
+def test_the_parity_volume_knows_the_same() -> None:
     blobs = tuple({blob: None for header in (ONE, TWO, THREE) for blob in header.blobs})
     parity = VolumeHeader("site", "set", 0, 3, 0, 100, 300, blobs, sizes=(100, 100, 100))
     assert SetMap.of_parity(parity, "it") == SetMap.of_volumes([ONE, TWO, THREE], "it")
-    assert tmp_path
 
 
 @pytest.mark.parametrize(("offset", "size"), [(150, 10), (90, 20), (199, 2)])
@@ -70,5 +69,5 @@ def test_a_blob_at_two_places_is_refused() -> None:
 
 
 def test_many_blobs_are_told_by_a_few() -> None:
-    assert named([]) == "no blobs"
+    assert named([]) == "no blob"
     assert named([A, B, C, A, B]) == f"blobs {A}, {B}, {C} and 2 more"

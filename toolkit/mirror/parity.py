@@ -70,7 +70,8 @@ class ParityWriter:
                 parts.append(Extent(self._handle, self._offset, self._size, "the parity volume"))
             for start in range(0, self._size, STRIDE):
                 size = min(STRIDE, self._size - start)
-                piece = xor([read_exactly(part, start, size) for part in parts], size)
+                pieces = [read_exactly(part, start, size) for part in parts]
+                piece = xor(pieces, size) if len(pieces) > 1 else pieces[0].ljust(size, b"\0")
                 write(piece)
                 if not self._left:
                     self._taken(piece)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.limits import more_than
 from toolkit.mirror.beside import Broken, Lists
 from toolkit.mirror.volume import is_volume_of
@@ -26,11 +26,13 @@ CALLED = re.compile(r".+\.(?:[0-9]+of[0-9]+|parity)\.tar")
 def find_sets(places: Iterable[Path]) -> list[VolumeSet]:
     """Return the sets of which a volume is in these folders, or is one of these files, by their names.
 
-    No link in a folder is followed, and no folder in it looked into. Raises NotFound, StoreError, and
-    UnsafeArchive where there is too much.
+    No link in a folder is followed, and no folder in it looked into. Raises NotFound, StoreError,
+    UnsafeArchive where there is too much, and CorruptContent where no volume can be read.
     """
     places = list(places)
     files, broken = _volumes(places)
+    if broken and not files:
+        raise _unreadable(broken)
     folders = list(dict.fromkeys(place if place.is_dir() else place.parent for place in places))
     by_set: dict[str, dict[object, list[VolumeFile]]] = {}
     for file in files:
@@ -46,6 +48,12 @@ def find_sets(places: Iterable[Path]) -> list[VolumeSet]:
         own = [one for one in broken if is_volume_of(name, one.name)]
         sets.append(VolumeSet(ordered[0], others, own, lists))
     return sets
+
+
+def _unreadable(broken: Sequence[Broken]) -> CorruptContent:
+    others = f", nor can {len(broken) - 1} others" if len(broken) > 1 else ""
+    problem = f"cannot be read as a volume{others}, and there is no other"
+    return CorruptContent(broken[0].path, problem, str(broken[0].error))
 
 
 def _listed(files: Sequence[VolumeFile], sums: Mapping[str, str]) -> int:

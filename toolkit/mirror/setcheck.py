@@ -6,6 +6,7 @@ A volume that is healed counts only when all of it, as it would be then, has the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from toolkit.checks import as_finding
 from toolkit.digest import Digest, new_hash
@@ -67,7 +68,7 @@ def _checked(reader: SetReader, number: int, sha256: str) -> Iterator[Finding]:
 def _made_good(reader: SetReader, number: int, sha256: str, wrong: list[ToolkitError]) -> Iterator[Finding]:
     if reader.healer is None or reader.volumes.parity is None:
         for error in wrong:
-            yield as_finding(error, f"of its blobs it damages {named(_damaged(reader, number), 'the')}")
+            yield as_finding(error, f"it damages {named(_damaged(reader, number))}")
         return
     try:
         _must_heal(reader.healer, reader.volumes.parity.of_volume(number), sha256)
@@ -121,6 +122,4 @@ def _is_right(reader: SetReader, digest: Digest) -> bool:
 
 
 def _warning(error: ToolkitError, advice: str) -> Finding:
-    from dataclasses import replace
-
     return replace(as_finding(error, advice), severity="warning", check=CHECK)

@@ -96,12 +96,12 @@ class SetMap:
         return [blob.digest for blob in found]
 
 
-def named(digests: Sequence[Digest], what: str = "blobs") -> str:
+def named(digests: Sequence[Digest]) -> str:
     """Return a few digests, and how many more there are."""
     if not digests:
-        return f"no {what}"
+        return "no blob"
     more = len(digests) - NAMED
-    return f"{what} " + ", ".join(map(str, digests[:NAMED])) + (f" and {more} more" if more > 0 else "")
+    return "blobs " + ", ".join(map(str, digests[:NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _check_chain(headers: Sequence[VolumeHeader], subject: str) -> None:
