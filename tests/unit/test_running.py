@@ -13,6 +13,7 @@ from tests.webregistry import MemoryRegistry, refusal
 from tests.webs import Asked, Reply
 from toolkit.checksums import ChecksumList
 from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, Unsupported, UsageError
+from toolkit.event import BlobDone
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.setrecord import LOST, SENT
@@ -150,6 +151,19 @@ def test_a_rerun_of_a_date_takes_its_names_as_they_were(side: ConnectedSide) -> 
     again = side.run(job, date=FIRST.date())
     assert again.finished.record == first.finished.record
     assert not side.asked()
+
+
+def test_a_date_that_is_done_needs_no_room(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    again = side.run(side.job("app:1", policy={"min_free": "900000TB"}))
+    assert not again.finished.is_new
+
+
+def test_every_layer_is_told_on_its_way_in_and_into_the_set(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    done = [event.layer.key for event in side.events if isinstance(event, BlobDone)]
+    ways = [[layer, f"{layer} in plant-7_0001"] for layer in APP.layers]
+    assert sorted(done) == sorted(key for way in ways for key in way)
 
 
 def test_a_past_night_never_gets_the_content_of_today(side: ConnectedSide) -> None:

@@ -71,7 +71,7 @@ def command(
 
     job = read_job(path)
     orders = Orders(when, since, strict, into, verify=not no_verify, key=_key(job, passphrase_file))
-    with progress_for(output, "fetching") as progress:
+    with progress_for(output, "mirroring") as progress:
         ran = run(job, load_settings(), orders, progress)
     if output.json:
         output.document(_json(ran))

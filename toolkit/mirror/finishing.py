@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolkit import checksums
 from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
+from toolkit.event import Tell, nobody
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
@@ -40,6 +41,7 @@ class Wishes:
     strict: bool = False
     verify: bool = True  # the volumes are read back from the medium
     key: SigningKey | None = field(default=None, repr=False)
+    tell: Tell = nobody
 
     @property
     def kind(self) -> str:
@@ -79,7 +81,7 @@ def finish(
         raise strict_error(job.site, gaps)
     draft = Increment.of(site.name, 1, lock.date, images, baseline)
     costs = shares(images, baseline)
-    if not wishes.since and (made := _made_before(site, draft)):
+    if not wishes.since and (made := made_before(site, draft)):
         return Finished(made, costs, gaps, is_new=False)
     increment = site.begin(draft, images)
     written = _written(increment, lock, job.bundle, store, wishes)
@@ -118,7 +120,7 @@ def _reckoned(
     return images, gaps
 
 
-def _made_before(site: Site, draft: Increment) -> SetRecord | None:
+def made_before(site: Site, draft: Increment) -> SetRecord | None:
     """Return the last set of this date that was sent, if it has these images."""
     for number in reversed(site.numbers()):
         found = site.set(number)
@@ -140,7 +142,7 @@ def _written(
     ranges = [BlobRange(*blob) for blob in plan.blobs]
     cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
     make_folder(wishes.folder)
-    pieces = plan.pieces(store.blobs)
+    pieces = plan.pieces(store.blobs, wishes.tell, increment.name)
     written = write_set(wishes.folder, cargo, pieces, bundle.volume, parity=bool(bundle.parity))
     if wishes.verify:
         _read_back(written, wishes.folder / list_name(increment.name))

@@ -20,7 +20,7 @@ from toolkit.mirror import notices
 from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL
 from toolkit.mirror.blob import total
 from toolkit.mirror.events import ImageMissed, MirrorBegun, MirrorEnded
-from toolkit.mirror.finishing import Finished, Wishes, finish, strict_error
+from toolkit.mirror.finishing import Finished, Wishes, finish, made_before, strict_error
 from toolkit.mirror.job import STRICT, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
 from toolkit.mirror.metrics import Memory
@@ -52,7 +52,7 @@ class Orders:
         """Return how the set is to be made."""
         folder = Path(self.into) if self.into else night.folder
         strict = self.strict or night.job.policy.on_error == STRICT
-        return Wishes(folder, SINCE.get(self.since, ""), strict, self.verify, self.key)
+        return Wishes(folder, SINCE.get(self.since, ""), strict, self.verify, self.key, night.tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lo
         gaps = lasting(planned.gaps, night.site.gaps())
         night.site.keep_gaps(gaps, when)
         raise strict_error(lock.site, gaps)
-    planned.must_fit()
+    if planned.missing or wishes.since or not made_before(night.site, planned.draft):
+        planned.must_fit()
     failed = {gap.name: gap.problem for gap in planned.gaps}
     if planned.missing:
         came = fetch(night, lock, planned.missing)
