@@ -8,6 +8,7 @@ import pytest
 from tests.archives import ONE, TWO, image, index, sha256, tar
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
+from tests.webs import Reply
 from toolkit.errors import ToolkitError
 from toolkit.mirror.fetching import Offers, fetch_all, survey
 from toolkit.mirror.lock import Lock, Locked
@@ -71,6 +72,16 @@ def test_an_image_comes_at_the_digest_that_is_locked_whatever_its_tag_became(sid
     side.web.push("app:1", PICTURES["app:2"])
     assert fetched(side, lock) == {}
     assert side.store.identify(side.name("app:1")) == PICTURES["app:1"].digest
+
+
+def test_a_digest_that_a_registry_only_tells_is_never_believed(side: ConnectedSide) -> None:
+    told = {"Docker-Content-Digest": PICTURES["app:2"].digest}
+    side.web.odd = lambda asked: Reply(200, b"", told) if asked.method == "HEAD" else None
+    lock = side.resolved(side.job("multi:1"))
+    side.web.manifests["multi", PICTURES["app:2"].digest] = ("", MULTI.raw)
+    [error] = fetched(side, lock).values()
+    assert PICTURES["app:2"].digest in str(error)
+    assert survey(side.store, lock.images)[0] == []
 
 
 def test_an_image_that_fails_leaves_no_name_and_the_others_come(side: ConnectedSide) -> None:

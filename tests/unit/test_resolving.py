@@ -8,6 +8,7 @@ import pytest
 from tests.archives import ONE, TWO, image, index, layout, unpacked
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry, refusal
+from tests.webs import Asked, Reply
 from toolkit.digest import Digest
 from toolkit.errors import InvalidJob, Unsupported
 from toolkit.mirror.job import Job
@@ -54,15 +55,23 @@ def test_names_and_tags_become_digests(side: ConnectedSide) -> None:
     assert Lock.parse(bytes(lock), "lock") == lock
 
 
-def test_what_is_known_is_asked_for_by_a_head_and_what_moved_is_read(side: ConnectedSide) -> None:
+def test_each_tag_costs_one_request_without_a_body(side: ConnectedSide) -> None:
     job = side.job("app:1", {"repo": "tool", "tags": ["1.*"]})
     before = resolved(side, job)
-    assert side.asked() == {"GET tags": 1, "GET manifests": 3}
+    assert side.asked() == {"GET tags": 1, "HEAD manifests": 3}
     assert resolved(side, job, before) == before
     assert side.asked() == {"GET tags": 1, "HEAD manifests": 3}
     side.web.push("tool:1.0", APP)
     assert digests(resolved(side, job, before))[side.name("tool:1.0")] == APP.digest
-    assert side.asked() == {"GET tags": 1, "HEAD manifests": 3, "GET manifests": 1}
+    assert side.asked() == {"GET tags": 1, "HEAD manifests": 3}
+
+
+def test_a_registry_that_tells_no_digest_is_read(side: ConnectedSide) -> None:
+    def silent(asked: Asked) -> Reply | None:
+        return Reply(200, b"", {}) if asked.method == "HEAD" else None
+
+    side.web.odd = silent
+    assert digests(resolved(side, side.job("app:1"))) == {side.name("app:1"): APP.digest}
 
 
 def test_tags_are_listed_once_for_several_lines_of_one_repository(side: ConnectedSide) -> None:

@@ -1,7 +1,7 @@
 """Resolving: every name of a job, and every tag that its rules take, becomes a digest, once a run.
 
-A registry is asked for the tags of each repository once, and for each tag by one HEAD where it points at what
-it pointed at the last time.
+A registry is asked for the tags of each repository once, and for each tag by one HEAD. What it tells is
+proven when the image is read, which goes by digest.
 """
 
 from __future__ import annotations
@@ -136,12 +136,11 @@ def _recall(job: Job, asked: Sequence[_Asked], known: Iterable[Locked], opened: 
     told: dict[str, dict[str, Digest]] = {}
     for each in known:
         told.setdefault(each.place, {})[each.origin] = each.told
-    places = {place for one in asked for place in job.places(one.wanted)}
-    for place in places & told.keys():
+    for place in {place for one in asked for place in job.places(one.wanted)}:
         with suppress(ToolkitError):  # whoever asks there for an image will hear of it
             source = opened(place)
             if isinstance(source, Recalls):
-                source.recall(told[place])
+                source.recall(told.get(place, {}))
 
 
 def _resolved(job: Job, asked: _Asked, opened: Opened, before: Locked | None) -> Locked:
