@@ -82,9 +82,15 @@ class LayoutStore(OciImages):
         yield lambda layer, content: self.present(layer) or self.put(layer, content)
 
     def put(self, layer: Layer, content: Content) -> Proof:
-        """Write one blob under its digest; raises Mismatch, and then nothing is kept."""
+        """Write one blob under its digest, unless somebody else did so while we waited to.
+
+        Raises Mismatch, and then nothing is kept.
+        """
         part = self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
         with storing(part), locked(part) as handle:
+            if proof := self.present(layer):
+                part.unlink(missing_ok=True)
+                return proof
             try:
                 os.ftruncate(handle, 0)
                 reserve(handle, layer.size)
