@@ -75,7 +75,14 @@ def a_night() -> RunFacts:
 
 def a_reception(name: str, state: str, **more: Any) -> dict[str, Any]:
     """Return what became of a set, as `lading mirror receive --json` tells it."""
-    nothing = {"date": None, "images": None, "new": None, "stored": 0, "error": None, "findings": []}
+    nothing: dict[str, Any] = {
+        "date": None,
+        "images": None,
+        "new": None,
+        "stored": 0,
+        "error": None,
+        "findings": [],
+    }
     return {"set": name, "state": state, "behind": [], "exit_code": 0, **nothing, **more}
 
 

@@ -20,7 +20,7 @@ from toolkit.pages.sharing import Stack
 
 def hostile_night(text: str) -> RunFacts:
     """A night of which every text that can come from outside is `text`."""
-    night = a_night()
+    night, shared = a_night(), str(digest("shared"))  # a digest is read as one, and nothing else
     image, other = Carried(text, digest("a"), is_new=True), Carried(f"{text}2", digest("b"), is_new=False)
     gaps = (Gap(f"{text}3", text, NIGHT),)
     return replace(
@@ -31,7 +31,10 @@ def hostile_night(text: str) -> RunFacts:
         previous=a_set(6, [Carried(f"{text}4", digest("c"), is_new=True)], site=text),
         volumes=[VolumeSum(text, 5, text)],
         signer=text,
-        stacks=[Stack((text, f"{text}2"), ((text, 5), ("sha256:b", 6))), Stack((text,), ((text, 5),))],
+        stacks=[
+            Stack((text, f"{text}2"), ((shared, 5), (str(digest("own")), 6))),
+            Stack((text,), ((shared, 5),)),
+        ],
     )
 
 
