@@ -124,7 +124,7 @@ def test_a_page_can_be_asked_for_elsewhere_too_whatever_a_run_comes_to(
     assert asked.read_bytes() == (ran.folder / "plant-7_0001.html").read_bytes()
     nights.run(page=asked)  # made before: what it costs is not known any more
     assert parsed(asked.read_bytes()).by_id("image-table").rows()[0][-1] == "N/A"
-    nights.images = ("dead:1",)
+    nights.images = ("app:1", "dead:1")
     nights.now += dt.timedelta(days=1)
     with pytest.raises(StoreError):
         nights.run(strict=True, page=asked)
