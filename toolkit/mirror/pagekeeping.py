@@ -10,7 +10,7 @@ A set is whole without its page: what keeps a page from being written is a findi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +21,13 @@ from toolkit.mirror.finishing import Finished
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Lock
 from toolkit.mirror.outcome import Outcome
+from toolkit.mirror.pagefiles import PAGES, unwritten, write_page
 from toolkit.mirror.runpage import RunFacts, mirror_page, stacks_of
 from toolkit.mirror.setrecord import SENT
 from toolkit.mirror.site import Site
 from toolkit.mirror.staleness import Staleness
 from toolkit.pages.sharing import Stack
-from toolkit.plumbing.files import make_folder, write_atomically
-from toolkit.report import WARNING
 from toolkit.stores.layout import LayoutStore
-
-PAGES = "pages"  # the folder of a site's pages
 
 
 def keep_failed_page(site: Site, outcome: Outcome, also: Path | None = None) -> list[Finding]:
@@ -39,8 +36,8 @@ def keep_failed_page(site: Site, outcome: Outcome, also: Path | None = None) -> 
     try:
         page = mirror_page(_facts(site, outcome))
     except ToolkitError as error:
-        return [_unwritten(path, error)]
-    return _written(page, [path, *([also] if also else [])])
+        return [unwritten(path, error)]
+    return write_page(page, [path, *([also] if also else [])])
 
 
 def keep_page(
@@ -68,8 +65,8 @@ def keep_page(
         stacks = stacks_of(_carried(finished.record.increment, lock, store))
         page = mirror_page(_facts(site, outcome, finished, stacks, signer))
     except ToolkitError as error:
-        return [_unwritten(paths[0], error)]
-    return _written(page, paths)
+        return [unwritten(paths[0], error)]
+    return write_page(page, paths)
 
 
 def _is_due(path: Path, finished: Finished) -> bool:
@@ -114,19 +111,3 @@ def _carried(increment: Increment, lock: Lock, store: LayoutStore) -> Iterator[P
     for locked in lock.images:
         if locked.name in new:
             yield stored_one(store, tops, locked).image
-
-
-def _written(page: bytes, paths: Iterable[Path]) -> list[Finding]:
-    """Write a page to each of these; return what could not be written."""
-    findings = []
-    for path in paths:
-        try:
-            make_folder(path.parent)
-            write_atomically(path, page)
-        except ToolkitError as error:
-            findings.append(_unwritten(path, error))
-    return findings
-
-
-def _unwritten(path: Path, error: ToolkitError) -> Finding:
-    return Finding(str(path), f"the page of the run could not be written: {error}", WARNING)
