@@ -13,7 +13,10 @@ from tests.webpages import Element, parsed
 from tests.webregistry import MemoryRegistry
 from toolkit.errors import StoreError
 from toolkit.mirror.job import Job
+from toolkit.mirror.outcome import FAILED, Outcome
+from toolkit.mirror.pagekeeping import keep_failed_page
 from toolkit.mirror.running import Orders, Ran, run
+from toolkit.mirror.site import Site
 from toolkit.secretkey import SigningKey
 from toolkit.settings import Settings
 
@@ -129,3 +132,13 @@ def test_a_page_can_be_asked_for_elsewhere_too_whatever_a_run_comes_to(
     with pytest.raises(StoreError):
         nights.run(strict=True, page=asked)
     assert parsed(asked.read_bytes()).one("h1").text == "Failed"
+
+
+def test_where_the_records_of_a_site_are_damaged_there_is_a_finding_and_no_page(tmp_path: Path) -> None:
+    site = Site(tmp_path, "plant-7")
+    site.folder.mkdir(parents=True)
+    (site.folder / "trail.jsonl").write_bytes(b"no line of a log\n")
+    outcome = Outcome("plant-7", NIGHT.date(), FAILED, int(NIGHT.timestamp()), problem="disk: is full")
+    [finding] = keep_failed_page(site, outcome)
+    assert "trail.jsonl" in finding.problem
+    assert not (site.folder / "pages").exists()
