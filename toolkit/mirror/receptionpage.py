@@ -13,6 +13,7 @@ from toolkit.figures import size_text
 from toolkit.mirror import papers
 from toolkit.mirror.changes import changes
 from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.reception import RECEIVED, REFUSED, THERE
 from toolkit.mirror.runpage import changed_names, trail_told
 from toolkit.pages.mirror import (
     BAD,
@@ -28,7 +29,6 @@ from toolkit.pages.mirror import (
 from toolkit.pages.room import counted
 from toolkit.report import ERROR
 
-RECEIVED, THERE, REFUSED = "received", "there", "refused"  # states of a set
 WORDS = {RECEIVED: "received", THERE: "there already", REFUSED: "refused"}
 Json = Mapping[str, Any]
 

@@ -177,13 +177,17 @@ class LayoutReceiver:
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
         """Write the documents, children first, then the names."""
+        self.shelve(images)
+        self._store.name(images)
+
+    def shelve(self, images: Sequence[ProvenImage]) -> None:
+        """Write the documents, children first: then the images are there, whole, and nothing lists them."""
         for part in (part for image in images for part in image.parts):
             for blob in part.blobs:
                 if self._store.folder.size(blob.digest) != blob.size:
                     raise MissingMember(f"blob {blob.digest}", f"is not in {self._store.place}")
             for document in part.documents.values():
                 self._store.put_document(document)
-        self._store.name(images)
 
 
 class _Existing:
