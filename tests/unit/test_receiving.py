@@ -15,7 +15,15 @@ from tests.crossings import Crossing, big
 from tests.sets import flip
 from tests.signers import KEY_ID, OTHER, PUBLIC, signing_key
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError, TryAgain, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    Mismatch,
+    NotFound,
+    ToolkitError,
+    TryAgain,
+    UnsafeArchive,
+    Unsupported,
+)
 from toolkit.limits import MIB
 from toolkit.mirror.acknowledging import acknowledge
 from toolkit.mirror.baseline import Baseline
@@ -216,6 +224,14 @@ def test_a_required_blob_that_is_damaged_here_counts_as_missing(gap: Crossing) -
     assert gap.names() == {"app:1": A.digest}
 
 
+def test_a_required_document_that_is_damaged_here_counts_as_missing(gap: Crossing) -> None:
+    gap.receive(gap.send({"one:1": APP}))
+    flip(gap.home / "store/blobs/sha256" / APP.digest.partition(":")[2], 40)
+    error = refused(gap.receive(gap.send({"multi:1": MULTI})))
+    assert error.exit_code == 3
+    assert APP.digest in str(error)
+
+
 def test_an_unchanged_image_of_which_a_blob_was_lost_here_counts_as_missing(gap: Crossing) -> None:
     gap.receive(gap.send({"app:1": A, "tool:1": B}))
     (gap.home / "store/blobs/sha256" / B.layers[0].partition(":")[2]).unlink()
@@ -379,6 +395,21 @@ def test_the_site_is_the_one_that_it_was(gap: Crossing, tmp_path: Path) -> None:
     assert site_of(gap.home, sets_in(media), "plant-8") == "plant-8"
     gap.receive(media[0])
     assert site_of(gap.home, sets_in(media)) == "plant-7"
+
+
+def test_a_site_that_is_no_name_makes_no_folder(gap: Crossing) -> None:
+    images = gap.fetched(ALL)
+    true = Increment.of(gap.site, 1, gap.now.date(), [each.blobs for each in images], Baseline.full())
+    plan, medium = Plan.of(true, [each.image for each in images]), gap.medium("odd")
+    from toolkit.mirror.cut import Cargo
+    from toolkit.mirror.volume import BlobRange
+    from toolkit.mirror.volumes import write_set
+
+    blobs = [BlobRange(*each) for each in plan.blobs]
+    cargo = Cargo.of("../../x", "x_0001", plan.total, blobs, plan.files)
+    write_set(medium, cargo, plan.pieces(gap.source.blobs))
+    with pytest.raises(UnsafeArchive, match=r"name a site '../../x', which is no name for one"):
+        site_of(gap.home, sets_in([medium]))
 
 
 def test_two_at_once_are_refused(gap: Crossing) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.digest import Digest
-from toolkit.errors import NotFound, ToolkitError
+from toolkit.errors import CorruptContent, NotFound, ToolkitError
 from toolkit.figures import size_text
 from toolkit.mirror import papers
 from toolkit.mirror.blob import Blob, total
@@ -50,12 +50,20 @@ def lacking(increment: Increment, images: SetImages, inventory: Inventory) -> La
     """Return what is required and is not there; every blob is proven. Raises CorruptContent as `checked`."""
     gone = [image for image in increment.images if not image.is_new and not inventory.is_whole(image.digest)]
     blobs = [blob for blob in increment.requires if inventory.size(blob.digest) != blob.size]
-    if not blobs:
-        required = {blob.digest: blob for blob in increment.requires}
+    return Lack(tuple(gone), tuple(blobs or _damaged(increment, images, inventory)))
+
+
+def _damaged(increment: Increment, images: SetImages, inventory: Inventory) -> list[Blob]:
+    """Return the required blobs that are there, and are not what they are called; raises CorruptContent."""
+    required = {blob.digest: blob for blob in increment.requires}
+    try:
         layers = (layer for image in images.checked() for layer in image.layers if layer.digest in required)
         damaged = {layer.digest: None for layer in layers if not inventory.has(layer)}
-        blobs = [required[digest] for digest in damaged if digest]
-    return Lack(tuple(gone), tuple(blobs))
+        return [required[digest] for digest in damaged if digest]
+    except CorruptContent:  # a document of the set, or one that is required
+        if unsound := [blob for blob in increment.requires if not inventory.is_sound(blob.digest, blob.size)]:
+            return unsound
+        raise
 
 
 def refusal(

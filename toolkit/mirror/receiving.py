@@ -13,9 +13,18 @@ from datetime import datetime
 from pathlib import Path
 
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError, Unsupported, UsageError
+from toolkit.errors import (
+    CorruptContent,
+    Mismatch,
+    NotFound,
+    ToolkitError,
+    UnsafeArchive,
+    Unsupported,
+    UsageError,
+)
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding
+from toolkit.mirror import papers
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
@@ -60,6 +69,10 @@ def site_of(home: Path, sets: Iterable[VolumeSet], asked: str | None = None) -> 
     """
     known = [path.parent.name for path in sorted((home / "mirror").glob("*/received"))]
     said = sorted({one.site for one in sets})
+    if odd := [site for site in said if not papers.SITE.fullmatch(site)]:
+        raise UnsafeArchive(
+            "the sets", f"name a site {odd[0][:100]!r}, which is no name for one", "keep them apart"
+        )
     candidates = [asked] if asked else known if len(known) == 1 else said
     if len(candidates) == 1:
         return candidates[0]
