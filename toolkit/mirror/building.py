@@ -1,0 +1,153 @@
+"""Building: a set as one tar, its places known before its first byte; and its bytes, proven on their way.
+
+The tar is the bundle of the new images without the blobs that the closed side has, and says so:
+
+    oci-layout  index.json  increment.json  …  blobs/sha256/<hex> …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from toolkit.bundles import DEFAULT, named
+from toolkit.bundles.members import Layout, Member, file, once
+from toolkit.bundles.modern import Blobs, blob_name, gather
+from toolkit.bundles.ocilayout import INDEX, LAYOUT, ListedImages
+from toolkit.digest import Digest, new_hash
+from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
+from toolkit.image import ProvenImage
+from toolkit.mirror.blob import ImageBlobs
+from toolkit.mirror.increment import Increment
+from toolkit.mirror.lock import Locked
+from toolkit.model import Descriptor
+from toolkit.ports import Block
+
+INCREMENT = "increment.json"
+FILES = (LAYOUT, INDEX, INCREMENT)  # documents that a reader finds without going through the tar
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A locked image that is in the store: as a bundle takes it, and as a set is reckoned."""
+
+    image: ProvenImage = field(repr=False)
+    blobs: ImageBlobs
+
+
+def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
+    """Yield each locked image under its name on the closed side; its documents are read and proven.
+
+    Raises NotFound where it is not in the store, and as `gather`.
+    """
+    tops = {entry.top.digest: entry.top for entry in store.entries()}
+    for each in locked:
+        if (top := tops.get(each.digest)) is None:
+            raise NotFound(
+                f"image {each.name}", f"is not in {store.place} as {each.digest}", "fetch it first"
+            )
+        found = gather(store.blobs, (each.name,), top)
+        lost = next((finding for finding in found.lacking if finding.severity == "error"), None)
+        if lost:
+            raise CorruptContent(
+                lost.subject, lost.problem, f"image {each.name} is not whole: fetch it again"
+            )
+        yield Stored(found.offered, ImageBlobs.of(each.name, found.offered))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A set laid out: where each of its bytes lies in the tar."""
+
+    layout: Layout = field(repr=False)
+
+    @classmethod
+    def of(cls, increment: Increment, images: Iterable[ProvenImage], format_name: str = DEFAULT) -> Self:
+        """Lay out a set of these images, of which the increment says what is new.
+
+        Raises UsageError for a format without index.json, and where one image comes in two variants.
+        """
+        new = {carried.name for carried in increment.new}
+        chosen = [image for image in images if new.intersection(image.names)]
+        members = list(_members(increment, chosen, format_name))
+        found = cls(Layout.of(members))
+        inside = {digest for digest, _, _ in found.blobs}
+        for blob in increment.contains:
+            if blob.digest not in inside:
+                problem = f"is of an image that comes twice in {increment.name}, whole and in part"
+                raise UsageError(f"blob {blob.digest}", problem, "ask for the same platforms each time")
+        return found
+
+    @property
+    def total(self) -> int:
+        """Return the bytes of the tar."""
+        return self.layout.size
+
+    @property
+    def blobs(self) -> tuple[tuple[Digest, int, int], ...]:
+        """Return the digest, offset and size of each blob and document, in the order of their offsets."""
+        placed = zip(self.layout.members, self.layout.bodies, strict=True)
+        found = ((_digest_of(member), body, member.size) for member, body in placed)
+        return tuple((digest, body, size) for digest, body, size in found if digest)
+
+    @property
+    def files(self) -> Mapping[str, tuple[int, int]]:
+        """Return the offset and size of each of FILES."""
+        placed = zip(self.layout.members, self.layout.bodies, strict=True)
+        return {member.name: (body, member.size) for member, body in placed if member.name in FILES}
+
+    def pieces(self, store: Blobs) -> Iterator[Block]:
+        """Yield the tar in order; a piece is free again when the next one is asked for.
+
+        Raises Mismatch where a blob is not what it is called, MissingMember where it is not in the store.
+        """
+        layers = [member.blob for member in self.layout.members if member.blob]
+        pieces = self.layout.pieces()
+        for (_, piece), layer in zip(pieces, (*layers, None), strict=True):
+            if piece:
+                yield piece
+            if layer:
+                yield from proven(store, layer)
+
+
+def proven(store: Blobs, blob: Descriptor) -> Iterator[Block]:
+    """Yield a blob's bytes; raises Mismatch behind the last one where they are not what it is called."""
+    hash_ = new_hash(blob.digest.algorithm)
+    with store.open(blob.digest, blob.size) as content:
+        for block in content.blocks():
+            hash_.update(block)
+            yield block
+    if (actual := hash_.hexdigest()) != blob.digest.hex:
+        advice = "the store was damaged: fetch the image again"
+        raise Mismatch(
+            f"blob {blob.digest}", "digest", advice, f"{blob.digest.algorithm}:{actual}", blob.digest
+        )
+
+
+def _members(increment: Increment, images: Sequence[ProvenImage], format_name: str) -> Iterator[Member]:
+    """Yield the members of the format, but those that are required, and increment.json behind index.json."""
+    inside = {blob_name(blob.digest) for blob in increment.contains}
+    members = _bundled(images, format_name)
+    if INDEX not in {member.name for member in members}:
+        layouts = "docker, oci or universal"
+        raise UsageError(f"--format {format_name}", "is no layout, and a set is one", f"use {layouts}")
+    for member in members:
+        is_blob = _digest_of(member) is not None
+        if not is_blob or member.name in inside:
+            yield member
+        if member.name == INDEX:
+            yield file(INCREMENT, bytes(increment))
+
+
+def _bundled(images: Sequence[ProvenImage], format_name: str) -> Sequence[Member]:
+    members_of = named(format_name).members_of
+    return once(members_of(images)) if members_of else ()
+
+
+def _digest_of(member: Member) -> Digest | None:
+    """Return the digest of a member that is a blob, or a document among them."""
+    folder, _, hex_ = member.name.rpartition("/")
+    if member.kind != "file" or not folder.startswith("blobs/") or not hex_:
+        return None
+    return Digest.parse(f"{folder.removeprefix('blobs/')}:{hex_}")
