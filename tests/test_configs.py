@@ -1,17 +1,21 @@
-"""The examples in configs/ are files that luigi and logging accept."""
+"""The examples in configs/ are files that luigi, logging and the mirror accept."""
 
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from toolkit.limits import Limits
+from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
+from toolkit.mirror.jobfile import read_job
 from toolkit.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -62,3 +66,50 @@ def test_the_logging_example_prints_each_line_once() -> None:
     command = [sys.executable, "-c", LOG_ONE_LINE, str(ROOT / "configs/logging.cfg")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.partition(": ")[2] for line in done.stderr.splitlines()] == ["a layer", "a task"]
+
+
+def test_the_mirror_example_is_a_job(tmp_path: Path) -> None:
+    path = ROOT / "configs/mirror.toml"
+    job = read_job(str(path))
+    assert (job.site, len(job.images)) == ("plant-7", 6)
+    (tmp_path / "images.txt").touch()
+    every = re.sub(r"^#(?=[a-z_.\[\]]+( = |$))", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    full = Job.parse(every.encode(), "full", tmp_path)
+    assert full.notify.mail
+    assert full.policy.window
+    assert full.images_file
+
+
+def test_the_mirror_example_and_its_documentation_have_every_key() -> None:
+    text = (ROOT / "configs/mirror.toml").read_text(encoding="utf-8")
+    known = {f"{table}{key}" for table, key in keys_of(text)}
+    told = (ROOT / "docs/mirror.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_.]+)` \|", told, re.MULTILINE)
+    assert known == {row for row in rows if row not in {"reference", "repo", "tags", "rename", "source"}}
+    for part in (BundleWishes, Policy, Notify):
+        for field in fields(part):
+            assert field.name.rpartition("_")[2] in " ".join(known), field.name
+
+
+def keys_of(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the table, and the key in it, of each line that sets one, also where it is commented out."""
+    table = ""
+    for line in text.splitlines():
+        if found := re.match(r"#?\[([a-z.]+)\]$", line):
+            table = f"{found[1]}."
+        elif found := re.match(r"#?([a-z_]+) = ", line):
+            yield table, found[1]
+
+
+def test_the_mirror_example_tells_the_defaults() -> None:
+    text = (ROOT / "configs/mirror.toml").read_text(encoding="utf-8")
+    for line in ('#format = "universal"', '#compression = "keep"', '#on_error = "gaps"', "#images = 0"):
+        assert line in text.splitlines()
+    assert f"#on = {json.dumps(list(Notify().on))}" in text
+    least = Job.parse(b'site = "a"\nimages = ["a"]', "job")
+    assert (least.bundle.format, least.bundle.compression, least.policy.on_error) == (
+        "universal",
+        "keep",
+        "gaps",
+    )
+    assert least.policy.keep_images == 0

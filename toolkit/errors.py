@@ -1,7 +1,8 @@
 """The one error tree.
 
     ToolkitError            1   a failure we raise on purpose; anything else is a bug
-    ├── UsageError          2   InvalidReference, InvalidDigest, InvalidPlatform, InvalidPlace, InvalidSetting
+    ├── UsageError          2   InvalidReference, InvalidDigest, InvalidPlatform, InvalidPlace,
+    │                           InvalidSetting, InvalidJob
     ├── NotFound            3   no such image, blob, member or place
     ├── Unsupported         4   a format, media type or conversion we do not do
     ├── CorruptContent      5   Mismatch, Misnamed, InvalidDocument, MissingMember
@@ -67,6 +68,10 @@ class InvalidPlace(UsageError):
 
 class InvalidSetting(UsageError):
     """A configuration value of the wrong kind."""
+
+
+class InvalidJob(UsageError):
+    """A job of the mirror that cannot be understood; `subject` is the file and the key's path in it."""
 
 
 class NotFound(ToolkitError):
