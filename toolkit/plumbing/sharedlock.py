@@ -47,11 +47,19 @@ def _held(stack: ExitStack, path: Path, kind: int) -> None:
         try:
             fcntl.flock(handle, kind)
             if still_named(handle, path):
-                stack.callback(os.close, handle)
+                stack.callback(_let_go, handle)
                 return
         except BaseException:
             os.close(handle)
             raise
+        os.close(handle)
+
+
+def _let_go(handle: int) -> None:
+    """End the lock, also where a process that was forked meanwhile has the same file open."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    finally:
         os.close(handle)
 
 
