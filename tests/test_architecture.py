@@ -91,6 +91,7 @@ FENCES: dict[str, tuple[str, ...]] = {
         "toolkit.plumbing.failures",
         "toolkit.plumbing.liveness",
     ),
+    "smtplib": ("toolkit.plumbing.smtp",),
     "urllib.request": (),
     "requests": (),
     "subprocess": (),

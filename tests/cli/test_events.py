@@ -55,7 +55,9 @@ def totals(events: list[dict[str, Any]]) -> tuple[int, int, int]:
 
 
 def test_every_event_is_documented() -> None:
-    assert set(DOCUMENTED) == {*(kind.word for kind in kinds(Event)), "failed"}
+    """Those of a mirror run stand in docs/scheduling.md."""
+    here = {kind.word for kind in kinds(Event) if kind.__module__ == Event.__module__}
+    assert set(DOCUMENTED) == {*here, "failed"}
 
 
 def test_what_is_told_has_the_members_that_are_documented(

@@ -186,5 +186,5 @@ def test_one_command_feeds_the_other(bundle: Path, tmp_path: Path) -> None:
     script = '"$@" export ubuntu:14.04 --from sample: -o - -q | gzip | "$@" import - --into oci:store -q'
     subprocess.run(["bash", "-o", "pipefail", "-c", script, "sh", *PROGRAM], env=environ, check=True)
     (tmp_path / "plain.tar").write_bytes(ran("export", IMAGE, "--from", "oci:store", "-o", "-").stdout)
-    os.close(opened(tmp_path / "plain.tar").handle)
+    opened(tmp_path / "plain.tar").close()
     assert (tmp_path / "plain.tar").read_bytes() == bundle.read_bytes()

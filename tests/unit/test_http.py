@@ -175,6 +175,12 @@ def test_what_is_written_is_sent_on_only_as_the_same_request(
     assert all(asked.body == b"abc" for asked in web.asked)
 
 
+def test_a_redirect_that_is_not_to_be_followed_is_an_answer(serve: Serve, transport: Transport) -> None:
+    web = serve(lambda _: Reply(307, headers={"Location": "/b"}))
+    assert transport.ask("POST", f"{web.url}/a", body=b"abc", follow=False).status == 307
+    assert web.targets() == ["/a"]
+
+
 def test_redirects_end(serve: Serve, transport: Transport) -> None:
     web = serve(lambda _: Reply(302, headers={"Location": "/?secret=x"}))
     with pytest.raises(RegistryError, match="more than 10 redirects") as caught:

@@ -68,12 +68,9 @@ def sent(content: bytes) -> Iterator[int]:
 
 def content_of(path: Path | None) -> bytes:
     """Return all of what was opened, read from behind: as only a file can be."""
-    handle = opened(path).handle
-    try:
-        size = os.fstat(handle).st_size
-        return os.pread(handle, size // 2, 0) + os.pread(handle, size, size // 2)
-    finally:
-        os.close(handle)
+    found = opened(path)
+    size = os.fstat(found.handle).st_size
+    return os.pread(found.handle, size // 2, 0) + os.pread(found.handle, size, size // 2)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +111,7 @@ def test_how_a_file_stood_when_it_was_read_goes_with_it(
     os.utime(path, ns=(1, 1))
     is_plain = pack(CONTENT) == CONTENT
     assert found.file_stamp() == (Stamp.of(path) if is_plain else before)
-    os.close(found.handle)
+    found.close()
 
 
 def test_a_file_that_is_changed_while_it_is_unpacked_shows_it(
@@ -132,16 +129,14 @@ def test_a_file_that_is_changed_while_it_is_unpacked_shows_it(
     monkeypatch.setattr(opening, "_unpacked", touching)
     found = opened(path)
     assert found.file_stamp() == Stamp.of(path) != before
-    os.close(found.handle)
+    found.close()
 
 
 def test_a_plain_file_is_read_where_it_lies(tmp_path: Path) -> None:
     path = tmp_path / "b.tar"
     path.write_bytes(CONTENT)
     with open(path, "rb") as file, standing_in(file.fileno()):
-        handle = opened(None).handle
-        assert os.fstat(handle).st_ino == path.stat().st_ino
-        os.close(handle)
+        assert os.fstat(opened(None).handle).st_ino == path.stat().st_ino
 
 
 def test_standard_input_begins_where_it_stands(tmp_path: Path) -> None:

@@ -144,8 +144,8 @@ class Site:
     def take(self, receipt: Receipt, subject: str, now: dt.datetime, *, anew: bool = False) -> bool:
         """Take a receipt that came back; False for the last one once more, which changes nothing.
 
-        Raises Mismatch for another site's. Unless one of the sides was set up `anew`, raises UsageError for an
-        older one, or one that names a set that was never made, and CorruptContent for one of another trail.
+        Raises Mismatch for another site's. Unless one of the sides was set up `anew`, UsageError for an older
+        one, or one that names a set that was never made, and CorruptContent for one of another trail.
         """
         receipt.must_be_of(self.name, subject)
         last = self.receipt()

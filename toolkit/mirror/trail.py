@@ -21,7 +21,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 
-LIMIT = 64 << 20  # bytes of a log: 200,000 lines, or a century of nights
+LIMIT = 32 << 20  # bytes of a log: 50,000 lines and more
 NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 

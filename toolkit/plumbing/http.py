@@ -112,8 +112,11 @@ class Transport:
         *,
         limit: int | None = None,
         repeat: bool = True,
+        follow: bool = True,
     ) -> Answer:
         """Make a request and read its answer, of whatever status; with `repeat` made again where it fails.
+
+        Without `follow` a redirect is such an answer.
 
         A body that is yielded can be sent once only, to where `url` leads: it needs its Content-Length.
 
@@ -124,7 +127,7 @@ class Transport:
         limit = limits().document if limit is None else limit
         while True:
             try:
-                with self._asked(method, url, headers, body) as flow:
+                with self._asked(method, url, headers, body, follow=follow) as flow:
                     answer = Answer(flow.status, flow.headers, _bounded(flow, limit, shown(url)), flow.url)
             except RegistryError as error:
                 if not (repeat and self._may_pass(error) and series.again()):
@@ -159,7 +162,13 @@ class Transport:
 
     @contextmanager
     def _asked(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: Body | Iterator[bytes] | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: Body | Iterator[bytes] | None,
+        *,
+        follow: bool = True,
     ) -> Iterator[Flow]:
         """Make one request, following redirects by hand: a library would carry a login along."""
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
@@ -167,7 +176,7 @@ class Transport:
             response = self._once(method, url, sent, body)
             try:
                 place = response.headers.get("Location")
-                if not place or not _follows(method, response.status) or isinstance(body, Iterator):
+                if not (place and follow and _follows(method, response.status)) or isinstance(body, Iterator):
                     yield Flow(response, url, method, self._pace)
                     return
             finally:
