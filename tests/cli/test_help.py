@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Lading
-from tests.cli.make_golden import GOLDEN
+from tests.cli.make_golden import GOLDEN, PAGES
 from toolkit.bundles import FORMATS
-from toolkit.cli.commands import COMMANDS
 from toolkit.place import AUTO, SCHEMES
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", PAGES)
 def test_the_help_of_a_command_is_its_golden_file(lading: Lading, name: str) -> None:
-    ran = lading(name, "--help")
+    ran = lading(*PAGES[name], "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
@@ -28,7 +27,7 @@ def test_the_help_of_lading_is_its_golden_file(lading: Lading, argv: tuple[str, 
 
 
 def test_every_golden_file_belongs_to_a_command() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {"lading", *COMMANDS}
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(PAGES)
 
 
 def test_help_offers_exactly_the_formats_that_can_be_written(lading: Lading) -> None:

@@ -15,6 +15,7 @@ from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, Unsupported
 from toolkit.image import Layer
 from toolkit.operations.copy import copy
+from toolkit.operations.tags import tags
 from toolkit.operations.verify import verify
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.registry.store import RegistryStore
@@ -46,6 +47,16 @@ def opened(web: MemoryRegistry) -> Iterator[Opened]:
             return store
 
         yield made
+
+
+def test_tags_are_listed_without_a_look_at_what_they_point_at(opened: Opened, web: MemoryRegistry) -> None:
+    assert tags(opened(""), f"{web.host}/app") == ["1", "latest", "both"]
+    assert tags(opened(""), "docker.io/library/other") == ["1"]
+    assert tags(opened("/app"), f"{web.host}/app") == ["1", "latest", "both"]
+    assert not [target for target in web.targets() if "/manifests/" in target]
+    for path, repository in (("", f"{web.host}/none"), ("/app", f"{web.host}/none"), ("", "quay.io/app")):
+        with pytest.raises(NotFound, match=repository):
+            tags(opened(path), repository)
 
 
 def test_a_repository_lists_each_image_once(opened: Opened, web: MemoryRegistry) -> None:

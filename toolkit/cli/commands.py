@@ -23,6 +23,7 @@ COMMANDS = (
     "extract",
     "verify",
     "sign",
+    "mirror",
     "doctor",
     "sample",
 )
@@ -62,17 +63,25 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """The command itself: a group that imports what is asked for."""
+    """A group that imports what is asked for."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **{"context_settings": HELP, **kwargs})
+        self.params.extend(shared_options())
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's shape
         """Return the names in the order people meet them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def module_of(self, name: str) -> str:
+        """Return the module whose `command` a command is."""
+        return f"toolkit.cli.{name}_cmd"
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"toolkit.cli.{cmd_name}_cmd").command
+        command = importlib.import_module(self.module_of(cmd_name)).command
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -94,12 +103,12 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; raises UsageError with the near ones."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        name, names = args[0], self.list_commands(ctx)
+        if name not in names and not name.startswith("-"):
             import difflib
 
-            close = difflib.get_close_matches(name, COMMANDS, 2, cutoff=0.5)
-            advice = f"near it: {', '.join(close)}" if close else f"one of {', '.join(COMMANDS)}"
+            close = difflib.get_close_matches(name, names, 2, cutoff=0.5)
+            advice = f"near it: {', '.join(close)}" if close else f"one of {', '.join(names)}"
             raise UsageError(f"command {name!r}", "is not there", advice)
         return super().resolve_command(ctx, args)
 
@@ -130,6 +139,4 @@ lading = Commands(
     "lading",
     help="Carry container images across a gap: out of any store, into one tar, into any store, "
     "with every byte checked on both sides.",
-    context_settings=HELP,
-    params=shared_options(),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from toolkit.reference import TAG
@@ -41,6 +42,7 @@ class Version:
     text: str  # the tag
 
     @classmethod
+    @lru_cache(1 << 13)  # a repository's tags are read for each of a job's questions about them
     def parse(cls, text: str) -> Self | None:
         """Read a tag; None for one that is no version."""
         found = NUMBERS.match(text)
@@ -49,9 +51,9 @@ class Version:
         rest = text[found.end() :]
         if rest[:1].isalnum() and not STAGE.match(rest):
             return None  # 8u392, or a commit's hash
-        words = [match.group() for match in STAGE.finditer(rest)]
-        variant = STAGE.sub("", rest).lstrip("-_.")
-        return cls(_numbers(found[1]), _stage(words) or RELEASED, variant, text)
+        words = [match.group() for match in STAGE.finditer(rest)] if rest else []
+        variant = (STAGE.sub("", rest) if words else rest).lstrip("-_.")
+        return cls(_numbers(found[1]), _stage(words) if words else RELEASED, variant, text)
 
     @property
     def precedence(self) -> Precedence:

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class RegistryStore:
-    """A registry; a Source that HoldsReferrers."""
+    """A registry; a Source that HoldsReferrers and ListsTags."""
 
     at_once = AT_ONCE
     referrers = False
@@ -101,6 +101,19 @@ class RegistryStore:
         if lines and lines[0].problem and (address.tag or address.digest):
             self.identify(targets[0].name)  # raises where the one image is not there
         return lines
+
+    def tags(self, repository: str) -> list[str]:
+        """List the tags of a repository, each once; raises NotFound where there is none."""
+
+        def listed(target: Target) -> list[str]:
+            if found := tags(self._client, target.repository):
+                return found
+            raise NotFound(target.repository, "has no tag")
+
+        try:
+            return self._found(repository, listed)
+        except NotFound as error:
+            raise NotFound(f"repository {repository}", f"has no tag in {self.place}") from error
 
     def identify(self, name: str) -> str:
         """Return the digest of what the name points at: read, or told to be what was read before."""
