@@ -15,12 +15,9 @@ from pathlib import Path
 import pytest
 
 from toolkit.limits import Limits
-<<<<<<< HEAD
 from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
 from toolkit.mirror.jobfile import read_job
-=======
 from toolkit.mirror.metrics import HELP, PREFIX
->>>>>>> site
 from toolkit.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +70,6 @@ def test_the_logging_example_prints_each_line_once() -> None:
     assert [line.partition(": ")[2] for line in done.stderr.splitlines()] == ["a layer", "a task"]
 
 
-<<<<<<< HEAD
 def test_the_mirror_example_is_a_job(tmp_path: Path) -> None:
     path = ROOT / "configs/mirror.toml"
     job = read_job(str(path))
@@ -119,7 +115,8 @@ def test_the_mirror_example_tells_the_defaults() -> None:
         "gaps",
     )
     assert least.policy.keep_images == 0
-=======
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     """It goes on after what it does not know, with a line on stderr."""
@@ -161,4 +158,3 @@ def test_the_alerts_ask_for_metrics_that_there_are() -> None:
     asked = re.findall(r"\blading_mirror_\w+", text)
     assert len(asked) == text.count("expr:")
     assert set(asked) <= {PREFIX + name for name in HELP}
->>>>>>> site

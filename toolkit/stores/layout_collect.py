@@ -51,12 +51,14 @@ def collect(store: LayoutStore) -> Collected:
     return found.collected
 
 
-def collectable(store: LayoutStore) -> Collected:
+def collectable(store: LayoutStore, index: bytes | None = None) -> Collected:
     """Return what `collect` would remove, changing nothing; raises as it does, but for TryAgain.
+
+    With `index`, what it would remove if that was the store's index.json.
 
     What a delivery that is under way has put there has no name yet, and is counted.
     """
-    return _survey(store).collected
+    return _survey(store, index).collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,13 @@ class _Survey:
     collected: Collected
 
 
-def _survey(store: LayoutStore) -> _Survey:
+def _survey(store: LayoutStore, index: bytes | None = None) -> _Survey:
     """Find what lies in a layout and what of it nothing leads to."""
     files, odd = FolderFiles(store.path), list[str]()
     store.entries()  # raises where there is no layout
     unneeded = dict(_blobs(files, odd))
     total = sum(map(len, unneeded.values()))
-    for digest in _needed(store, is_empty=not total):
+    for digest in _needed(store, index, is_empty=not total):
         unneeded.get(digest.algorithm, set()).discard(digest.hex)
     removable: dict[str, Iterable[str]] = {}
     count = size = linked = 0
@@ -100,10 +102,11 @@ def _blobs(files: FolderFiles, odd: list[str]) -> Iterator[tuple[str, set[str]]]
         yield algorithm, found
 
 
-def _needed(store: LayoutStore, *, is_empty: bool) -> Iterator[Digest]:
+def _needed(store: LayoutStore, index: bytes | None, *, is_empty: bool) -> Iterator[Digest]:
     """Yield the digests that the names lead to; raises MissingMember where there are blobs and no index."""
-    index = store.folder.read(INDEX, limits().document)
-    if index is not None:
+    own = store.folder.read(INDEX, limits().document)
+    if own is not None:
+        index = own if index is None else index
         yield from (pointer.digest for pointer in Reach(store.folder, store.place).pointers(index))
     elif not is_empty:
         problem = f"has blobs and no {INDEX}: what is needed of them is not known"

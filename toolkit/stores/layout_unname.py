@@ -43,11 +43,27 @@ def unname(store: LayoutStore, names: Mapping[str, Digest]) -> list[str]:
 
     def change(entries: Entries) -> bytes:
         there[:] = [name for name, digest in names.items() if _points_at(entries, name, digest)]
-        gone = {str(digest) for digest in _Leaving(store, entries, there).nameless()}
-        return unnamed_in(entries.raw, there, gone, store.place)
+        return _without(store, entries, there)
 
     store.unname(change)
     return there
+
+
+def must_mean(store: LayoutStore, names: Mapping[str, Digest]) -> None:
+    """Raise Mismatch where a name that is there points at something else than is said."""
+    entries = store.entries()
+    for name, digest in names.items():
+        _points_at(entries, name, digest)
+
+
+def without(store: LayoutStore, names: Iterable[str]) -> bytes:
+    """Return what index.json would be without these names."""
+    return _without(store, store.entries(), list(names))
+
+
+def _without(store: LayoutStore, entries: Entries, names: list[str]) -> bytes:
+    gone = {str(digest) for digest in _Leaving(store, entries, names).nameless()}
+    return unnamed_in(entries.raw, names, gone, store.place)
 
 
 def _points_at(entries: Entries, name: str, digest: Digest) -> bool:
