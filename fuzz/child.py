@@ -22,7 +22,8 @@ from types import FrameType
 from typing import Any
 
 MEMORY = 256 << 20  # bytes above what the process has before its first input
-EACH = 10  # seconds for one input
+EACH = 10  # seconds of a processor for one input, whatever else the machine does
+WAIT = 12 * EACH  # seconds by the clock: it waits for something that does not come
 HAS_ATHERIS = find_spec("atheris") is not None
 
 
@@ -53,7 +54,7 @@ def by_atheris(name: str, seconds: int, folder: Path) -> None:
     words = [
         f"-max_total_time={seconds}",
         f"-max_len={target.longest}",
-        f"-timeout={EACH}",
+        f"-timeout={WAIT}",
         f"-rss_limit_mb={limit}",
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
@@ -61,9 +62,10 @@ def by_atheris(name: str, seconds: int, folder: Path) -> None:
     ]
     print(json.dumps({"base": resident(), "how": "atheris"}), flush=True)
     words += [str(folder / "found"), str(folder / "seeds")]
+    _be_interrupted()
     atheris.Setup(
         [name, *words],
-        lambda data: run(target, data),
+        lambda data: within_limits(lambda: run(target, data)),
         custom_mutator=mutator if target.repair else None,
     )
     atheris.Fuzz()
@@ -76,6 +78,7 @@ def by_ourselves(name: str, seconds: float, folder: Path, number: str) -> None:
 
     target, rng = TARGETS[name], random.Random(f"{name} {number}")
     inputs = [path.read_bytes() for path in sorted((folder / "seeds").iterdir())]
+    _be_interrupted()
     signal.signal(signal.SIGALRM, _hang)
     base, end, runs, slowest = resident(), time.monotonic() + seconds, 0, 0.0
     figures: dict[str, Any] = {"base": base, "how": "at random", "crash": ""}
@@ -84,9 +87,9 @@ def by_ourselves(name: str, seconds: float, folder: Path, number: str) -> None:
         data = waiting.pop() if waiting else mutated(rng.choice(inputs), rng, inputs, target.longest)
         if runs >= len(inputs) and target.repair and rng.randrange(4):
             data = target.repair(data)
-        began = time.monotonic()
+        began = time.process_time()
         problem = tried(lambda: run(target, data))  # noqa: B023 - called at once
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, time.process_time() - began)
         runs += 1
         if not problem and _peak() - base > MEMORY:
             problem = f"took {_peak() - base} bytes of memory"
@@ -99,9 +102,9 @@ def by_ourselves(name: str, seconds: float, folder: Path, number: str) -> None:
 
 def tried(test: Callable[[], object]) -> str:
     """Return how a test failed, with its place; empty where it did not."""
-    signal.setitimer(signal.ITIMER_REAL, EACH)
+    signal.setitimer(signal.ITIMER_REAL, WAIT)
     try:
-        test()
+        within_limits(test)
     except (Exception, Hang):  # noqa: BLE001 - whatever comes is what is sought
         return traceback.format_exc(limit=-3)
     finally:
@@ -109,8 +112,21 @@ def tried(test: Callable[[], object]) -> str:
     return ""
 
 
+def within_limits(test: Callable[[], object]) -> None:
+    """Run a test; raises Hang where it takes too much time of a processor."""
+    signal.setitimer(signal.ITIMER_PROF, EACH)
+    try:
+        test()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _be_interrupted() -> None:
+    signal.signal(signal.SIGPROF, _hang)
+
+
 def _hang(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a handler
-    raise Hang(f"took more than {EACH} s")
+    raise Hang(f"took more than {EACH} s of a processor" if number == signal.SIGPROF else f"waited {WAIT} s")
 
 
 def _peak() -> int:

@@ -70,6 +70,49 @@ def test_the_logging_example_prints_each_line_once() -> None:
     assert [line.partition(": ")[2] for line in done.stderr.splitlines()] == ["a layer", "a task"]
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    """It goes on after what it does not know, with a line on stderr."""
+    for unit in (ROOT / "configs/systemd").iterdir():
+        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", unit.read_text(), flags=re.MULTILINE)
+        (tmp_path / unit.name).write_text(text)
+    units = sorted(map(str, tmp_path.iterdir()))
+    assert [Path(unit).suffix for unit in units] == [".service", ".service", ".timer"]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in done.stderr.splitlines() if "lading" in line]
+    assert (done.returncode, ours) == (0, []), done.stderr
+
+
+def test_a_unit_leaves_what_it_hardens_writable_where_the_job_writes() -> None:
+    text = (ROOT / "configs/systemd/lading-mirror.service").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    home = re.fullmatch(r"LADING_HOME=(\S+)", said["Environment"])
+    assert home
+    assert home[1] == f"/var/lib/{said['StateDirectory']}"
+    assert said["ProtectSystem"] == "strict"
+    assert "/var/lib/prometheus/node-exporter" in said["ReadWritePaths"]
+    assert f"OnFailure={(ROOT / 'configs/systemd/lading-mirror-failed.service').name}" in text
+
+
+def test_the_cron_example_is_one_line_that_cron_reads_whole() -> None:
+    text = (ROOT / "configs/cron/lading-mirror").read_text(encoding="utf-8")
+    assert text.endswith("\n")  # cron passes over a last line without its end
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    *variables, job = lines
+    assert all(re.fullmatch(r"[A-Z_]+=\S+", line) for line in variables)
+    assert re.fullmatch(r"15 22 \* \* \* lading nice /\S+/lading mirror run /\S+\.toml --quiet", job)
+    assert "%" not in job
+
+
+def test_the_alerts_ask_for_metrics_that_there_are() -> None:
+    text = (ROOT / "configs/prometheus/lading-mirror.rules.yml").read_text(encoding="utf-8")
+    asked = re.findall(r"\blading_mirror_\w+", text)
+    assert len(asked) == text.count("expr:")
+    assert set(asked) <= {PREFIX + name for name in HELP}
+
+
 def test_the_mirror_example_is_a_job(tmp_path: Path) -> None:
     path = ROOT / "configs/mirror.toml"
     job = read_job(str(path))
@@ -115,46 +158,3 @@ def test_the_mirror_example_tells_the_defaults() -> None:
         "gaps",
     )
     assert least.policy.keep_images == 0
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
-    """It goes on after what it does not know, with a line on stderr."""
-    for unit in (ROOT / "configs/systemd").iterdir():
-        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", unit.read_text(), flags=re.MULTILINE)
-        (tmp_path / unit.name).write_text(text)
-    units = sorted(map(str, tmp_path.iterdir()))
-    assert [Path(unit).suffix for unit in units] == [".service", ".service", ".timer"]
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
-    )
-    ours = [line for line in done.stderr.splitlines() if "lading" in line]
-    assert (done.returncode, ours) == (0, []), done.stderr
-
-
-def test_a_unit_leaves_what_it_hardens_writable_where_the_job_writes() -> None:
-    text = (ROOT / "configs/systemd/lading-mirror.service").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
-    home = re.fullmatch(r"LADING_HOME=(\S+)", said["Environment"])
-    assert home
-    assert home[1] == f"/var/lib/{said['StateDirectory']}"
-    assert said["ProtectSystem"] == "strict"
-    assert "/var/lib/prometheus/node-exporter" in said["ReadWritePaths"]
-    assert f"OnFailure={(ROOT / 'configs/systemd/lading-mirror-failed.service').name}" in text
-
-
-def test_the_cron_example_is_one_line_that_cron_reads_whole() -> None:
-    text = (ROOT / "configs/cron/lading-mirror").read_text(encoding="utf-8")
-    assert text.endswith("\n")  # cron passes over a last line without its end
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    *variables, job = lines
-    assert all(re.fullmatch(r"[A-Z_]+=\S+", line) for line in variables)
-    assert re.fullmatch(r"15 22 \* \* \* lading nice /\S+/lading mirror run /\S+\.toml --quiet", job)
-    assert "%" not in job
-
-
-def test_the_alerts_ask_for_metrics_that_there_are() -> None:
-    text = (ROOT / "configs/prometheus/lading-mirror.rules.yml").read_text(encoding="utf-8")
-    asked = re.findall(r"\blading_mirror_\w+", text)
-    assert len(asked) == text.count("expr:")
-    assert set(asked) <= {PREFIX + name for name in HELP}

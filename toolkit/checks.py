@@ -51,6 +51,7 @@ EFFECTS: Mapping[str, str] = {
     "archive": "no engine looks behind the end of an archive, or misses it; containerd ignores hard links",
     "companion": "no engine looks at it; sha256sum -c does",
     "signature": "",
+    "volume": "",
     # ── inside a layer ──
     "structure": "",
     "layers": "Docker since 1.10 refuses to load it",

@@ -189,18 +189,17 @@ def others(folder: Path) -> list[str]:
     """Print what is read in the bundles of others; return what is wrong."""
     table, wrong = [("FILE OF OTHERS", "READ AS", "IMAGES")], []
     for file in sorted(folder.iterdir()):
-        try:
-            source = open_bundle(file)
-            report = verify(source)
-        except ToolkitError as error:
-            table.append((file.name, "", f"refused: {error.problem}"))
-            wrong += [] if NO_IMAGES.get(file.name) == error.problem else [f"{file.name}: {error}"]
+        source = open_bundle(file)
+        report = verify(source)
+        problems = [finding.problem for finding in report.errors]
+        if problems == [NO_IMAGES.get(file.name)]:
+            table.append((file.name, format_of(source), f"refused: {problems[0]}"))
             continue
         images = [
             f"{', '.join(each.names) or '<none>'} {shown(each).image_id[7:19]}" for each in report.images
         ]
         table.append((file.name, format_of(source), ", ".join(images)))
-        wrong += [f"{file.name}: {finding.problem}" for finding in report.errors]
+        wrong += [f"{file.name}: {problem}" for problem in problems]
     print(*aligned(table), "", sep="\n", flush=True)
     return wrong
 

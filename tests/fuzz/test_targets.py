@@ -50,17 +50,18 @@ def test_what_must_not_be_is_a_crash_and_its_input_is_kept(tmp_path: Path) -> No
     assert kept.read_bytes() == b"abc"
 
 
-def test_a_target_that_hangs_or_fills_the_memory_is_a_crash(tmp_path: Path) -> None:
+def test_a_target_that_hangs_waits_or_fills_the_memory_is_a_crash(tmp_path: Path) -> None:
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds/a").write_bytes(b"abc")
     tests = {
-        "Hang": "lambda data: __import__('time').sleep(60)",
-        "bytes of memory": "lambda data: bytearray(400 << 20)",
+        "waited 1 s": ("WAIT", "lambda data: __import__('time').sleep(60)"),
+        "took more than 1 s of a processor": ("EACH", "lambda data: [None for _ in iter(int, 1)]"),
+        "bytes of memory": ("EACH", "lambda data: bytearray(400 << 20)"),
     }
-    for told, test in tests.items():
+    for told, (limit, test) in tests.items():
         broken = f"import fuzz.targets as t; t.TARGETS['tar'] = t.Target({test}, lambda: [])"
         words = f"import sys; sys.argv[1:] = ['tar', '1', {str(tmp_path)!r}, '0']"
-        code = f"{broken}; import fuzz.child as c; c.EACH = 1; {words}; c.main()"
+        code = f"{broken}; import fuzz.child as c; c.{limit} = 1; {words}; c.main()"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
         )

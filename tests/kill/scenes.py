@@ -26,10 +26,16 @@ from tests.kill.faults import Ended, Fault, in_child
 from tests.treecompare import Facts, facts
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import UsageError
+from toolkit.mirror.cut import Cargo
+from toolkit.mirror.searching import find_sets
+from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.setreading import SetReader
+from toolkit.mirror.volumes import write_set
 from toolkit.operations.copy import copy
 from toolkit.operations.extract import extract
 from toolkit.operations.recompress import recompressed
 from toolkit.operations.verify import verify
+from toolkit.plumbing.streams import opened
 from toolkit.ports import Source
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.layout import LayoutStore
@@ -179,6 +185,13 @@ def dir_or_the_older_one_is_whole(folder: Path) -> None:
         all_verify(open_bundle(kept))
 
 
+def set_is_whole(folder: Path) -> None:
+    """What has a list is all there, and right."""
+    for volumes in find_sets([folder]):
+        if volumes.checksums is not None:
+            assert verify_set(SetReader(volumes)) == []
+
+
 def a_tree_is_whole(folder: Path) -> None:
     """A folder of that name holds all that one made undisturbed holds."""
     tree = folder / "tree"
@@ -248,6 +261,14 @@ def scenes(inputs: Inputs, folder: Path) -> list[Scene]:
             layout_is_whole,
         ),
         Scene("extract", folder, lambda: extract_image(inputs, folder), a_tree_is_whole),
+        Scene("write a set", folder, lambda: to_set(inputs, folder), set_is_whole),
+        Scene(
+            "write a set over another",
+            folder,
+            lambda: to_set(inputs, folder),
+            set_is_whole,
+            lambda folder: to_set(inputs, folder, 30_000),
+        ),
     ]
     if os.geteuid() == 0:
         found += [
@@ -271,6 +292,13 @@ def to_bundle(inputs: Inputs, folder: Path, name: str = "out.tar") -> None:
 
 def to_dir(inputs: Inputs, folder: Path, name: str = TAG) -> None:
     copy(inputs.store, create_bundle(folder / "d", "dir"), [name])
+
+
+def to_set(inputs: Inputs, folder: Path, volume: int = 20_000) -> None:
+    with opened(str(inputs.bundle), "the bundle") as content:
+        write_set(
+            folder, Cargo.of("site", "set", content.size, [], {}), content.blocks(), volume, parity=True
+        )
 
 
 def extract_image(inputs: Inputs, folder: Path) -> None:

@@ -35,6 +35,8 @@ MOMENTS = 16  # of each scene, evenly spread, the first and the last among them
         "export from oci:",
         "import into oci:",
         "extract",
+        "write a set",
+        "write a set over another",
         pytest.param("import into graph+aufs:", marks=ROOT),
         pytest.param("import into graph+vfs:", marks=ROOT),
     ],

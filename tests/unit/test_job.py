@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from datetime import time
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,7 @@ def test_every_key_is_read() -> None:
         keep_images=3,
         keep_bundles=6,
         stale=14,
-        window=Window(time(22), time(5)),
+        window=Window.parse("22:00-05:00"),
         limit_rate=10 << 20,
     )
     assert job.notify == Notify(
