@@ -67,6 +67,7 @@ HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
     help="Its first line is the passphrase of that key.  [default: LADING_PASSPHRASE, else you are asked]",
 )
 @click.option("--operator", metavar="NAME", help="Who received, by the receipt.  [default: who is logged in]")
+@click.option("--html", metavar="FILE", help="Also write the page of what was received here.")
 @options.jobs_option
 @click.pass_obj
 def command(
@@ -81,6 +82,7 @@ def command(
     sign: str | None,
     passphrase: str | None,
     operator: str | None,
+    html: str | None,
     jobs: int,
 ) -> None:
     """Take in the sets whose volumes lie in these folders, in any order and on several media.
@@ -92,10 +94,12 @@ def command(
     Exits with 75 where a set only lacks volumes that have yet to come, 3 where what it requires is not here,
     5 where it is damaged, and 8 where some of several sets were received, and others not.
     """
+    from toolkit.cli.pagefile import page_path
     from toolkit.mirror.receiving import sets_in, site_of
 
     settings = load_settings()
-    wishes = Wishes(into, _prefixes(renames, into), receipt_to, operator, jobs or settings.jobs)
+    page = page_path(html) if html else None
+    wishes = Wishes(into, _prefixes(renames, into), receipt_to, operator, page, jobs or settings.jobs)
     trusted = _public(keys or settings.require_signature)
     signer = _secret(sign or settings.sign_key, passphrase)
     paths = tuple(map(Path, folders))
@@ -108,12 +112,13 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is to become of the images and of the receipt."""
+    """What is to become of the images, of the receipt, and of the page."""
 
     into: str | None
     prefixes: Prefixes
     receipt_to: str | None
     operator: str | None
+    page: Path | None
     jobs: int
 
 
@@ -146,11 +151,13 @@ def _run(  # noqa: PLR0917 - all that was asked for
     from toolkit.mirror.inventory import Inventory
     from toolkit.mirror.receiving import Receiving, Terms
     from toolkit.mirror.reception import verdict
+    from toolkit.mirror.receptionkeeping import keep_reception_page
     from toolkit.stores.layout import LayoutStore
 
     side, now = ClosedSide(settings.home, site), datetime.now(UTC)
     sink = places.open_sink(wishes.into, settings) if wishes.into else None
     with side.held("lading mirror receive", now):
+        before = side.names()
         inventory = Inventory(LayoutStore(settings.home.absolute() / "store"))
         with progress_for(output, "receiving") as progress:
             terms = Terms(folders, now, trusted, wishes.jobs, progress)
@@ -158,6 +165,9 @@ def _run(  # noqa: PLR0917 - all that was asked for
         if any(each.error is None for each in done.receptions):
             done.findings += take_logs(side, folders, now)
         _acknowledge(done, side, inventory, now, wishes, signer)
+        done.findings += keep_reception_page(
+            side, done.receptions, before, receipt=done.receipt, now=now, also=wishes.page
+        )
         if sink:
             _hand_on(output, done, side, inventory, sink, wishes)
     if failure := verdict(done.receptions):
