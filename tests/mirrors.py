@@ -113,7 +113,7 @@ def increment_of(ran: Ran) -> Increment:
 
 def volumes(folder: Path) -> dict[str, bytes]:
     """Return what a folder of volumes holds, but for pages: those tell times, and what was logged twice."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix != ".html")
+    files = (path for path in sorted(folder.iterdir()) if path.suffix not in {".html", ".jsonl"})
     return {path.name: path.read_bytes() for path in files}
 
 

@@ -9,6 +9,8 @@ from tests.archives import ONE, TWO, image, layout, unpacked, written
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
 from toolkit.errors import StoreError
+from toolkit.mirror.carriedlog import take_logs
+from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.finishing import Wishes, finish, gaps_error, strict_error
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Gap, Lock, Locked
@@ -45,6 +47,27 @@ def test_what_is_not_there_is_a_gap_for_the_cause_that_is_known(store: LayoutSto
     assert site.gaps() == done.gaps
     assert [carried.name for carried in done.record.increment.new] == ["app:1"]
     assert site.set(1).status == SENT
+
+
+def test_the_log_travels_beside_the_volumes_and_is_taken_in(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    log = tmp_path / "out" / "plant-7.trail.jsonl"
+    assert [line.event for line in site.trail.lines()] == ["sent"]
+    assert log.read_bytes() == site.trail.raw()
+    log.unlink()  # a run may be ended before it writes it
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+    assert log.read_bytes() == site.trail.raw()
+    side = ClosedSide(tmp_path / "closed", "plant-7")
+    assert list(take_logs(side, [tmp_path / "out"], NOW)) == []
+    assert str(site.trail.tip().last) in side.trail.raw().decode()
+
+
+def test_a_rerun_once_the_medium_has_left_is_done(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    (tmp_path / "out").rename(tmp_path / "carried")
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
 
 
 def test_a_set_that_was_left_unfinished_keeps_its_number(store: LayoutStore, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from toolkit.event import Tell, nobody
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
+from toolkit.mirror.carriedlog import carry_log
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
@@ -82,12 +83,15 @@ def finish(
     draft = Increment.of(site.name, 1, lock.date, images, baseline)
     costs = shares(images, baseline)
     if not wishes.since and (made := made_before(site, draft)):
+        carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
         return Finished(made, costs, gaps, is_new=False)
     increment = site.begin(draft, images)
     written = _written(increment, lock, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
     sums = [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
-    return Finished(site.sent(increment.number, sums, now), costs, gaps, is_new=True)
+    record = site.sent(increment.number, sums, now)
+    carry_log(site, wishes.folder)
+    return Finished(record, costs, gaps, is_new=True)
 
 
 def strict_error(site: str, gaps: Sequence[Gap]) -> ToolkitError:
