@@ -23,7 +23,7 @@ def log_name(site: str) -> str:
 
 
 def carry_log(site: Site, folder: Path) -> None:
-    """Put the log as it stands beside the volumes, so that the closed side has it too; nothing once they left."""
+    """Put the log as it stands beside the volumes, for the closed side; nothing once they left."""
     if folder.is_dir():
         write_atomically(folder / log_name(site.name), site.trail.raw())
 
