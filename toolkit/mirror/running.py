@@ -77,7 +77,7 @@ def run(
     """Do one night, and tell what it came to; with gaps it is done, too.
 
     Raises InvalidSetting where somebody could never be told, TryAgain where the site is held or outside of
-    the window, and then nobody is told; as `resolved`, `must_fit` and `finish`, and then it is told as failed.
+    the window, and then nobody is told; as `resolved`, `must_fit` and `finish`, and then it is told failed.
     """
     notices.check(job.notify)
     begun = clock()
