@@ -117,8 +117,9 @@ def increment_of(ran: Ran) -> Increment:
 
 
 def volumes(folder: Path) -> dict[str, bytes]:
-    """Return what a folder of volumes holds."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Return what a folder of volumes holds, but for pages: those tell times, and what was logged twice."""
+    files = (path for path in sorted(folder.iterdir()) if path.suffix != ".html")
+    return {path.name: path.read_bytes() for path in files}
 
 
 def carried(ran: Ran) -> dict[str, str]:

@@ -66,6 +66,8 @@ def test_a_night_that_was_killed_ends_with_the_same_volumes(side: ConnectedSide)
         again = in_child(lambda: two_nights(side))
         assert again.code == 0, f"{fault}: {again.said}"
         assert volumes(folder) == expected, fault
+        pages = [path.name for path in sorted(folder.glob("*.html"))]
+        assert pages == ["plant-7_0001.html", "plant-7_0002.html"], fault
         assert strays(side.home) == [], fault
         assert [record.status for record in side.site.sets()] == [SENT, SENT], fault
         assert LOST not in {record.status for record in side.site.sets()}

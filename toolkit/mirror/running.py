@@ -26,6 +26,7 @@ from toolkit.mirror.lock import Gap, Lock, Locked, lasting
 from toolkit.mirror.metrics import Memory
 from toolkit.mirror.night import Clock, Night
 from toolkit.mirror.outcome import DONE, FAILED, GAPS, STALE, Outcome
+from toolkit.mirror.pagekeeping import keep_failed_page, keep_page
 from toolkit.mirror.setrecord import SENT
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
@@ -47,6 +48,7 @@ class Orders:
     into: str = ""  # the folder of the volumes; empty where the job says
     verify: bool = True
     key: SigningKey | None = field(default=None, repr=False)
+    page: Path | None = None  # a file that its page is written to, too
 
     def wishes(self, night: Night) -> Wishes:
         """Return how the set is to be made."""
@@ -95,10 +97,21 @@ def run(
         raise
     except ToolkitError as error:
         failed = replace(blank, ended=int(clock()), seconds=clock() - begun, problem=str(error))
+        keep_failed_page(site, failed, orders.page)
         _announce(failed, site, job, settings, tell)
         raise
     outcome = replace(_outcome(blank, lock, finished), ended=int(clock()), seconds=clock() - begun)
-    findings = _announce(outcome, site, job, settings, tell)
+    findings = keep_page(
+        site,
+        outcome,
+        finished,
+        wishes.folder,
+        lock=lock,
+        store=night.store,
+        signer=wishes.key.public.key_id if wishes.key else "",
+        also=orders.page,
+    )
+    findings += _announce(outcome, site, job, settings, tell)
     return Ran(outcome, finished, wishes.folder, tuple(findings))
 
 
