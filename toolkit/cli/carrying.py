@@ -173,7 +173,7 @@ def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
     return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
-def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Callable[[], Landing] | None:
+def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Callable[[int], Landing] | None:
     """Return how layers begin to go into the sink as they come; None where something will look at them first.
 
     What is begun ends with the stack.
@@ -182,7 +182,15 @@ def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Ca
         return None
     if not isinstance(sink, Lands):
         return None
-    return functools.cache(lambda: followed_landing(stack.enter_context(sink.landing()), progress))
+    lands: Lands = sink
+    begun: list[Landing] = []
+
+    def land(expected: int) -> Landing:
+        if not begun:
+            begun.append(followed_landing(stack.enter_context(lands.landing(expected)), progress))
+        return begun[0]
+
+    return land
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
