@@ -122,6 +122,9 @@ class Renames(Protocol):
     def names_there(self, names: Sequence[str]) -> Sequence[str]:
         """Return what an image of these names is asked for by, in the place it went to."""
 
+    def repositories_there(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the repositories that an image of these names lies in."""
+
 
 @runtime_checkable
 class HoldsV1(Protocol):
@@ -195,10 +198,9 @@ class Lands(Protocol):
     """A sink that blobs can arrive in before their image is known."""
 
     def landing(self, expected: int = 0) -> AbstractContextManager[Landing]:
-        """Yield how to put blobs there, of `expected` bytes at least; within the block the delivery follows,
-        for which they are present. Raises StoreError of this sink, not OSError: its source writes files too.
+        """Yield how to put blobs there, `expected` bytes at least; the delivery follows within the block.
 
-        Leaving the block with an exception, or without a delivery, leaves nothing that refers to a blob.
+        An exception, or no delivery, leaves nothing that refers to a blob. Raises StoreError, no OSError.
         """
 
 

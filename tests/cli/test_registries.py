@@ -86,6 +86,23 @@ def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRe
         assert [(image["names"], image["digest"]) for image in told] == [([name], APP.digest)]
 
 
+def test_what_was_pushed_without_a_tag_is_told_by_its_digest(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    bare, place = str(tmp_path / "bare"), f"docker://{web.host}/bare"
+    assert (
+        lading("export", "team/app:1", "--from", f"docker://{web.host}", "--format", "dir", "-o", bare).code
+        == 0
+    )
+    done = lading("copy", bare, place)
+    assert f"pull by digest: {web.host}/bare@{APP.digest}" in done.out.splitlines()
+    note = f"note: image {APP.digest}: has no tag there, and some registries remove such an image; "
+    assert done.last == f"{note}to give it one: {place}:TAG"
+    meant = lading("copy", bare, f"{place}@{APP.digest}")
+    assert (meant.code, "has no tag" in meant.err) == (0, False)
+    assert lading("copy", bare, f"{place}:1").out.endswith(f"pull by digest: {web.host}/bare@{APP.digest}\n")
+
+
 def test_of_an_image_that_is_not_there_nothing_is_told_but_that(lading: Lading, web: MemoryRegistry) -> None:
     place = f"docker://{web.host}/team/app:9"
     told = f"error: image {web.host}/team/app:9: is not in {place}; near it: {web.host}/team/app:"

@@ -244,11 +244,12 @@ def tell(
 
     `facts` begin the document.
     """
+    pinned, of_target = target.pinned(images), target.findings(images)
     images = target.kept(images)
     if admission:
         facts, noticed = {**facts, "signature": admission.signed.to_json()}, [admission.note, *noticed]
     found = [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
-    found += [*target.findings(), *(finding for image in images for finding in image.findings)]
+    found += [*of_target, *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms
     if output.json:
@@ -261,8 +262,8 @@ def tell(
     if images:
         output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
         output.say(_sentence(source, target, serves, _beside(images)))
-        for pinned in target.pinned(images):
-            output.say(f"pull by digest: {pinned}")
+        for each in pinned:
+            output.say(f"pull by digest: {each}")
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)
