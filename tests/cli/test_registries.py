@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,22 @@ def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRe
         assert done.out.splitlines()[-1] == f"pull by digest: {repository}@{APP.digest}"
         told = lading("copy", source, "team/app:1", *words, "--json").json["images"]
         assert [(image["names"], image["digest"]) for image in told] == [([name], APP.digest)]
+
+
+def test_a_place_that_names_an_image_is_asked_for_it(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    tagged, pinned = (f"docker://{web.host}/team/app{which}" for which in (":1", f"@{APP.digest}"))
+    for place in (tagged, pinned):
+        assert lading("history", place).out.splitlines()[1].startswith(sha256(APP.config)[7:19])
+    assert lading("diff", tagged, pinned, "--json").json["same"] is True
+    assert lading("extract", tagged, str(tmp_path / "root")).code == 0
+    assert sorted(os.listdir(tmp_path / "root")) == ["one", "two"]
+    several = lading("history", f"docker://{web.host}/team/app")
+    assert several.code == 2
+    assert several.last.endswith(
+        f"holds 2 images; name one as REF: {web.host}/team/app:1, {web.host}/team/app:both"
+    )
 
 
 def test_what_was_pushed_without_a_tag_is_told_by_its_digest(

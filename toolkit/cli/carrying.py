@@ -13,7 +13,7 @@ import click
 from toolkit.bundles import FORMATS, engines
 from toolkit.cli import options
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
+from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import Tell
@@ -224,10 +224,10 @@ def _failure(source: Source, listing: Listing) -> ToolkitError:
     from toolkit.cli.verify_cmd import FAILURES
 
     try:
-        source.image(asked_name(listing))
+        source.image(listing.asked_by)
     except ToolkitError as error:
-        return FAILURES.get(error.exit_code, CorruptContent)(asked_name(listing), listing.problem)
-    return CorruptContent(asked_name(listing), listing.problem)
+        return FAILURES.get(error.exit_code, CorruptContent)(listing.asked_by, listing.problem)
+    return CorruptContent(listing.asked_by, listing.problem)
 
 
 def tell(

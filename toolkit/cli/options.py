@@ -19,7 +19,7 @@ from toolkit.reading import Reading
 from toolkit.settings import MOST_JOBS, Settings, read_rate
 
 place_argument = click.argument("place", metavar="PLACE")
-reference_argument = click.argument("reference", metavar="REF")
+reference_argument = click.argument("reference", metavar="[REF]", required=False)  # of the only image
 READING = (
     click.option(
         "--prefer",
