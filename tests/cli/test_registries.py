@@ -257,6 +257,9 @@ def test_a_rate_bounds_what_comes_and_goes(
         ("export", "team/app:1", "--from", f"docker://{web.host}", "-o", bundle),
         ("import", bundle, "--into", f"docker://{web.host}/other{is_setting:d}"),
         ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout"),
+        ("verify", f"docker://{web.host}/team/app:1"),
+        ("extract", f"docker://{web.host}/team/app:1", str(tmp_path / "root")),
+        ("inspect", f"docker://{web.host}/team/app:1", "--contents"),
     ):
         passed = pace.passed
         assert lading(*command, *words).code == 0
@@ -269,6 +272,15 @@ def test_a_rate_of_the_command_wins_over_the_setting(
     (tmp_path / "luigi.cfg").write_text("[lading]\nlimit_rate = 1\n")
     words = ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout")
     assert lading(*words, "--limit-rate", "0").code == 0
+
+
+def test_a_comparison_of_files_keeps_to_the_rate(lading: Lading, web: MemoryRegistry) -> None:
+    web.push("team/app:2", image(TWO))
+    pace = shared_pace(RATE)
+    assert pace is not None
+    passed, place = pace.passed, f"docker://{web.host}/team/app"
+    assert lading("diff", f"{place}:1", f"{place}:2", "--files", "--limit-rate", str(RATE)).code == 0
+    assert pace.passed - passed > len(ONE)
 
 
 def test_what_is_no_rate_is_a_usage_error(lading: Lading, web: MemoryRegistry, tmp_path: Path) -> None:

@@ -69,14 +69,12 @@ class Wishes:
     compression: str | None
     level: int | None
     jobs: int  # blobs at once; 0 is as many as suits the places
-    limit_rate: int | None
     strict: bool
     reading: Reading
 
     def settings(self) -> Settings:
         """Return the settings of this folder, as far as nothing else is wished for."""
-        found = load_settings()
-        return found if self.limit_rate is None else replace(found, limit_rate=self.limit_rate)
+        return options.as_wished(load_settings())
 
 
 def carrying(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,6 +29,7 @@ ALONE = (None, None)  # of both places their only image
 @click.argument("words", metavar="PLACE [REF] PLACE [REF]", nargs=-1, required=True)
 @click.option("--files", is_flag=True, help="Walk the layers too, and compare the files of the two images.")
 @options.platform_option
+@options.limit_rate_option
 @options.reads
 @click.pass_obj
 def command(

@@ -77,6 +77,7 @@ def keeps(command: Callable[..., Any]) -> Callable[..., Any]:
     "--as-whiteout", is_flag=True, help="Take what overlay file systems take for a whiteout for one."
 )
 @options.platform_option
+@options.limit_rate_option
 @options.strict_option
 @options.reads
 @click.pass_obj

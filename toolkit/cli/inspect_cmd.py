@@ -38,6 +38,7 @@ CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "AT ITS TOP")
 @click.argument("reference", metavar="[REF]", required=False)
 @click.option("--contents", is_flag=True, help="Walk the layers too: folders, files, distribution.")
 @options.platform_option
+@options.limit_rate_option
 @options.reads
 @click.pass_obj
 def command(
