@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, image, layout, unpacked, written
+from toolkit.bundles import open_bundle
+from toolkit.digest import Digest
+from toolkit.errors import StoreError
+from toolkit.mirror.carriedlog import take_logs
+from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.finishing import Wishes, finish, gaps_error, strict_error
+from toolkit.mirror.job import Job
+from toolkit.mirror.lock import Gap, Lock, Locked
+from toolkit.mirror.setrecord import BUILDING, SENT
+from toolkit.mirror.site import Site
+from toolkit.operations.copy import copy
+from toolkit.stores.layout import LayoutStore
+
+NIGHT = date(2026, 11, 27)
+NOW = datetime(2026, 11, 27, 2, tzinfo=UTC)
+JOB = Job.parse(b"site = 'plant-7'\nimages = ['app:1']", "job")
+APP, TOOL = image(ONE, TWO), image(TWO)
+GAP = Gap("dead:1", "is gone", NIGHT)
+
+
+def locked(name: str, digest: str) -> Locked:
+    return Locked(name, name, "oci:/srv/drop", Digest.parse(digest))
+
+
+LOCK = Lock("plant-7", NIGHT, (locked("app:1", APP.digest), locked("tool:1", TOOL.digest)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    found = LayoutStore(tmp_path / "store")
+    copy(open_bundle(written(tmp_path / "in.tar", layout(("app:1", APP)))), found, ["app:1"])
+    return found
+
+
+def test_what_is_not_there_is_a_gap_for_the_cause_that_is_known(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    done = finish(site, JOB, LOCK, store, wishes, failed={"tool:1": "answered 500"}, now=NOW)
+    assert done.gaps == (Gap("tool:1", "answered 500", NIGHT),)
+    assert site.gaps() == done.gaps
+    assert [carried.name for carried in done.record.increment.new] == ["app:1"]
+    assert site.set(1).status == SENT
+
+
+def test_the_log_travels_beside_the_volumes_and_is_taken_in(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    log = tmp_path / "out" / "plant-7.trail.jsonl"
+    assert [line.event for line in site.trail.lines()] == ["sent"]
+    assert log.read_bytes() == site.trail.raw()
+    log.unlink()  # a run may be ended before it writes it
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+    assert log.read_bytes() == site.trail.raw()
+    side = ClosedSide(tmp_path / "closed", "plant-7")
+    assert list(take_logs(side, [tmp_path / "out"], NOW)) == []
+    assert str(site.trail.tip().last) in side.trail.raw().decode()
+
+
+def test_a_rerun_once_the_medium_has_left_is_done(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    (tmp_path / "out").rename(tmp_path / "carried")
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+
+
+def test_a_set_that_was_left_unfinished_keeps_its_number(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out", verify=False)
+    layer = store.path / "blobs" / APP.layers[0].replace(":", "/")
+    content = layer.read_bytes()
+    layer.write_bytes(bytes(len(content)))
+    with pytest.raises(Exception, match="the store was damaged"):
+        finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    assert site.set(1).status == BUILDING
+    assert list((tmp_path / "out").iterdir()) == []
+    layer.write_bytes(content)
+    assert finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).record.number == 1
+
+
+def test_strict_and_gaps_say_how_many_and_the_first(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out", strict=True)
+    with pytest.raises(
+        StoreError, match=r"an image fails, and it is all or nothing; tool:1: .*fetch it first"
+    ):
+        finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    assert "2 images fail" in str(strict_error("plant-7", [GAP, GAP]))
+    record = finish(site, JOB, LOCK, store, Wishes(tmp_path / "out"), failed={}, now=NOW).record
+    error = gaps_error("plant-7", record, [GAP, GAP])
+    assert error.exit_code == 8
+    assert "without 2 images that could not be had; dead:1: is gone" in str(error)
+
+
+def test_an_image_that_lost_a_layer_is_a_gap_and_no_half_image(tmp_path: Path) -> None:
+    files = layout(("app:1", APP))
+    store = LayoutStore(unpacked(tmp_path / "store", files))
+    (store.path / "blobs" / APP.layers[1].replace(":", "/")).unlink()
+    site = Site(tmp_path / "home", "plant-7")
+    done = finish(site, JOB, LOCK, store, Wishes(tmp_path / "out"), failed={}, now=NOW)
+    assert [gap.name for gap in done.gaps] == ["app:1", "tool:1"]
+    assert done.record.increment.images == ()
