@@ -160,7 +160,7 @@ class AssembleBundle(ImageTask):
         with ExitStack() as stack:
             source.gather(
                 [self.image],
-                lambda: followed_landing(stack.enter_context(staging.landing(place)), tell),
+                lambda _: followed_landing(stack.enter_context(staging.landing(place)), tell),
             )
 
     def _assemble(self) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from toolkit.printable import printable
+from toolkit.printable import about, printable
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class ToolkitError(Exception):
     check: ClassVar[str] = "reading"
 
     def __str__(self) -> str:
-        sentence = f"{self.subject}: {self.problem}" if self.subject else self.problem
+        sentence = f"{about(self.subject)} {self.problem}" if self.subject else self.problem
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
     def __reduce__(self) -> tuple[type[ToolkitError], tuple[Any, ...]]:
@@ -106,7 +106,7 @@ class Mismatch(CorruptContent):
     expected: object = None
 
     def __str__(self) -> str:
-        sentence = f"{self.subject}: {self.problem} is {self.actual}, expected {self.expected}"
+        sentence = f"{about(self.subject)} {self.problem} is {self.actual}, expected {self.expected}"
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,32 @@ def test_a_namespace_is_refused_where_there_are_none(
     assert lading("diff", containerd, IMAGE, driver, IMAGE, *asked).code == 0  # one of them has
     (home.parent / "luigi.cfg").write_text("[lading]\nnamespace = moby\n")
     assert lading("ls", str(bundle)).code == 0  # a setting is for those that have
+
+
+def test_the_only_image_of_a_place_needs_no_name(lading: Lading, bundle: Path, tmp_path: Path) -> None:
+    for place in (SAMPLE, str(bundle)):
+        assert lading("history", place).out == lading("history", place, IMAGE).out
+    assert lading("diff", str(bundle), str(bundle), "--json").json["same"] is True
+    assert lading("extract", str(bundle), str(tmp_path / "one")).code == 0
+    assert lading("extract", str(bundle), IMAGE, str(tmp_path / "other")).code == 0
+    assert os.listdir(tmp_path / "one") == os.listdir(tmp_path / "other")
+
+
+def test_without_a_name_there_is_no_doubt_what_is_meant(lading: Lading, bundle: Path) -> None:
+    for words, told in (
+        (("diff", str(bundle), IMAGE, SAMPLE), "has 3 words, expected PLACE PLACE or PLACE REF PLACE REF"),
+        (("extract", str(bundle), IMAGE), f"has {IMAGE}, an image, in the place of DIR"),
+        (("extract", str(bundle), IMAGE, IMAGE, "x"), "takes one image at a time"),
+    ):
+        ran = lading(*words)
+        assert ran.code == 2
+        assert ran.last.startswith(f"error: lading {words[0]}: {told}")
+    assert not Path(IMAGE).exists()
+
+
+@pytest.mark.parametrize("place", ["docker://example.test/app:1", "oci:/srv/images", "docker-archive:/a.tar"])
+def test_an_export_of_a_place_is_told_how_it_is_written(lading: Lading, place: str) -> None:
+    ran = lading("export", place, "-o", "x.tar")
+    assert ran.code == 2
+    told = f"error: {place}: is a place, expected the name of an image; write --from {place}, or lading copy"
+    assert ran.last == f"{told} {place} FILE"

@@ -65,6 +65,7 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
 @options.jobs_option
+@options.limit_rate_option
 @click.option(
     "--fast", "depth", flag_value=FAST, help="Compare documents, names and sizes; no layer is read."
 )
