@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +11,7 @@ from toolkit.ancestry import Layersize, V1Layer
 from toolkit.checks import effect
 from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Image, ProvenImage, Referrer, is_told
+from toolkit.image import FEW, Finding, Image, ProvenImage, Referrer, is_told
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
@@ -44,7 +44,7 @@ class Report:
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
         """Gather what the images noticed and what else there is, each finding once."""
         own = (finding for image in images for finding in image.findings)
-        return cls(subject, tuple(images), tuple(dict.fromkeys((*own, *findings))))
+        return cls(subject, tuple(images), _once((*own, *findings)))
 
     @property
     def errors(self) -> list[Finding]:
@@ -89,7 +89,18 @@ def nothing_in(place: str) -> Finding:
     return Finding(place, NO_IMAGES, WARNING, check="empty")
 
 
-def finding_json(finding: Finding) -> dict[str, str]:
+def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return each finding once, with all images that it is told of."""
+    images: dict[Finding, dict[str, None]] = {}
+    for each in findings:
+        images.setdefault(each, {}).update(dict.fromkeys(each.images))
+    return tuple(
+        replace(each, images=tuple(names)) if len(names) > len(each.images) else each
+        for each, names in images.items()
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
     """Return one finding; of its facts those that it has (docs/report.md)."""
     facts = {
         "check": finding.check,
@@ -100,7 +111,16 @@ def finding_json(finding: Finding) -> dict[str, str]:
         "advice": finding.advice,
     }
     told = {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
-    return told | {member: text for member, text in facts.items() if text}
+    return told | _images_json(finding) | {member: text for member, text in facts.items() if text}
+
+
+def _images_json(finding: Finding) -> dict[str, Any]:
+    """Return the first of the images that a finding is of, and how many more there are."""
+    more = len(finding.images) - FEW
+    return {
+        **({"images": list(finding.images[:FEW])} if finding.images else {}),
+        **({"more_images": more} if more > 0 else {}),
+    }
 
 
 def error_json(error: ToolkitError) -> dict[str, Any]:

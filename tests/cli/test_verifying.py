@@ -16,6 +16,7 @@ import pytest
 from tests.archives import A, Body, encode, image, layout, sha256, tar, v1_folder, written
 from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from tests.layers import file, hard_link, layer, symlink
+from tests.webpages import parsed
 from toolkit.bundles import FORMATS
 from toolkit.plumbing.streams import Extent
 
@@ -155,10 +156,31 @@ def test_people_are_told_the_gravest_first_and_what_engines_do(lading: Lading, o
     heads = [line.split(":")[0] for line in lines if line.startswith(("error: ", "warning: ", "note: "))]
     assert heads == ["error", "error", "error", "warning", "note", "note", "error"]
     after = lines[[line.startswith("error: ") and "stand twice" in line for line in lines].index(True) + 1]
-    assert after == "  docker load refuses the layer; containerd takes it, and the last one counts"
+    assert (
+        after
+        == "  of image odd:1; docker load refuses the layer; containerd takes it, and the last one counts"
+    )
     assert ran.last.endswith("; and 3 more found")
     quiet = lading("verify", str(odd), "--deep", "--quiet").err.splitlines()
     assert [line.split(":")[0] for line in quiet if not line.startswith("  ")] == heads[:4] + heads[-1:]
+
+
+def test_a_damaged_layer_names_its_image_in_every_form(lading: Lading, tmp_path: Path) -> None:
+    files = layout(
+        ("whole:1", image(layer(file("a", b"a")))), ("motd:1", image(layer(file("m", b"Welcome"))))
+    )
+    damaged = {name: body.replace(b"Welcome", b"welcome") for name, body in files.items()}
+    path = str(written(tmp_path / "x.tar", damaged))
+    page = tmp_path / "x.html"
+    ran = lading("verify", path, "--html", str(page))
+    assert ran.code == 5
+    assert "; of image motd:1; " in ran.last
+    card = parsed(page.read_bytes()).one("article", "card")
+    assert ("Images", "motd:1") in zip(
+        [each.text for each in card.all("dt")], [each.text for each in card.all("dd")], strict=True
+    )
+    (finding,) = lading("verify", path, "--json").json["findings"]
+    assert finding["images"] == ["motd:1"]
 
 
 def test_what_an_image_calls_its_files_moves_no_cursor(lading: Lading, tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_each_finding_is_told_once_those_of_the_images_first() -> None:
     assert Report.of("x", [one, other], [ERROR, NOTE]).findings == (WARNING, NOTE, ERROR)
 
 
+def test_one_finding_of_several_images_names_them_all_and_five_are_shown() -> None:
+    found = [replace(ERROR, images=(f"app:{number}",)) for number in (1, 2, 2, 3, 4, 5, 6, 7)]
+    report = Report.of("x", [], found)
+    (told,) = report.to_json()["findings"]
+    assert (told["images"], told["more_images"]) == (["app:1", "app:2", "app:3", "app:4", "app:5"], 2)
+    (finding,) = report.findings
+    assert finding.whose == "of images app:1, app:2, app:3, app:4, app:5 and 2 more"
+    assert replace(ERROR, images=("app:1",)).whose == "of image app:1"
+    assert Finding("image app:1", "is odd", images=("app:1",)).whose == ERROR.whose == ""
+
+
 def test_the_json_tells_every_digest() -> None:
     picture = image(ONE, TWO)
     chain_id = sha256(f"{sha256(ONE)} {sha256(TWO)}".encode())  # OCI config.md

@@ -208,7 +208,7 @@ def verdict(report: Report) -> ToolkitError:
     """Return the failure of a report with errors: the gravest of them, and how many more there are."""
     last, more = worst(report), len(report.errors) - 1
     kind = FAILURES.get(last.exit_code, CorruptContent)
-    told = (effect(last.check), last.advice, f"and {more} more found" if more else "")
+    told = (last.whose, effect(last.check), last.advice, f"and {more} more found" if more else "")
     return kind(last.subject, last.problem, "; ".join(filter(None, told)))
 
 
