@@ -11,15 +11,17 @@ from toolkit.ancestry import Layersize, V1Layer
 from toolkit.checks import effect
 from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
-from toolkit.image import FEW, Finding, Image, ProvenImage, Referrer, is_told
+from toolkit.image import FEW, NO_DIGESTS, Finding, Image, ProvenImage, Referrer, is_told
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
 ERROR, WARNING, NOTE = SEVERITIES = "error", "warning", "note"  # the gravest first
-VERIFIED, STRUCTURE, CORRUPT, UNSIGNED, UNVERIFIED = VERDICTS = (
+VERIFIED, UNPROVEN, STRUCTURE, CORRUPT, UNSAFE, UNSIGNED, UNVERIFIED = VERDICTS = (
     "verified",
+    "unproven",
     "structure",
     "corrupt",
+    "unsafe",
     "unsigned",
     "unverified",
 )
@@ -60,15 +62,18 @@ class Report:
     def verdict(self) -> str:
         """Return VERIFIED; CORRUPT; UNSIGNED where the images are right, and not as somebody signed them.
 
-        STRUCTURE where nothing is wrong, and no layer was read. UNVERIFIED where nothing that was read is
-        wrong, and not all could be read.
+        UNSAFE where no bytes are wrong, and what they are is refused. UNVERIFIED where nothing that was read
+        is wrong, and not all could be read. STRUCTURE where nothing is wrong, and no layer was read, and
+        UNPROVEN where nothing is recorded that layers could be compared with.
         """
-        if self.ok:
-            return STRUCTURE if self.depth == FAST else VERIFIED
-        others = [finding for finding in self.errors if finding != self.unsigned]
-        if any(finding.exit_code in WRONG for finding in others):
-            return CORRUPT
-        return UNVERIFIED if others or self.unsigned is None else UNSIGNED
+        others = [each for each in self.errors if each != self.unsigned and not is_unproven(each)]
+        if codes := {finding.exit_code for finding in others}:
+            return CORRUPT if CorruptContent.exit_code in codes else UNSAFE if codes & WRONG else UNVERIFIED
+        if self.unsigned is not None:
+            return UNSIGNED
+        if self.depth == FAST:
+            return STRUCTURE
+        return UNPROVEN if any(map(is_unproven, self.findings)) else VERIFIED
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form: schema, verdict, images with their layers, findings."""
@@ -82,6 +87,11 @@ class Report:
             "images": [image_json(proven) for proven in self.images],
             "findings": [finding_json(finding) for finding in self.findings],
         }
+
+
+def is_unproven(finding: Finding) -> bool:
+    """Tell what says that layers could be compared with nothing, and nothing else vouches for them."""
+    return finding.problem == NO_DIGESTS and finding.severity != NOTE
 
 
 def nothing_in(place: str) -> Finding:

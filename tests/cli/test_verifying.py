@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -181,6 +182,75 @@ def test_a_damaged_layer_names_its_image_in_every_form(lading: Lading, tmp_path:
     )
     (finding,) = lading("verify", path, "--json").json["findings"]
     assert finding["images"] == ["motd:1"]
+
+
+def test_fast_and_deep_together_are_refused(lading: Lading, bundle: Path) -> None:
+    for words in (("--fast", "--deep"), ("--deep", "--fast")):
+        ran = lading("verify", str(bundle), *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.last == "error: --fast: and --deep contradict each other; the one reads no layer"
+
+
+@pytest.mark.parametrize("kind", ["oci", "dir", "oci:layout"])
+def test_fast_looks_at_how_a_layer_is_packed_as_full_does(lading: Lading, tmp_path: Path, kind: str) -> None:
+    """As skopeo writes it from an archive of plain layers."""
+    picture = image(layer(file("a")), media_types=["application/vnd.docker.image.rootfs.diff.tar.gzip"])
+    path = place = str(written(tmp_path / "x.tar", layout(("app:1", picture))))
+    if kind != "oci":
+        place = kind if ":" in kind else str(tmp_path / "folder")
+        words = ("copy", path, "app:1", place) if ":" in kind else ("copy", path, "app:1", f"dir:{place}")
+        assert lading(*words).code == 0
+    told = [
+        [each["problem"] for each in lading("verify", place, *words, "--json").json["findings"]]
+        for words in ((), ("--fast",))
+    ]
+    assert told[0] == told[1]
+    assert "is not compressed, and gzip by its media type" in told[0][0]
+
+
+def test_what_is_beyond_a_limit_is_unsafe_and_not_corrupt(
+    lading: Lading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "x.tar", layout(("app:1", image(layer(file("a", bytes(4096)))))))
+    (tmp_path / "luigi.cfg").write_text("[lading]\nlayer_limit = 1K\n")
+    monkeypatch.chdir(tmp_path)
+    ran = lading("verify", str(path))
+    assert (ran.code, ran.out) == (6, f"UNSAFE {path}\n")
+    assert lading("verify", str(path), "--json").json["verdict"] == "unsafe"
+
+
+@pytest.fixture
+def undigested(lading: Lading, tmp_path: Path) -> Path:
+    """A docker-v1 bundle with a byte of a layer changed, which nobody can know from it."""
+    path = tmp_path / "v1.tar"
+    assert lading("export", IMAGE, "--from", SAMPLE, "-o", str(path), "--format", "docker-v1").code == 0
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PRETTY_NAME=", b"pRETTY_NAME="))
+    assert path.read_bytes() != content
+    return path
+
+
+def test_a_bundle_without_digests_is_not_called_verified(lading: Lading, undigested: Path) -> None:
+    ran = lading("verify", str(undigested))
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith(f"read, nothing to compare with: {undigested}, for Docker 0.7")
+    assert "warning: " in ran.err
+    report = lading("verify", str(undigested), "--json").json
+    assert (report["verdict"], report["findings"][0]["check"]) == ("unproven", "proof")
+    strict = lading("verify", str(undigested), "--strict")
+    assert (strict.code, "records no digest of its layers" in strict.last) == (5, True)
+    assert strict.out.splitlines()[-1] == f"read, nothing to compare with: {undigested}"
+    assert lading("import", str(undigested)).code == 0
+
+
+def test_it_is_verified_where_a_sum_beside_it_fits(lading: Lading, undigested: Path) -> None:
+    sums = undigested.with_name(undigested.name + ".sha256")
+    sums.write_text(f"{hashlib.sha256(undigested.read_bytes()).hexdigest()}  {undigested.name}\n")
+    ran = lading("verify", str(undigested), "--strict")
+    assert (ran.code, ran.out.splitlines()[-1].split()[0]) == (0, "verified")
+    sums.write_text("garbage\n")
+    assert lading("verify", str(undigested), "--json").json["verdict"] == "unproven"
+    assert lading("verify", str(undigested), "--fast", "--json").json["verdict"] == "structure"
 
 
 def test_what_an_image_calls_its_files_moves_no_cursor(lading: Lading, tmp_path: Path) -> None:

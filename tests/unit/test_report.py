@@ -52,7 +52,14 @@ def test_a_report_is_fine_while_no_finding_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("exit_codes", "verdict"),
-    [([], "verified"), ([3], "unverified"), ([7], "unverified"), ([5], "corrupt"), ([7, 6], "corrupt")],
+    [
+        ([], "verified"),
+        ([3], "unverified"),
+        ([7], "unverified"),
+        ([5], "corrupt"),
+        ([6, 5], "corrupt"),
+        ([7, 6], "unsafe"),
+    ],
 )
 def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[int], verdict: str) -> None:
     found = [Finding("x", f"is wrong: {code}", "error", code) for code in exit_codes]
@@ -60,7 +67,7 @@ def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[
 
 
 @pytest.mark.parametrize(
-    ("others", "verdict"), [([], "unsigned"), ([3], "unverified"), ([7, 5], "corrupt"), ([6], "corrupt")]
+    ("others", "verdict"), [([], "unsigned"), ([3], "unverified"), ([7, 5], "corrupt"), ([6], "unsafe")]
 )
 def test_images_that_are_right_are_unsigned_and_not_corrupt(others: list[int], verdict: str) -> None:
     unsigned = Finding("x", "has no signature", "error")

@@ -30,6 +30,8 @@ from toolkit.ports import Source, remarks_of
 from toolkit.report import DEEP, ERROR, FAST, FULL, NOTE, WARNING, Report, nothing_in
 from toolkit.synthesis import own_chain
 
+UNCOVERED = "a .sha256 or a signature beside it would tell; the other formats hold digests"
+
 
 @runtime_checkable
 class Disagrees(Protocol):
@@ -37,6 +39,14 @@ class Disagrees(Protocol):
 
     def disagreements(self) -> Sequence[ToolkitError]:
         """Return all that it would be refused for; from now on what can be read of it is read."""
+
+
+@runtime_checkable
+class Sniffs(Protocol):
+    """A source whose blobs lie here, so that their first bytes cost nothing."""
+
+    def compression(self, layer: Layer) -> str:
+        """Return how a layer is compressed, by its first bytes; empty where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ def verify(
     images = _gather(source, names, platform, findings)
     layers = layers_of(each.image for each in images)
     if depth == FAST:
-        checked = [CheckedLayer(recorded_findings(layer), placeholder(layer)) for layer in layers]
+        checked = [_unread(source, layer) for layer in layers]
         progress = nobody  # nothing is read, and nothing proven
     else:
         for each in images:
@@ -96,9 +106,35 @@ def verify(
     return replace(Report.of(source.place, proven, findings), depth=depth)
 
 
+def vouched(report: Report, *, is_covered: bool, strict: bool = False) -> Report:
+    """Return the report of a place that was read, `is_covered` where a sum or signature beside it fits it.
+
+    Where none does, that it records no digest of its layers is a warning, and an error where `strict`.
+    """
+    if is_covered or report.depth == FAST:
+        return report
+    severity = ERROR if strict else WARNING
+    findings = (
+        replace(each, severity=severity, advice=UNCOVERED) if each.problem == NO_DIGESTS else each
+        for each in report.findings
+    )
+    return replace(report, findings=tuple(findings))
+
+
 def refused(place: str, error: CorruptContent, depth: str) -> Report:
     """Return the report on a place that is so damaged that it cannot even be opened."""
     return Report(place, (), (as_finding(error),), depth=depth)
+
+
+def _unread(source: Source, layer: Layer) -> CheckedLayer:
+    """Return what can be told of a layer that is not read, but its first bytes."""
+    told, assumed = recorded_findings(layer), placeholder(layer)
+    if not isinstance(source, Sniffs) or layer.diff_id is None:
+        return CheckedLayer(told, assumed)
+    try:
+        return CheckedLayer(told, replace(assumed, compression=source.compression(layer)))
+    except ToolkitError as error:
+        return CheckedLayer((as_finding(error), *told))
 
 
 def _of_layers(
