@@ -18,6 +18,7 @@ FLOORS = {
     "toolkit.printable": 0,
     "toolkit.errors": 0,
     "toolkit.mediatype": 0,
+    "toolkit.latest": 0,
     "toolkit.limits": 1,
     "toolkit.digest": 1,
     "toolkit.elf": 1,
