@@ -23,6 +23,7 @@ FLOORS = {
     "toolkit.digest": 1,
     "toolkit.elf": 1,
     "toolkit.document": 1,
+    "toolkit.gostruct": 1,
     "toolkit.gojson": 1,
     "toolkit.gotime": 1,
     "toolkit.figures": 1,
