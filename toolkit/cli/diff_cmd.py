@@ -55,7 +55,7 @@ def command(
 
     settings, (places, names) = load_settings(), _sides(words)
     with ExitStack() as stack:
-        sources = stack.enter_context(options.several(places, settings, reading))
+        sources = stack.enter_context(options.several(places, settings, reading.to_look))
         asked = [
             Asked(source, asked_for(source, name), platform)
             for source, name in zip(sources, names, strict=True)
