@@ -4,7 +4,8 @@
      "new":{NAME:"sha256:…"},            whole with this set and what it requires
      "unchanged":{NAME:"sha256:…"},      whole over there already; the name may be new
      "contains":[["sha256:…",SIZE]],     blobs in this set
-     "requires":[["sha256:…",SIZE]]}     blobs of the new images that are over there
+     "requires":[["sha256:…",SIZE]],     blobs of the new images that are over there
+     "gaps":[NAME]}                      wanted, and could not be had; absent where there is none
 
 An image that did not change costs its name, its digest and six marks.
 """
@@ -45,10 +46,18 @@ class Increment:
     images: tuple[Carried, ...]  # by name
     contains: tuple[Blob, ...]  # by digest
     requires: tuple[Blob, ...]  # by digest
+    gaps: tuple[str, ...] = ()  # names (toolkit.mirror.gapnames), sorted: nobody may take them for unwanted
 
     @classmethod
     def of(
-        cls, site: str, number: int, when: dt.date, images: Iterable[ImageBlobs], baseline: Baseline
+        cls,
+        site: str,
+        number: int,
+        when: dt.date,
+        images: Iterable[ImageBlobs],
+        baseline: Baseline,
+        *,
+        gaps: Iterable[str] = (),
     ) -> Self:
         """Reckon what a set must hold; the order of the images is nothing to it.
 
@@ -63,7 +72,8 @@ class Increment:
             for blob in image.blobs if is_new else ():
                 (there if blob.digest in baseline.blobs else inside)[blob.digest] = blob
         contains, requires = tuple(sorted(inside.values())), tuple(sorted(there.values()))
-        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires)
+        missing = tuple(sorted(set(gaps).difference(image.name for image in carried)))
+        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires, missing)
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -82,6 +92,9 @@ class Increment:
             node.fail("requires", "names a blob that the set contains")
         if (kind := node.get("baseline", str)) not in KINDS:
             node.fail("baseline", f"is {kind[:50]!r}, expected one of {', '.join(KINDS)}")
+        gaps = papers.image_names(node, "gaps")
+        if there := sorted(set(gaps) & (new.keys() | unchanged.keys())):
+            node.fail("gaps", f"{there[0]} is among the images too")
         images = [Carried(name, digest, is_new=True) for name, digest in new.items()]
         images += [Carried(name, digest, is_new=False) for name, digest in unchanged.items()]
         return cls(
@@ -92,6 +105,7 @@ class Increment:
             tuple(sorted(images, key=lambda image: image.name)),
             contains,
             requires,
+            gaps,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +119,7 @@ class Increment:
             "unchanged": {image.name: str(image.digest) for image in self.images if not image.is_new},
             "contains": to_pairs(self.contains),
             "requires": to_pairs(self.requires),
+            **({"gaps": list(self.gaps)} if self.gaps else {}),
         }
 
     def __bytes__(self) -> bytes:
