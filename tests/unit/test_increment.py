@@ -93,6 +93,7 @@ def test_what_is_written_is_what_is_read() -> None:
         "unchanged": {"app:1": str(A)},
         "contains": sorted([[str(D), 4], [str(E), 5000]]),
         "requires": [[str(C), 300]],
+        "held": B.hex[:8],
     }
 
 
@@ -157,6 +158,10 @@ def test_a_run_that_is_taken_up_has_the_same_content_under_any_number() -> None:
         ({"gaps": ["a b"]}, r"gaps\[0\]: 'a b' is not a name for an image"),
         ({"gaps": [7]}, r"gaps\[0\]: str required, found int"),
         ({"gaps": {"zoo:1": 1}}, "gaps"),
+        ({"held": "0123abc"}, "held: is no text of 8 hex digits for each blob"),
+        ({"held": "0123ABCD"}, "held: is no text of 8 hex digits for each blob"),
+        ({"held": "0123abcd0123abcd"}, "held: is not sorted, or holds a blob twice"),
+        ({"held": ["0123abcd"]}, "held"),
         ({"lading": "receipt"}, "lading: is 'receipt', expected 'increment'"),
     ],
 )

@@ -5,9 +5,12 @@
      "unchanged":{NAME:"sha256:…"},      whole over there already; the name may be new
      "contains":[["sha256:…",SIZE]],     blobs in this set
      "requires":[["sha256:…",SIZE]],     blobs of the new images that are over there
+     "held":"0123abcd…",                 how the digests of all other blobs of the unchanged images begin
      "gaps":[NAME]}                      wanted, and could not be had; absent where there is none
 
-An image that did not change costs its name, its digest and six marks.
+An image that did not change costs its name, its digest and six marks, and eight digits for each blob of it
+that no other has named. They tell that it is over there as it is here: its top alone would be the same with a
+platform or a signature less.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from toolkit.document import Node
 from toolkit.errors import UsageError
 from toolkit.mirror import papers
 from toolkit.mirror.baseline import KINDS, Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs, from_pairs, to_pairs
+from toolkit.mirror.blob import Blob, ImageBlobs, from_pairs, from_shorts, short, to_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Increment:
     images: tuple[Carried, ...]  # by name
     contains: tuple[Blob, ...]  # by digest
     requires: tuple[Blob, ...]  # by digest
+    held: tuple[str, ...] = ()  # `short` of what unchanged images consist of besides, sorted
     gaps: tuple[str, ...] = ()  # names (toolkit.mirror.gapnames), sorted: nobody may take them for unwanted
 
     @classmethod
@@ -66,14 +70,18 @@ class Increment:
         inside: dict[Digest, Blob] = {}
         there: dict[Digest, Blob] = {}
         carried = []
+        held: set[Digest] = set()
         for image in in_order(images):
             is_new = not baseline.holds(image)
             carried.append(Carried(image.name, image.top, is_new))
+            if not is_new:
+                held.update(blob.digest for blob in image.blobs if blob.digest != image.top)
             for blob in image.blobs if is_new else ():
                 (there if blob.digest in baseline.blobs else inside)[blob.digest] = blob
         contains, requires = tuple(sorted(inside.values())), tuple(sorted(there.values()))
         missing = tuple(sorted(set(gaps).difference(image.name for image in carried)))
-        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires, missing)
+        shorts = tuple(sorted({short(digest) for digest in held - there.keys()}))
+        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires, shorts, missing)
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -105,6 +113,7 @@ class Increment:
             tuple(sorted(images, key=lambda image: image.name)),
             contains,
             requires,
+            from_shorts(node, "held"),
             gaps,
         )
 
@@ -119,6 +128,7 @@ class Increment:
             "unchanged": {image.name: str(image.digest) for image in self.images if not image.is_new},
             "contains": to_pairs(self.contains),
             "requires": to_pairs(self.requires),
+            **({"held": "".join(self.held)} if self.held else {}),
             **({"gaps": list(self.gaps)} if self.gaps else {}),
         }
 
