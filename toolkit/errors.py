@@ -18,7 +18,8 @@ is told of where a report has the error as a finding (toolkit.checks).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar
 
 from toolkit.printable import about, printable
@@ -31,6 +32,7 @@ class ToolkitError(Exception):
     subject: str
     problem: str
     advice: str = ""
+    images: tuple[str, ...] = field(default=(), kw_only=True)  # what those are called that are not to be had
 
     exit_code: ClassVar[int] = 1
     check: ClassVar[str] = "reading"
@@ -39,9 +41,10 @@ class ToolkitError(Exception):
         sentence = f"{about(self.subject)} {self.problem}" if self.subject else self.problem
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
-    def __reduce__(self) -> tuple[type[ToolkitError], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[partial[ToolkitError], tuple[Any, ...]]:
         """Pickle by fields, so that errors survive a process boundary."""
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return partial(type(self), **facts), ()
 
 
 class UsageError(ToolkitError):

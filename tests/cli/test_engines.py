@@ -29,7 +29,7 @@ TOLD = {
     "RootFS": {"Layers": [sha256(ONE), sha256(BIG)]},
 }
 ROOT = Path(__file__).parents[2]
-SKELETON = {"oci-layout", "index.lock"}
+SKELETON = {"oci-layout", "index.lock", "writers.lock"}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
 

@@ -100,8 +100,8 @@ def test_what_a_killed_run_left_of_a_set_that_is_given_up_goes(store: LayoutStor
     tomorrow = replace(LOCK, date=NIGHT + timedelta(days=1))
     assert finish(site, JOB, tomorrow, store, Wishes(folder), failed={}, now=NOW).record.number == 2
     assert site.set(1).status == LOST
-    expected = ["of somebody else", "plant-7_0002.1of1.tar", "plant-7_0002.sha256"]
-    assert sorted(path.name for path in folder.iterdir()) == expected
+    log, volumes = "plant-7.trail.jsonl", ["plant-7_0002.1of1.tar", "plant-7_0002.sha256"]
+    assert sorted(path.name for path in folder.iterdir()) == ["of somebody else", log, *volumes]
 
 
 def test_strict_and_gaps_say_how_many_and_the_first(store: LayoutStore, tmp_path: Path) -> None:

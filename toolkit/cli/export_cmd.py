@@ -83,7 +83,7 @@ def command(
 def _refuse_places(references: Sequence[str]) -> None:
     """Raise UsageError for a place in the place of a name, as skopeo has it."""
     for name in references:
-        if name.partition(":")[0].partition("+")[0] not in SCHEMES:
+        if name.partition(":")[0].partition("+")[0] not in SCHEMES - {""}:
             continue
         try:
             Reference.parse(name)

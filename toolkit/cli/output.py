@@ -126,7 +126,7 @@ def _explained(findings: Iterable[Finding]) -> Iterator[str]:
         yield _sentence(finding)
         effects = [] if finding.check in told else [effect(finding.check)]
         told.add(finding.check)
-        if beside := "; ".join(filter(None, (*effects, finding.advice))):
+        if beside := "; ".join(filter(None, (finding.whose, *effects, finding.advice))):
             yield f"  {beside}"
 
 
