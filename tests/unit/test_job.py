@@ -40,7 +40,7 @@ limit_rate = "10M"
 [notify]
 on = ["done"]
 mail = {to = "a@b.example", from = "c@d.example", server = "mail.example"}
-webhook = {url = "https://hooks.example/x?token=hunter2"}
+webhook = {url = "https://hooks.example/x?token=hunter2", secret = "hook.secret"}
 textfile = "lading.prom"
 """
 
@@ -71,8 +71,9 @@ def test_every_key_is_read() -> None:
     )
     assert job.notify == Notify(
         ("done",),
-        Mail(("a@b.example",), "c@d.example", "mail.example:25"),
+        Mail(("a@b.example",), "c@d.example", "mail.example"),
         "https://hooks.example/x?token=hunter2",
+        "/etc/lading/hook.secret",
         "/etc/lading/lading.prom",
     )
 
@@ -170,7 +171,7 @@ def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) 
         (LEAST + "policy.limit_rate = 'x'", "job.toml: policy.limit_rate: is 'x', expected bytes a second"),
         (LEAST + "policy.stale = -1", "job.toml: policy.stale: is -1, expected 0 to 36500"),
         (LEAST + "notify.on = ['never']", "job.toml: notify.on[0]: is 'never', expected one of done, gaps, "),
-        (LEAST + "notify.mail.to = 'a'", "job.toml: notify.mail.to: is 'a', expected an address"),
+        (LEAST + "notify.mail.to = 'a b'", "job.toml: notify.mail.to: is 'a b', expected an address"),
         (LEAST + "notify.mail.from = 'a@b'", "job.toml: notify.mail.to: is missing; write to ="),
         (
             LEAST + 'notify.mail.to = "a@b\\nBcc: c@d"',

@@ -130,6 +130,13 @@ def platforms_here(blobs: Documents, top: Descriptor) -> list[Platform]:
         return []
 
 
+def listed(raw: bytes, top: Descriptor) -> Mapping[Digest, Platform | None]:
+    """Return the manifests that an index lists, in its order; none of what is no index."""
+    if top.media_type not in mediatype.INDEXES:
+        return {}
+    return {child.digest: child.platform for child in Index.from_bytes(raw, top.media_type).manifests}
+
+
 class _Gathering:
     """One walk from a top descriptor down; where `only_one` image of it is wanted, past those damaged."""
 

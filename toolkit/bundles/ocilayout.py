@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
-from toolkit.bundles.modern import Blobs, Documents, ModernImage, gather, platforms_here
+from toolkit.bundles.modern import Blobs, Documents, ModernImage, blob_name, gather, listed, platforms_here
 from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
@@ -70,6 +70,14 @@ class ListedImages(ABC):
     def identify(self, name: str) -> str:
         """Return the digest of the manifest or index that the name points at."""
         return str(self._find(name).top.digest)
+
+    def platforms(self, name: str) -> Mapping[Digest, Platform | None]:
+        """Return the manifests of an index, none of what is no index; raises as `identify`."""
+        top = self._find(name).top
+        raw = self.blobs.read(blob_name(top.digest), limits().document)
+        if raw is None:
+            raise MissingMember(f"blob {top.digest}", f"is not in {self.place}")
+        return listed(top.check(raw), top)
 
     def ids(self) -> Iterator[str]:
         """Yield the digest of every manifest and index that an image is found by, and of its config."""

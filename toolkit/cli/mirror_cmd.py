@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.commands import Commands
 
-COMMANDS = ("explain",)
+COMMANDS = ("explain", "plan", "run")
 
 
 class MirrorCommands(Commands):

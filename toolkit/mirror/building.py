@@ -21,6 +21,7 @@ from toolkit.image import ProvenImage
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Locked
+from toolkit.mirror.narrowing import narrowed
 from toolkit.model import Descriptor
 from toolkit.ports import Block
 
@@ -41,19 +42,26 @@ def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
 
     Raises NotFound where it is not in the store, and as `gather`.
     """
-    tops = {entry.top.digest: entry.top for entry in store.entries()}
-    for each in locked:
-        if (top := tops.get(each.digest)) is None:
-            raise NotFound(
-                f"image {each.name}", f"is not in {store.place} as {each.digest}", "fetch it first"
-            )
-        found = gather(store.blobs, (each.name,), top)
-        lost = next((finding for finding in found.lacking if finding.severity == "error"), None)
-        if lost:
-            raise CorruptContent(
-                lost.subject, lost.problem, f"image {each.name} is not whole: fetch it again"
-            )
-        yield Stored(found.offered, ImageBlobs.of(each.name, found.offered))
+    tops = tops_of(store)
+    return (stored_one(store, tops, each) for each in locked)
+
+
+def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
+    """Return what the store lists, by digest."""
+    return {entry.top.digest: entry.top for entry in store.entries()}
+
+
+def stored_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked) -> Stored:
+    """Return one locked image, with the platforms that are wanted of it; raises as `stored`."""
+    if (top := tops.get(locked.digest)) is None:
+        raise NotFound(
+            f"image {locked.name}", f"is not in {store.place} as {locked.digest}", "fetch it first"
+        )
+    found = narrowed(gather(store.blobs, (locked.name,), top), locked.narrowing)
+    lost = next((finding for finding in found.lacking if finding.severity == "error"), None)
+    if lost:
+        raise CorruptContent(lost.subject, lost.problem, f"image {locked.name} is not whole: fetch it again")
+    return Stored(found.offered, ImageBlobs.of(locked.name, found.offered))
 
 
 @dataclass(frozen=True, slots=True)

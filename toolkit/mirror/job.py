@@ -10,9 +10,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from toolkit.bundles import DEFAULT, FORMATS
-from toolkit.errors import InvalidJob, InvalidReference
+from toolkit.errors import InvalidJob, InvalidReference, InvalidSetting
 from toolkit.mediatype import LAYER_SUFFIX
 from toolkit.mirror.amount import Reserve, read_size, read_volume
+from toolkit.mirror.metrics import SUFFIX
 from toolkit.mirror.table import Table, load
 from toolkit.mirror.wanted import Wanted
 from toolkit.mirror.window import Window
@@ -30,9 +31,6 @@ COMPRESSIONS = (KEEP, *(name or "none" for name in LAYER_SUFFIX))
 TARS = (DEFAULT, *(row.name for row in FORMATS if row.members_of and row.name != DEFAULT))
 GAPS, STRICT = "gaps", "strict"
 OCCASIONS = ("done", "gaps", "failed", "stale")
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
-SERVER = re.compile(r"([A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
-LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,7 @@ class Notify:
     on: tuple[str, ...] = ("gaps", "failed", "stale")
     mail: Mail | None = None
     webhook: str = field(default="", repr=False)  # it may hold a secret
+    webhook_secret: str = ""  # the file of the secret that it is signed with; empty where it is not
     textfile: str = ""
 
 
@@ -193,7 +192,8 @@ def _notify(table: Table) -> Notify:
         on,
         _mail(mail) if "mail" in table else None,
         webhook.hidden("url", _url) if "webhook" in table else "",
-        table.path("textfile"),
+        webhook.path("secret"),
+        table.parsed("textfile", _textfile, "") and table.path("textfile"),
     )
     for part in (mail, webhook, table):
         part.end()
@@ -220,17 +220,28 @@ def _occasion(text: str) -> str:
 
 
 def _address(text: str) -> str:
+    from toolkit.mirror.mail import ADDRESS
+
     if not ADDRESS.fullmatch(text):
         raise ValueError("an address, as operator@site.example")
     return text
 
 
 def _server(text: str) -> str:
-    """Read a host and its port, 25 where none is said."""
-    found = SERVER.fullmatch(text)
-    if found is None or not 0 < int(found[2] or 25) <= LARGEST_PORT:
-        raise ValueError("a host, and a port after a colon")
-    return f"{found[1]}:{found[2] or 25}"
+    """Read a mail server; raises ValueError, which never repeats a login."""
+    from toolkit.plumbing.smtp import MailServer
+
+    try:
+        MailServer.parse(text)
+    except InvalidSetting as error:
+        raise ValueError("a host, and a port after a colon, or smtps://HOST:PORT, without a login") from error
+    return text
+
+
+def _textfile(text: str) -> str:
+    if not text.endswith(SUFFIX):
+        raise ValueError(f"a file that ends in {SUFFIX}: node_exporter reads no other")
+    return text
 
 
 def _url(text: str) -> str:

@@ -1,7 +1,7 @@
 """Lock: the names of a job, resolved to digests once a run; and Gap: what could not be had.
 
 {"lading":"lock","version":1,"site":"plant-7","date":"2026-11-27",
- "images":[{"name":…,"origin":…,"place":…,"digest":"sha256:…","platforms":["linux/amd64"]}],
+ "images":[{"name":…,"origin":…,"place":…,"digest":"sha256:…","platforms":["linux/amd64"],"index":"sha256:…"}],
  "gaps":[{"name":…,"problem":…,"since":"2026-11-25"}]}
 """
 
@@ -28,6 +28,7 @@ class Locked:
     place: str  # the URI of the source
     digest: Digest  # of the manifest or index that is carried
     platforms: tuple[Platform, ...] = ()  # all of them where none is named
+    index: Digest | None = None  # what the origin pointed at, where one manifest of it is carried
 
     @classmethod
     def from_node(cls, node: Node) -> Self:
@@ -38,12 +39,24 @@ class Locked:
             papers.text(node, "place"),
             node.parsed("digest", Digest.parse),
             tuple(_platform(node, each) for each in node.texts("platforms")),
+            node.parsed("index", Digest.parse) if node.optional("index", str) else None,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of this image."""
         body = {"name": self.name, "origin": self.origin, "place": self.place, "digest": str(self.digest)}
-        return {**body, "platforms": papers.as_texts(self.platforms)} if self.platforms else body
+        platforms = {"platforms": papers.as_texts(self.platforms)} if self.platforms else {}
+        return {**body, **platforms, **({"index": str(self.index)} if self.index else {})}
+
+    @property
+    def told(self) -> Digest:
+        """Return what the origin pointed at."""
+        return self.index or self.digest
+
+    @property
+    def narrowing(self) -> tuple[Platform, ...]:
+        """Return the platforms to take of what is carried; none where that is all of it."""
+        return () if self.index else self.platforms
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,15 @@ class Lock:
         refuse_twice(node, "images", (each.name for each in images))
         refuse_twice(node, "gaps", (each.name for each in gaps))
         return cls(node.parsed("site", papers.site_name), papers.day(node, "date"), images, gaps)
+
+    @property
+    def crowded(self) -> frozenset[str]:
+        """Return the origins of which several images are carried, each of another platform."""
+        first: dict[str, Digest] = {}
+        images = self.images
+        return frozenset(
+            each.origin for each in images if first.setdefault(each.origin, each.digest) != each.digest
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of the document."""

@@ -15,6 +15,8 @@ a run that is killed between logs it again.
 from __future__ import annotations
 
 import datetime as dt
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -33,7 +35,9 @@ from toolkit.mirror.lock import Gap, Lock
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.setrecord import BUILDING, LOST, SENT, SetRecord, VolumeSum
 from toolkit.mirror.trail import Trail
+from toolkit.plumbing.files import storing
 
+LOCK = re.compile(r"(\d{4}-[01]\d-[0-3]\d)\.json")
 MOST_LOGGED = 100  # volumes of a set whose sums stand in a line of the log; all stand in its record
 
 
@@ -176,6 +180,14 @@ class Site:
     def lock(self, when: dt.date) -> Lock | None:
         """Return what names meant in the run of a date; None where it has not resolved them."""
         return record(self._locks / f"{when.isoformat()}.json", Lock.parse)
+
+    def last_lock(self, when: dt.date) -> Lock | None:
+        """Return the last lock of this date, or before it."""
+        with storing(self._locks):
+            names = sorted(os.listdir(self._locks), reverse=True) if self._locks.is_dir() else []
+        dates = (found[1] for name in names if (found := LOCK.fullmatch(name)))
+        last = next((text for text in dates if text <= when.isoformat()), None)
+        return self.lock(dt.date.fromisoformat(last)) if last else None
 
     def keep_lock(self, lock: Lock) -> None:
         """Record what names mean in the run of its date."""

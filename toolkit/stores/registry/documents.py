@@ -8,11 +8,12 @@ asking for each would cost a request. What is promised is compared with what com
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
 
 from toolkit import mediatype
-from toolkit.bundles.modern import TOTAL, ModernImage, gather
+from toolkit.bundles.modern import TOTAL, ModernImage, gather, listed
 from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import InvalidDigest, Mismatch, MissingMember, NotFound, RegistryError, UnsafeArchive
@@ -26,6 +27,7 @@ from toolkit.plumbing.http import BUSY, Answer
 from toolkit.plumbing.streams import SNIFF
 from toolkit.plumbing.urls import shown
 from toolkit.schema1 import Schema1, proven_payload
+from toolkit.stores.registry.address import Target
 from toolkit.stores.registry.client import OK, PULL, PUSH, UNAUTHORIZED, Client
 
 KINDS = (
@@ -83,6 +85,11 @@ class Documents:
         self._keep(digest, raw)
         self._signed |= {digest: answer.body} if raw != answer.body else {}
         return Descriptor(media_type, digest, len(raw))
+
+    def listed(self, target: Target) -> Mapping[Digest, Platform | None]:
+        """Return the manifests of an index, none of what is no index; raises as `top`."""
+        top = self.top(target.tag_or_digest)
+        return listed(self._held[top.digest], top)
 
     def image(
         self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None

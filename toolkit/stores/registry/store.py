@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class RegistryStore:
-    """A registry; a Source that HoldsReferrers and ListsTags."""
+    """A registry; a Source that HoldsReferrers, ListsTags, Recalls and TellsPlatforms."""
 
     at_once = AT_ONCE
     referrers = False
@@ -70,6 +70,16 @@ class RegistryStore:
         """Take each tag for what it is held to be, or is found to be first, however often it is asked for."""
         self._proven, self._holds = held, True
 
+    def recall(self, digests: Mapping[str, Digest]) -> None:
+        """Know what names pointed at; each is asked for all the same, by a request without a body."""
+        for name, digest in digests.items():
+            for target in self._address.meant(name):
+                self._proven[target.repository, target.tag_or_digest] = digest
+
+    def platforms(self, name: str) -> Mapping[Digest, Platform | None]:
+        """Return what an index lists, by one request; raises as `identify`."""
+        return self._found(name, lambda target: Documents(self._client, target.repository).listed(target))
+
     def narrowed(self, name: str) -> str:
         """Return the repository that has an image; raises as `identify`."""
         if self._address.repository:
@@ -87,16 +97,13 @@ class RegistryStore:
 
     def listings(self) -> list[Listing]:
         """List the tags of the repository, or the one image; raises NotFound, Unsupported without either."""
-        address = self._address
-        if not address.repository:
-            advice = f"name a repository: docker://{address.host}/REPOSITORY"
-            raise Unsupported(self.place, "is a registry, which is not asked for all that it holds", advice)
-        targets = [
-            Target(address.repository, one, address.name(address.repository, one)) for one in self._tags()
-        ]
+        address, of = self._address, self._address.repository
+        if not of:
+            problem = "is a registry, which is not asked for all that it holds"
+            raise Unsupported(self.place, problem, f"name a repository: docker://{address.host}/REPOSITORY")
+        targets = [Target(of, one, address.name(of, one)) for one in self._tags()]
         if address.digest is not None:
-            name = address.name(address.repository, "", address.digest)
-            targets = [Target(address.repository, str(address.digest), name)]
+            targets = [Target(of, str(address.digest), address.name(of, "", address.digest))]
         lines = self._listed(targets)
         if lines and lines[0].problem and (address.tag or address.digest):
             self.identify(targets[0].name)  # raises where the one image is not there
@@ -272,7 +279,8 @@ class RegistryStore:
             names.setdefault((top, replace(line, names=())), []).append(target.name)
             self._ids.setdefault(line.id, target)
         merged = [replace(line, names=tuple(sorted(called))) for (_, line), called in names.items()]
-        return in_order(told_apart(merged, [Digest.parse(top) if top else _NONE for top, _ in names]))
+        tops = [Digest.parse(top) if top else Digest.of(b"") for top, _ in names]
+        return in_order(told_apart(merged, tops))
 
     def _line(self, target: Target) -> tuple[str, Listing]:
         """Return the digest that a tag points at, and its line, which may say why it cannot be read."""
@@ -283,14 +291,9 @@ class RegistryStore:
         try:
             image = self._read(target, large=large)
         except (CorruptContent, NotFound, Unsupported) as error:
-            digest = self._proven.get((target.repository, target.tag_or_digest))
-            told = str(digest or "")
+            told = str(self._proven.get((target.repository, target.tag_or_digest)) or "")
             return told, Listing((), told, problem=str(error))
         if isinstance(image, HistoricImage):
-            told = str(image.schema1.digest)
-            outline = historic_outline(image)
-            return told, Listing((), outline.id, outline.created, outline.platform, outline.size)
+            old = historic_outline(image)
+            return str(image.schema1.digest), Listing((), old.id, old.created, old.platform, old.size)
         return str(image.top.digest), listing(image)
-
-
-_NONE = Digest.of(b"")

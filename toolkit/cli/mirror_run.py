@@ -1,0 +1,117 @@
+"""`lading mirror run JOB`: what is new comes into the store, and goes out as the next set."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolkit.cli.commands import Command
+from toolkit.cli.mirror_plan import into_option, since_option
+from toolkit.cli.output import Output
+from toolkit.cli.progress import progress_for
+from toolkit.errors import UsageError
+from toolkit.figures import size_text
+from toolkit.image import Finding
+from toolkit.report import WARNING
+from toolkit.settings import load_settings
+
+if TYPE_CHECKING:
+    from toolkit.mirror.job import Job
+    from toolkit.mirror.running import Ran
+    from toolkit.secretkey import SigningKey
+
+HEAD = ("VOLUME", "SIZE", "SHA256")
+
+
+def parsed_date(ctx: click.Context, param: click.Parameter, text: str | None) -> dt.date | None:  # noqa: ARG001 - click's shape
+    """Read an option that is a date; raises UsageError."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"--date {text}", "is no date", "write it as 2026-11-27") from error
+
+
+@click.command("run", cls=Command, short_help="Make the next set for a site.")
+@click.argument("path", metavar="JOB")
+@click.option(
+    "--date",
+    "when",
+    metavar="DATE",
+    callback=parsed_date,
+    help="The night to make a set for, whose names were resolved on that day.  [default: today, in UTC]",
+)
+@since_option
+@click.option("--strict", is_flag=True, help="All or nothing: make no set where an image cannot be had.")
+@into_option
+@click.option("--no-verify", is_flag=True, help="Do not read the volumes back once they are written.")
+@click.option("--passphrase-file", metavar="FILE", help="Read the passphrase of the job's key here.")
+@click.pass_obj
+def command(
+    output: Output,
+    path: str,
+    *,
+    when: dt.date | None,
+    since: str,
+    strict: bool,
+    into: str,
+    no_verify: bool,
+    passphrase_file: str | None,
+) -> None:
+    """Resolve the names of a job, fetch what is missing, and write what the site lacks as its next set.
+
+    An image that cannot be had is left out whole, and tried first the next time; then the exit is 8. It is 75
+    where another run works for the site, or outside of the job's window. A rerun on the same day goes on
+    where a run was ended, and does nothing twice.
+    """
+    from toolkit.mirror.finishing import gaps_error
+    from toolkit.mirror.jobfile import read_job
+    from toolkit.mirror.running import Orders, run
+
+    job = read_job(path)
+    orders = Orders(when, since, strict, into, verify=not no_verify, key=_key(job, passphrase_file))
+    with progress_for(output, "fetching") as progress:
+        ran = run(job, load_settings(), orders, progress)
+    if output.json:
+        output.document(_json(ran))
+    else:
+        _say(output, ran)
+    if ran.outcome.gaps:
+        raise gaps_error(job.site, ran.finished.record, ran.finished.gaps)
+
+
+def _key(job: Job, passphrase_file: str | None) -> SigningKey | None:
+    if not job.bundle.key:
+        return None
+    from toolkit.cli.passphrases import asking
+    from toolkit.operations.keys import open_key
+
+    return open_key(job.bundle.key, asking(passphrase_file))
+
+
+def _say(output: Output, ran: Ran) -> None:
+    record = ran.finished.record
+    if ran.finished.is_new:
+        rows = [(volume.name, size_text(volume.size), volume.sha256) for volume in record.volumes]
+        output.table(HEAD, rows)
+        output.say(ran.outcome.line(), f"written to {ran.folder}")
+    else:
+        name, when = record.increment.name, record.increment.date
+        output.say(f"{name} was made for {when} before, of the same images; another one: --since receipt")
+    output.flush()
+    output.findings(
+        Finding(gap.name, f"{gap.problem} (since {gap.since})", WARNING) for gap in ran.finished.gaps
+    )
+    output.findings(ran.findings)
+
+
+def _json(ran: Ran) -> dict[str, Any]:
+    record = ran.finished.record
+    return {
+        **ran.outcome.to_json(),
+        "baseline": record.increment.baseline,
+        "is_new": ran.finished.is_new,
+        "folder": str(ran.folder),
+        "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in record.volumes],
+    }

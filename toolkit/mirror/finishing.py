@@ -1,0 +1,184 @@
+"""Finishing: what is locked and in the store becomes the next set: reckoned, written, read back, signed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit import checksums
+from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
+from toolkit.mirror.baseline import ASSUMED
+from toolkit.mirror.blob import ImageBlobs
+from toolkit.mirror.building import Plan, stored_one, tops_of
+from toolkit.mirror.cut import Cargo
+from toolkit.mirror.increment import Increment, Share, shares
+from toolkit.mirror.job import BundleWishes, Job
+from toolkit.mirror.lock import Gap, Lock, Locked, lasting
+from toolkit.mirror.setrecord import SENT, SetRecord, VolumeSum
+from toolkit.mirror.site import Site
+from toolkit.mirror.volume import BlobRange, list_name
+from toolkit.mirror.volumes import Written, write_set
+from toolkit.operations.signing import sign_list
+from toolkit.plumbing.files import make_folder, read_bounded, storing
+from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.streams import digest_of, opened
+from toolkit.secretkey import SigningKey
+from toolkit.stores.layout import LayoutStore
+
+READERS = 2  # volumes that are read back at once: a medium is no faster with more
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How this one set is to be made."""
+
+    folder: Path  # where its volumes are written
+    since: str = ""  # what it is reckoned against, a row of KINDS; empty where nothing is said: `assumed`
+    strict: bool = False
+    verify: bool = True  # the volumes are read back from the medium
+    key: SigningKey | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Return what the set is reckoned against."""
+        return self.since or ASSUMED
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A set that is whole."""
+
+    record: SetRecord
+    shares: tuple[Share, ...]
+    gaps: tuple[Gap, ...]
+    is_new: bool  # else it was made for this date before, of the same images
+
+
+def finish(
+    site: Site,
+    job: Job,
+    lock: Lock,
+    store: LayoutStore,
+    wishes: Wishes,
+    *,
+    failed: Mapping[str, str],
+    now: dt.datetime,
+) -> Finished:
+    """Make the set of a date, of what is there whole; the rest are gaps, for what `failed` says by name.
+
+    Raises StoreError where there are gaps and none may be, Mismatch where a volume is not as it was written.
+    """
+    baseline = site.baseline(wishes.kind)
+    images, left_out = _reckoned(store, lock, failed)
+    gaps = lasting([*lock.gaps, *left_out], site.gaps())
+    site.keep_gaps(gaps, lock.date)
+    if gaps and wishes.strict:
+        raise strict_error(job.site, gaps)
+    draft = Increment.of(site.name, 1, lock.date, images, baseline)
+    costs = shares(images, baseline)
+    if not wishes.since and (made := _made_before(site, draft)):
+        return Finished(made, costs, gaps, is_new=False)
+    increment = site.begin(draft, images)
+    written = _written(increment, lock, job.bundle, store, wishes)
+    _sign(wishes, increment.name, now)
+    sums = [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
+    return Finished(site.sent(increment.number, sums, now), costs, gaps, is_new=True)
+
+
+def strict_error(site: str, gaps: Sequence[Gap]) -> ToolkitError:
+    """Return why nothing is made: not everything can be had."""
+    names = f"{len(gaps)} images fail" if len(gaps) > 1 else "an image fails"
+    first = f"{gaps[0].name}: {gaps[0].problem}"
+    return StoreError(f"site {site}", f"{names}, and it is all or nothing; {first}", "nothing was made")
+
+
+def gaps_error(site: str, record: SetRecord, gaps: Sequence[Gap]) -> Gaps:
+    """Return what a run ends with that left images out."""
+    images = f"{len(gaps)} images" if len(gaps) > 1 else "an image"
+    first = f"{gaps[0].name}: {gaps[0].problem}"
+    problem = f"is made without {images} that could not be had; {first}"
+    return Gaps(f"set {record.increment.name} of site {site}", problem, "they are tried first the next time")
+
+
+def _reckoned(
+    store: LayoutStore, lock: Lock, failed: Mapping[str, str]
+) -> tuple[list[ImageBlobs], list[Gap]]:
+    """Return the images that are whole in the store, and a gap for each of the others."""
+    tops = tops_of(store) if store.path.is_dir() else {}
+    images: list[ImageBlobs] = []
+    gaps: list[Gap] = []
+    for locked in lock.images:
+        try:
+            images.append(stored_one(store, tops, locked).blobs)
+        except ToolkitError as error:
+            gaps.append(Gap(locked.name, failed.get(locked.name, str(error)), lock.date))
+    return images, gaps
+
+
+def _made_before(site: Site, draft: Increment) -> SetRecord | None:
+    """Return the last set, if it was sent, of this date and these images."""
+    numbers = site.numbers()
+    last = site.set(numbers[-1]) if numbers else None
+    if last is None or last.status != SENT or last.increment.date != draft.date:
+        return None
+    return last if _names(last.increment) == _names(draft) else None
+
+
+def _names(increment: Increment) -> dict[str, str]:
+    return {image.name: str(image.digest) for image in increment.images}
+
+
+def _written(
+    increment: Increment, lock: Lock, bundle: BundleWishes, store: LayoutStore, wishes: Wishes
+) -> list[Written]:
+    plan = _laid_out(increment, lock.images, store, bundle.format)
+    ranges = [BlobRange(*blob) for blob in plan.blobs]
+    cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
+    make_folder(wishes.folder)
+    pieces = plan.pieces(store.blobs)
+    written = write_set(wishes.folder, cargo, pieces, bundle.volume, parity=bool(bundle.parity))
+    if wishes.verify:
+        _read_back(written, wishes.folder / list_name(increment.name))
+    return written
+
+
+def _laid_out(increment: Increment, images: Iterable[Locked], store: LayoutStore, format_name: str) -> Plan:
+    new = {image.name for image in increment.new}
+    tops = tops_of(store) if new else {}
+    found = (stored_one(store, tops, locked).image for locked in images if locked.name in new)
+    return Plan.of(increment, found, format_name)
+
+
+def _read_back(written: Sequence[Written], sums: Path) -> None:
+    """Compare the volumes with what was written; raises Mismatch, and then nothing vouches for them."""
+    try:
+        in_parallel(_must_be_there, written, size=lambda volume: volume.size, jobs=READERS)
+    except ToolkitError:
+        with storing(sums):
+            sums.unlink(missing_ok=True)
+        raise
+
+
+def _must_be_there(volume: Written) -> None:
+    path = str(volume.path)
+    with storing(path):
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)  # what the medium has is asked, not memory
+        finally:
+            os.close(handle)
+    with opened(path, path) as content:
+        actual = digest_of(content.blocks()).hex
+    if actual != volume.sha256:
+        raise Mismatch(
+            path, "sha256", "the medium does not keep what is written to it", actual, volume.sha256
+        )
+
+
+def _sign(wishes: Wishes, name: str, now: dt.datetime) -> None:
+    if wishes.key:
+        sums = wishes.folder / list_name(name)
+        sign_list(sums, read_bounded(sums, checksums.LIMIT), wishes.key, int(now.timestamp()))

@@ -1,0 +1,93 @@
+"""Night: one run of one job, step by step: what names mean, what would go, what is fetched.
+
+A date has one meaning: its names are resolved on that day (in UTC) and never later, and a rerun takes them as
+they were.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from toolkit.errors import NotFound, TryAgain, Unsupported, UsageError
+from toolkit.event import Tell, nobody
+from toolkit.mirror.fetching import Offers, fetch_all
+from toolkit.mirror.job import KEEP, Job
+from toolkit.mirror.lock import Lock, Locked
+from toolkit.mirror.planning import Planned, plan
+from toolkit.mirror.resolving import resolve
+from toolkit.mirror.site import Site
+from toolkit.mirror.sources import Opened
+from toolkit.settings import Settings
+from toolkit.stores.layout import LayoutStore
+
+VOLUMES = "volumes"  # the folder of a site's sets, where the job says no other
+
+Clock = Callable[[], float]  # seconds since 1970
+
+
+class Night:
+    """What a run works with. Who changes anything holds the site."""
+
+    def __init__(
+        self, job: Job, settings: Settings, opened: Opened, tell: Tell = nobody, clock: Clock = time.time
+    ) -> None:
+        if job.bundle.compression != KEEP:
+            problem = (
+                f"is {job.bundle.compression!r}, and images get to the other side with their own digests"
+            )
+            raise Unsupported("bundle.compression", problem, f"leave it out, or write {KEEP!r}")
+        self.job, self.tell, self._clock = job, tell, clock
+        self.site = Site(settings.home, job.site)
+        self.store = LayoutStore(settings.home / "store")
+        self._offers = Offers(opened, go_on=self.may_go_on)
+
+    @property
+    def now(self) -> dt.datetime:
+        """Return the time, in UTC."""
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+    @property
+    def folder(self) -> Path:
+        """Return where the volumes are written, where nobody says otherwise."""
+        return Path(self.job.bundle.folder) if self.job.bundle.folder else self.site.folder / VOLUMES
+
+    def may_go_on(self) -> bool:
+        """Tell whether registries may be asked now."""
+        window = self.job.policy.window
+        return window is None or window.is_open(self._clock())
+
+    def resolved(self, when: dt.date) -> Lock:
+        """Return what the names mean on a date: as they were resolved then, or as they are if it is today.
+
+        What failed earlier today is tried again. Raises NotFound for a night that was missed, UsageError for
+        one to come, TryAgain outside of the window, and as `resolve`.
+        """
+        lock, today = self.site.lock(when), self.now.date()
+        if when > today:
+            raise UsageError(f"--date {when}", f"is still to come; it is {today} in UTC", "leave it out")
+        if lock and (when < today or not lock.gaps):
+            return lock
+        if when < today:
+            problem = f"was missed: nobody asked on that day, and what there is on {today} is not what it had"
+            raise NotFound(f"the night of {when} of site {self.job.site}", problem, "run without --date")
+        if not self.may_go_on():
+            problem = f"may ask registries from {str(self.job.policy.window).replace('-', ' to ')} only"
+            raise TryAgain(f"the job of site {self.job.site}", problem, "run it then")
+        before, kept = self.site.last_lock(when), lock.images if lock else ()
+        gaps = self.site.gaps()
+        return resolve(self.job, when, self._offers.opened, before=before, gaps=gaps, kept=kept)
+
+    def planned(self, lock: Lock, kind: str, folder: Path) -> Planned:
+        """Reckon what would go; of images that the store has not, the manifests are read."""
+        self._offers.crowded = lock.crowded
+        baseline, first = self.site.baseline(kind), [gap.name for gap in self.site.gaps()]
+        return plan(self.job, lock, self.store, baseline, folder, offers=self._offers, first=first)
+
+    def fetch(self, lock: Lock, images: Sequence[Locked]) -> Mapping[str, str]:
+        """Fetch images in this process; return why, by name, of those that failed; raises as `fetch_all`."""
+        self._offers.crowded = lock.crowded
+        failed = fetch_all(self.store, images, self._offers, self.tell)
+        return {name: str(error) for name, error in failed.items()}

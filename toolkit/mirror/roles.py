@@ -1,0 +1,25 @@
+"""Roles of a source that spare a mirror requests; as those of toolkit.ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from toolkit.digest import Digest
+from toolkit.platform import Platform
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A place that can be told what names pointed at when somebody read them last: it then only asks."""
+
+    def recall(self, digests: Mapping[str, Digest]) -> None:
+        """Compare names with these digests of manifests and indexes; where one has moved it is read anew."""
+
+
+@runtime_checkable
+class TellsPlatforms(Protocol):
+    """A source that tells what an index lists without reading that."""
+
+    def platforms(self, name: str) -> Mapping[Digest, Platform | None]:
+        """Return the manifests of an index in its order, none of what is no index; raises as `identify`."""

@@ -1,0 +1,181 @@
+"""Running: from the names of a job to a set that is whole, or an error; and whoever wants to hears of it.
+
+What a killed run left is taken up where it was: the lock of its date, what came into the store, and the
+number of its set.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from toolkit.errors import ToolkitError, TryAgain
+from toolkit.event import Tell, nobody
+from toolkit.image import Finding
+from toolkit.mirror import notices
+from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL
+from toolkit.mirror.blob import total
+from toolkit.mirror.events import ImageMissed, MirrorBegun, MirrorEnded
+from toolkit.mirror.finishing import Finished, Wishes, finish, strict_error
+from toolkit.mirror.job import STRICT, Job
+from toolkit.mirror.lock import Gap, Lock, Locked, lasting
+from toolkit.mirror.metrics import Memory
+from toolkit.mirror.night import Clock, Night
+from toolkit.mirror.outcome import DONE, FAILED, GAPS, STALE, Outcome
+from toolkit.mirror.setrecord import SENT
+from toolkit.mirror.site import Site
+from toolkit.mirror.sources import sources
+from toolkit.secretkey import SigningKey
+from toolkit.settings import Settings
+
+SINCE: Mapping[str, str] = {"sent": ASSUMED, "receipt": CONFIRMED, "full": FULL}  # words of --since
+
+Fetch = Callable[[Night, Lock, Sequence[Locked]], Mapping[str, str]]  # returns why, by name, some failed
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a run is told besides its job."""
+
+    date: dt.date | None = None  # today, in UTC, where none is said
+    since: str = ""  # a word of SINCE; empty where nothing is said
+    strict: bool = False
+    into: str = ""  # the folder of the volumes; empty where the job says
+    verify: bool = True
+    key: SigningKey | None = field(default=None, repr=False)
+
+    def wishes(self, night: Night) -> Wishes:
+        """Return how the set is to be made."""
+        folder = Path(self.into) if self.into else night.folder
+        strict = self.strict or night.job.policy.on_error == STRICT
+        return Wishes(folder, SINCE.get(self.since, ""), strict, self.verify, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run came to."""
+
+    outcome: Outcome
+    finished: Finished
+    folder: Path  # of the volumes
+    findings: tuple[Finding, ...]  # whoever could not be told
+
+
+def run(
+    job: Job,
+    settings: Settings,
+    orders: Orders,
+    tell: Tell = nobody,
+    *,
+    fetch: Fetch = Night.fetch,
+    clock: Clock = time.time,
+) -> Ran:
+    """Do one night, and tell what it came to; with gaps it is done, too.
+
+    Raises TryAgain where the site is held, or outside of the window, and then nobody is told; as `resolved`,
+    `must_fit`, `finish`, and then it is told as failed.
+    """
+    begun = clock()
+    if job.policy.limit_rate:
+        settings = replace(settings, limit_rate=job.policy.limit_rate)
+    now = dt.datetime.fromtimestamp(begun, dt.UTC)
+    when, site = orders.date or now.date(), Site(settings.home, job.site)
+    blank = Outcome(job.site, when, FAILED, int(begun))
+    try:
+        with site.held(f"the run of {when}", now), sources(settings) as opened:
+            night = Night(job, settings, opened, tell, clock)
+            wishes = orders.wishes(night)
+            lock, finished = _done(night, when, wishes, fetch)
+    except TryAgain:
+        raise
+    except ToolkitError as error:
+        failed = replace(blank, ended=int(clock()), seconds=clock() - begun, problem=str(error))
+        _announce(failed, site, job, settings, tell)
+        raise
+    outcome = replace(_outcome(blank, lock, finished), ended=int(clock()), seconds=clock() - begun)
+    findings = _announce(outcome, site, job, settings, tell)
+    return Ran(outcome, finished, wishes.folder, tuple(findings))
+
+
+def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lock, Finished]:
+    lock = night.resolved(when)
+    if night.site.lock(when) != lock:
+        night.site.keep_lock(lock)
+    night.tell(MirrorBegun(lock.site, len(lock.images) + len(lock.gaps), len(lock.gaps)))
+    planned = night.planned(lock, wishes.kind, wishes.folder)
+    _missed(night, planned.gaps)
+    if wishes.strict and planned.gaps:
+        gaps = lasting(planned.gaps, night.site.gaps())
+        night.site.keep_gaps(gaps, when)
+        raise strict_error(lock.site, gaps)
+    planned.must_fit()
+    failed = {gap.name: gap.problem for gap in planned.gaps}
+    if planned.missing:
+        came = fetch(night, lock, planned.missing)
+        _missed(night, [Gap(name, problem, when) for name, problem in came.items()])
+        failed |= came
+    finished = finish(night.site, night.job, lock, night.store, wishes, failed=failed, now=night.now)
+    return lock, finished
+
+
+def _missed(night: Night, gaps: Sequence[Gap]) -> None:
+    for gap in lasting(gaps, night.site.gaps()):
+        night.tell(ImageMissed(gap))
+
+
+def _outcome(blank: Outcome, lock: Lock, finished: Finished) -> Outcome:
+    increment = finished.record.increment
+    found = replace(
+        blank,
+        state=GAPS if finished.gaps else DONE,
+        number=increment.number,
+        images=len(lock.images) + len(lock.gaps),
+        images_new=len(increment.new),
+        images_there=len(increment.images) - len(increment.new),
+        gaps=finished.gaps,
+        bytes_new=total(increment.contains),
+        bytes_there=total(increment.requires),
+        volumes=len(finished.record.volumes),
+    )
+    if not finished.is_new:  # what it cost is what it was
+        return found
+    shared, there = (sum(getattr(each, what) for each in finished.shares) for what in ("shared", "there"))
+    return replace(found, bytes_shared=shared, bytes_there=there)
+
+
+def _announce(outcome: Outcome, site: Site, job: Job, settings: Settings, tell: Tell) -> list[Finding]:
+    tell(MirrorEnded(outcome))
+    memory = _memory(site, outcome)
+    with closing(notices.transport(settings)) as web:
+        found = []
+        if stale := _stale(site, job, outcome):
+            tell(MirrorEnded(stale))
+            found += notices.announce(stale, replace(job.notify, textfile=""), web, memory, tell)
+        return [*found, *notices.announce(outcome, job.notify, web, memory, tell)]
+
+
+def _memory(site: Site, outcome: Outcome) -> Memory:
+    """Return what is known from before; a log that was damaged is told of elsewhere."""
+    receipt = site.receipt()
+    received = int(receipt.made.timestamp()) if receipt else None
+    if outcome.state != FAILED:
+        return Memory(outcome.ended, received)
+    sent = [line.time for line in site.trail.lines() if line.event == SENT]
+    return Memory(int(sent[-1].timestamp()) if sent else None, received)
+
+
+def _stale(site: Site, job: Job, outcome: Outcome) -> Outcome | None:
+    """Return that the closed side was not heard of for too long, where sets wait for its word."""
+    if not job.policy.stale:
+        return None
+    receipt = site.receipt()
+    after = max(receipt.sets, default=0) if receipt else 0
+    waiting = next((each for each in site.sets(after) if each.status == SENT), None)
+    if waiting is None or (days := (outcome.date - waiting.increment.date).days) <= job.policy.stale:
+        return None
+    problem = f"nothing was heard of set {waiting.increment.name} for {days} days, nor of any since"
+    return replace(outcome, state=STALE, problem=problem)
