@@ -1,208 +1,295 @@
 from __future__ import annotations
 
-import os
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.archives import A
-from tests.graphs import legacy_layer, name
-from tests.neighbours import made, neighbour
-from toolkit.errors import TryAgain
-from toolkit.places import open_source
-from toolkit.plumbing.processes import Process
-from toolkit.reading import Reading
-from toolkit.settings import Settings
-from toolkit.stores import running
-from toolkit.stores.running import named_roots, refuse_running, running_engine
+from tests.archives import ONE, TWO, image, index, tar
+from tests.mirrors import FIRST, ConnectedSide, carried, increment_of, volumes
+from tests.webregistry import MemoryRegistry, refusal
+from tests.webs import Asked, Reply
+from toolkit.checksums import ChecksumList
+from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, Unsupported, UsageError
+from toolkit.mirror.chain import Tip
+from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.setrecord import LOST, SENT
+from toolkit.mirror.volumes import Written, write_set
+from toolkit.secretkey import SigningKey
+from toolkit.signature import Signature
+
+THREE = tar({"etc/three": b"333"})
+APP, TOOL, NEWER = image(ONE, TWO), image(TWO), image(ONE, TWO, THREE)
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "data/docker"
-    root.mkdir(parents=True)
-    return root
+def side(tmp_path: Path) -> Iterator[ConnectedSide]:
+    with MemoryRegistry() as web:
+        web.push("app:1", APP).push("tool:1.0", TOOL)
+        yield ConnectedSide(web, tmp_path / "home")
 
 
-@pytest.mark.parametrize(
-    ("engine", "seen"),
-    [("dockerd", "dockerd"), ("docker-containerd", "docker-containe"), ("containerd", "containerd"), ("podman", "podman"), ("conmon", "conmon")],
-)  # fmt: skip
-def test_an_engine_that_has_a_file_open_below_the_root_is_named(root: Path, engine: str, seen: str) -> None:
-    file = made(root / "some/file")
-    with neighbour(engine, holds=file) as pid, pytest.raises(TryAgain) as caught:
-        refuse_running(root, live=False)
-    assert str(caught.value) == (
-        f"{root}: is in use by {seen} (pid {pid}), which has {file} open; stop it, or read with "
-        "--live ([lading] live): what it changes is missed or refused"
+def test_a_first_night_carries_everything_in_a_bundle_that_is_whole(side: ConnectedSide) -> None:
+    ran = side.run(side.job("app:1", {"repo": "tool", "tags": [">=1"]}))
+    assert carried(ran) == {side.name("app:1"): APP.digest, side.name("tool:1.0"): TOOL.digest}
+    outcome = ran.outcome
+    assert (outcome.state, outcome.number, outcome.images, outcome.images_new) == ("done", 1, 2, 2)
+    assert outcome.bytes_new == sum(len(blob) for blob in {**APP.blobs, **TOOL.blobs}.values())
+    assert outcome.bytes_shared == len(TWO)
+    assert side.told() == ["mirror.begun", "mirror.ended"]
+    [volume] = ran.finished.record.volumes
+    listed = ChecksumList.parse((ran.folder / "plant-7_0001.sha256").read_bytes(), "list").sums
+    assert listed == {volume.name: hashlib.sha256((ran.folder / volume.name).read_bytes()).hexdigest()}
+
+
+def test_an_unchanged_night_asks_for_each_tag_once_and_reads_nothing(side: ConnectedSide) -> None:
+    job = side.job("app:1", {"repo": "tool", "tags": [">=1"]})
+    side.run(job)
+    side.asked()
+    side.sleep()
+    ran = side.run(job)
+    assert side.asked() == {"HEAD manifests": 2, "GET tags": 1}
+    assert (ran.outcome.images_new, ran.outcome.images_there, ran.outcome.bytes_new) == (0, 2, 0)
+    assert ran.outcome.number == 2
+    assert not increment_of(ran).contains
+
+
+def test_a_tag_that_moved_brings_what_is_new_alone(side: ConnectedSide) -> None:
+    job = side.job("app:1", "tool:1.0")
+    side.run(job)
+    side.web.push("app:1", NEWER)
+    side.sleep()
+    increment = increment_of(side.run(job))
+    assert {str(blob.digest) for blob in increment.contains} == NEWER.blobs.keys() - APP.blobs.keys()
+    assert {str(blob.digest) for blob in increment.requires} == NEWER.blobs.keys() & APP.blobs.keys()
+    assert [image.name for image in increment.new] == [side.name("app:1")]
+
+
+def test_a_new_tag_that_its_rules_take_comes_by_itself(side: ConnectedSide) -> None:
+    job = side.job({"repo": "tool", "tags": [">=1"]})
+    side.run(job)
+    side.web.push("tool:1.1", NEWER)
+    side.sleep()
+    assert [image.name for image in increment_of(side.run(job)).new] == [side.name("tool:1.1")]
+
+
+def test_an_image_that_fails_is_left_out_whole_and_comes_when_it_can(side: ConnectedSide) -> None:
+    job = side.job("app:1", "tool:1.0", "dead:1")
+    missing = side.web.blobs.pop(("app", APP.layers[0]))
+    ran = side.run(job)
+    assert carried(ran) == {side.name("tool:1.0"): TOOL.digest}
+    assert ran.outcome.state == "gaps"
+    assert {gap.name for gap in ran.outcome.gaps} == {side.name("app:1"), side.name("dead:1")}
+    assert all("404" in gap.problem or "is not in" in gap.problem for gap in ran.outcome.gaps)
+    assert side.told().count("image.missed") == 2
+    side.sleep()
+    [app, dead] = side.run(job).outcome.gaps
+    assert (app.since, dead.since) == (FIRST.date(), FIRST.date())
+    side.web.blobs["app", APP.layers[0]] = missing
+    side.sleep()
+    ran = side.run(job)
+    assert [image.name for image in increment_of(ran).new] == [side.name("app:1")]
+    assert [gap.name for gap in ran.outcome.gaps] == [side.name("dead:1")]
+
+
+def test_what_failed_is_tried_again_on_the_same_day(side: ConnectedSide) -> None:
+    job = side.job("app:1", "tool:1.0", "late:1")
+    assert side.run(job).outcome.state == "gaps"
+    side.web.push("late:1", NEWER)
+    side.asked()
+    ran = side.run(job)
+    assert (ran.outcome.state, ran.outcome.number) == ("done", 2)
+    assert [image.name for image in increment_of(ran).new] == [side.name("late:1")]
+    assert not any("app" in one.path or "tool" in one.path for one in side.web.asked)
+
+
+def test_where_it_is_all_or_nothing_a_failure_leaves_no_set(side: ConnectedSide) -> None:
+    job = side.job("app:1", "dead:1")
+    with pytest.raises(StoreError, match=r"all or nothing; .*dead:1") as raised:
+        side.run(job, strict=True)
+    assert raised.value.exit_code == 7
+    with pytest.raises(StoreError, match="all or nothing"):
+        side.run(side.job("app:1", "dead:1", policy={"on_error": "strict"}))
+    assert side.site.numbers() == []
+    assert not (side.home / "mirror/plant-7/volumes").exists()
+    assert [gap.name for gap in side.site.gaps()] == [side.name("dead:1")]
+    side.web.push("dead:1", NEWER)
+    assert side.run(job, strict=True).outcome.state == "done"
+
+
+def test_a_registry_that_answers_nothing_at_all_is_a_failure(side: ConnectedSide) -> None:
+    side.web.odd = lambda _: refusal(403, "DENIED")
+    with pytest.raises(StoreError, match="403"):
+        side.run(side.job("app:1", "tool:1.0"))
+    assert side.site.lock(side.today) is None
+    assert side.told() == ["mirror.ended"]
+
+
+def test_a_rerun_of_a_date_takes_its_names_as_they_were(side: ConnectedSide) -> None:
+    job = side.job("app:1")
+    first = side.run(job)
+    before = volumes(first.folder)
+    side.web.push("app:1", NEWER)
+    side.asked()
+    again = side.run(job)
+    assert not again.finished.is_new
+    assert again.finished.record == first.finished.record
+    assert volumes(first.folder) == before
+    side.sleep()
+    again = side.run(job, date=FIRST.date())
+    assert again.finished.record == first.finished.record
+    assert not side.asked()
+
+
+def test_a_past_night_never_gets_the_content_of_today(side: ConnectedSide) -> None:
+    job = side.job("app:1")
+    with pytest.raises(NotFound, match="the night of 2026-11-25 of site plant-7: was missed"):
+        side.run(job, date=dt.date(2026, 11, 25))
+    with pytest.raises(UsageError, match="still to come"):
+        side.run(job, date=dt.date(2026, 11, 28))
+    assert not side.asked()
+    assert [event.word for event in side.events] == ["mirror.ended"] * 2
+
+
+def test_sets_are_reckoned_from_what_was_sent_or_from_the_receipt_as_asked(side: ConnectedSide) -> None:
+    job = side.job("app:1", "tool:1.0")
+    side.run(job)
+    names = {side.name("app:1"): APP.digest}
+    side.sleep()
+    assert increment_of(side.run(job)).baseline == "assumed"
+    images = {each.name: each.digest for each in side.resolved(job).images if each.name in names}
+    side.site.take(Receipt("plant-7", side.now, "j", (1,), images, Tip()), "receipt", side.now)
+    again = increment_of(side.run(job, since="receipt"))
+    assert (again.baseline, [image.name for image in again.new]) == ("confirmed", [side.name("tool:1.0")])
+    whole = increment_of(side.run(job, since="full"))
+    assert (whole.baseline, len(whole.new), whole.is_whole) == ("full", 2, True)
+    side.sleep()
+    assert not increment_of(side.run(job)).new
+
+
+def test_a_set_that_was_lost_is_sent_again(side: ConnectedSide) -> None:
+    job = side.job("app:1")
+    side.run(job)
+    side.site.lost(1, side.now)
+    assert side.site.set(1).status == LOST
+    side.sleep()
+    assert [image.name for image in increment_of(side.run(job)).new] == [side.name("app:1")]
+
+
+def test_what_has_no_room_is_refused_with_figures_before_any_download(side: ConnectedSide) -> None:
+    job = side.job("app:1", policy={"max_bundle": "1KB"})
+    with pytest.raises(StoreError, match=r"would be \d+ bytes, expected at most 1000, .*max_bundle"):
+        side.run(job)
+    with pytest.raises(
+        StoreError, match=r"needs \d+ bytes \(.* to fetch, .* for the set\) .* has \d+ free, of which"
+    ):
+        side.run(side.job("app:1", policy={"min_free": "900000TB"}))
+    assert side.asked()["GET blobs"] <= 2  # the config, of which each plan reads the documents
+    assert not side.store.path.exists()
+    assert side.site.numbers() == []
+
+
+def test_volumes_are_cut_made_good_by_parity_and_signed(side: ConnectedSide, tmp_path: Path) -> None:
+    large = image(tar({"large": bytes(range(256)) * 10_000}))
+    side.web.push("large:1", large)
+    key = SigningKey.generate()
+    job = side.job("large:1", bundle={"volume": "1MiB", "parity": 1})
+    ran = side.run(job, key=key, into=str(tmp_path / "medium"))
+    names = [volume.name for volume in ran.finished.record.volumes]
+    assert names == [f"plant-7_0001.{n}of3.tar" for n in (1, 2, 3)] + ["plant-7_0001.parity.tar"]
+    assert ran.folder == tmp_path / "medium"
+    sums = (ran.folder / "plant-7_0001.sha256").read_bytes()
+    raw = (ran.folder / "plant-7_0001.sha256.minisig").read_bytes()
+    assert key.public.has_signed(sums, Signature.parse(raw, "signature"))
+    assert list(ChecksumList.parse(sums, "list").sums) == sorted(names)
+
+
+def test_a_medium_that_does_not_keep_what_is_written_is_found_out(
+    side: ConnectedSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worn(*words: object, **more: object) -> list[Written]:
+        written = write_set(*words, **more)  # type: ignore[arg-type]
+        content = bytearray(written[0].path.read_bytes())
+        content[len(content) // 2] ^= 1
+        written[0].path.write_bytes(content)
+        return written
+
+    monkeypatch.setattr("toolkit.mirror.finishing.write_set", worn)
+    with pytest.raises(Mismatch, match="the medium does not keep"):
+        side.run(side.job("app:1"))
+    assert side.site.set(1).status != SENT
+    assert not (side.home / "mirror/plant-7/volumes/plant-7_0001.sha256").exists()
+    monkeypatch.undo()
+    assert side.run(side.job("app:1")).outcome.number == 1
+
+
+def test_one_run_at_a_time_works_for_a_site(side: ConnectedSide) -> None:
+    with side.site.held("another run", side.now), pytest.raises(TryAgain, match="held by another run"):
+        side.run(side.job("app:1"))
+    assert not side.asked()
+    assert side.told() == []
+
+
+def test_outside_of_its_window_a_run_asks_nobody(side: ConnectedSide) -> None:
+    hour = dt.datetime.fromtimestamp(side.clock()).hour  # noqa: DTZ006 - the window is by this machine's clock
+    window = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
+    with pytest.raises(TryAgain, match="may ask registries from") as raised:
+        side.run(side.job("app:1", policy={"window": window}))
+    assert raised.value.exit_code == 75
+    assert not side.asked()
+    assert side.told() == []
+
+
+def test_a_window_that_closes_ends_a_run_that_goes_on_in_the_next_one(side: ConnectedSide) -> None:
+    local = dt.datetime.fromtimestamp(side.clock())  # noqa: DTZ006 - as above
+    job = side.job(
+        "app:1", "tool:1.0", policy={"window": f"{local.hour:02}:00-{(local.hour + 1) % 24:02}:00"}
     )
-    assert caught.value.exit_code == 75
-    refuse_running(root, live=False)
+
+    def late(asked: Asked) -> Reply | None:
+        if asked.path.endswith(APP.digest) or asked.path.endswith(TOOL.digest):
+            side.now = FIRST + dt.timedelta(hours=1, minutes=30)
+        return None
+
+    side.web.odd = late
+    with pytest.raises(TryAgain, match="outside of its window"):
+        side.run(job)
+    lock = side.site.lock(FIRST.date())
+    assert lock
+    side.web.odd = lambda _: None
+    side.now = FIRST
+    assert side.run(job).outcome.state == "done"
+    assert side.site.lock(FIRST.date()) == lock
 
 
-def test_live_is_the_persons_own_word(root: Path) -> None:
-    with neighbour("dockerd", holds=made(root / "file")):
-        refuse_running(root, live=True)
+def test_layers_are_not_packed_anew(side: ConnectedSide) -> None:
+    with pytest.raises(Unsupported, match=r"bundle\.compression: is 'zstd'"):
+        side.run(side.job("app:1", bundle={"compression": "zstd"}))
 
 
-def test_an_engine_on_another_root_is_no_hindrance(root: Path, tmp_path: Path) -> None:
-    other = made(tmp_path / "data/docker2/file")
-    with neighbour("dockerd", f"--data-root={other.parent}", holds=other):
-        assert running_engine(root) is None
-        assert running_engine(other.parent)
-        assert running_engine(other.parent.parent / "nothing") is None
-
-
-def test_another_program_with_a_file_open_is_no_engine(root: Path) -> None:
-    with neighbour("tar", "--data-root", root, holds=made(root / "file")):
-        assert running_engine(root) is None
-
-
-def test_ourselves_are_no_engine(root: Path) -> None:
-    with made(root / "file").open():
-        assert running_engine(root) is None
-
-
-@pytest.mark.parametrize(
-    ("engine", "words"),
-    [
-        ("dockerd", ["--data-root", "{}"]),
-        ("dockerd", ["--data-root={}"]),
-        ("docker", ["-d", "-g", "{}"]),
-        ("docker", ["daemon", "--graph={}"]),
-        ("containerd", ["--root", "{}/"]),
-        ("conmon", ["--exit-command-arg", "--root", "--exit-command-arg", "{}"]),
-    ],
-)
-def test_an_engine_whose_words_name_the_root_is_noticed(root: Path, engine: str, words: list[str]) -> None:
-    with neighbour(engine, *(word.format(root) for word in words)) as pid:
-        sign = running_engine(root)
-        assert sign
-        assert (sign.engine, sign.how) == (f"{engine} (pid {pid})", "whose command line names it")
-    with neighbour(engine, *(word.format(f"{root}/elsewhere") for word in words)):
-        assert running_engine(root) is None
-
-
-def test_words_without_a_root_name_none() -> None:
-    words = ["dockerd", "--root", "", "--data-root=", "--rootless", "/x", "--exec-root=/y", "-g"]
-    assert named_roots(words) == []
-
-
-def test_a_docker_that_only_asks_an_engine_is_none(root: Path) -> None:
-    with neighbour("docker", "ps", "--root", root, holds=made(root / "file")):
-        assert running_engine(root) is None
-
-
-@pytest.mark.parametrize(
-    ("file", "lock"),
-    [
-        ("volumes/metadata.db", "flock"),
-        ("buildkit/cache.db", "flock"),
-        ("io.containerd.snapshotter.v1.overlayfs/metadata.db", "flock"),
-        ("containerd/daemon/io.containerd.metadata.v1.bolt/meta.db", "flock"),
-        ("overlay-layers/layers.lock", "write"),
-        ("vfs-images/images.lock", "write"),
-        ("storage.lock", "write"),
-    ],
-)
-def test_who_holds_an_engines_lock_is_one(root: Path, file: str, lock: str) -> None:
-    with neighbour("an engine", holds=made(root / file), lock=lock) as pid:
-        sign = running_engine(root)
-        assert sign
-        assert sign.engine == f"an engine (pid {pid})"
-        assert sign.how == f"which holds a lock on {root / file}"
-    assert running_engine(root) is None
-
-
-def test_a_lock_of_nobody_we_see_tells_what_kind_of_engine_it_is(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
+    side: ConnectedSide, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("toolkit.plumbing.locks.HOLDERS", "/nothing")
-    with neighbour("x", holds=made(root / "volumes/metadata.db"), lock="flock"):
-        sign = running_engine(root)
-    assert sign
-    assert sign.engine == "dockerd"
+    textfile = tmp_path / "lading.prom"
+    job = side.job("app:1", policy={"stale": 3}, notify={"textfile": str(textfile)})
+    side.run(job)
+    assert side.told() == ["mirror.begun", "mirror.ended"]
+    side.sleep(4)
+    ran = side.run(job)
+    assert side.told() == ["mirror.begun", "mirror.ended", "mirror.ended"]
+    assert ran.outcome.state == "done"
+    assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
 
 
-def test_a_lock_that_readers_share_is_no_hindrance(root: Path) -> None:
-    with neighbour("x", holds=made(root / "overlay-layers/layers.lock"), lock="read"):
-        assert running_engine(root) is None
-
-
-def test_a_link_in_the_root_leads_to_no_lock(root: Path, tmp_path: Path) -> None:
-    file = made(tmp_path / "elsewhere/metadata.db")
-    (root / "volumes").symlink_to(file.parent)
-    with neighbour("x", holds=file, lock="flock"):
-        assert running_engine(root) is None
-
-
-@pytest.mark.parametrize("place", ["docker.pid", "../run/containerd.pid"])
-def test_a_pid_file_is_believed_of_an_engine_we_may_not_look_into(
-    root: Path, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = made(root / place)
-    with neighbour("dockerd") as pid:
-        file.write_text(f"{pid}\n")
-        assert running_engine(root) is None  # looked into: it has nothing of this root, which is a copy
-        monkeypatch.setattr(Process, "paths", None)
-        sign = running_engine(root)
-        assert sign
-        assert (sign.engine, sign.how) == (f"dockerd (pid {pid})", f"as {os.path.normpath(file)} says")
-    assert running_engine(root) is None
-
-
-def test_the_pid_file_of_the_default_root_is_where_docker_writes_it(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = made(tmp_path / "docker.pid")
-    monkeypatch.setitem(running.DEFAULT_PID_FILES, str(root), str(file))
-    monkeypatch.setattr(Process, "paths", None)
-    with neighbour("dockerd") as pid:
-        file.write_text(str(pid))
-        assert running_engine(root)
-    with neighbour("dockerd", "--data-root=/elsewhere") as pid:
-        file.write_text(str(pid))
-        assert running_engine(root) is None
-
-
-@pytest.mark.parametrize("text", ["", "x", "-5", "0", "1" * 65, "999999999", str(os.getpid())])
-def test_a_pid_file_of_nobody_is_stale(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Process, "paths", None)
-    (root / "docker.pid").write_text(text)
-    assert running_engine(root) is None
-
-
-def test_a_pid_file_of_another_program_is_stale(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Process, "paths", None)
-    with neighbour("postgres") as pid:
-        (root / "docker.pid").write_text(str(pid))
-        assert running_engine(root) is None
-
-
-def test_what_is_no_root_at_all_is_for_the_store_to_refuse(tmp_path: Path) -> None:
-    refuse_running(tmp_path / "nothing", live=False)
-    refuse_running(made(tmp_path / "file"), live=False)
-
-
-def test_a_legacy_root_is_not_opened_while_its_engine_runs(root: Path) -> None:
-    legacy_layer(root, "aufs", A, {"f": b"content"})
-    name(root, "aufs", latest=A)
-    with neighbour("docker", "-d", holds=made(root / "linkgraph.db")):
-        with pytest.raises(TryAgain, match="in use by docker"):
-            open_source(f"graph:{root}", Settings())
-        assert open_source(f"graph:{root}", Settings(), Reading(live=True)).identify("app:latest") == A
-    assert open_source(f"graph:{root}", Settings()).identify("app:latest") == A
-
-
-def test_a_root_that_is_full_of_databases_is_not_looked_through(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(200):
-        made(root / f"buildkit/{number}.db")
-        (root / f"io.containerd.snapshotter.v1.{number}").mkdir()
-        (root / f"{number}-layers").mkdir()
-    asked: list[int] = []
-    for holder in ("flock_holder", "write_lock_holder"):
-        monkeypatch.setattr(running, holder, asked.append)
-    refuse_running(root, live=False)
-    assert len(asked) == running.FEW
+def test_a_platform_of_an_index_goes_alone_and_stays_unchanged_with_its_index(side: ConnectedSide) -> None:
+    arm = image(ONE, architecture="arm64")
+    side.web.push("multi:1", index(APP, arm))
+    job = side.job({"reference": "multi:1", "platforms": ["linux/arm64"]})
+    ran = side.run(job)
+    assert carried(ran) == {side.name("multi:1"): arm.digest}
+    side.asked()
+    side.sleep()
+    assert not increment_of(side.run(job)).new
+    assert side.asked() == {"HEAD manifests": 1}

@@ -18,6 +18,7 @@ from toolkit.bundles.ocilayout import INDEX, LAYOUT, ListedImages
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
 from toolkit.image import ProvenImage
+from toolkit.limits import limits
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Locked
@@ -47,7 +48,9 @@ def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
 
 
 def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
-    """Return what the store lists, by digest."""
+    """Return what the store lists, by digest; nothing where it was not begun, or killed as it began."""
+    if store.blobs.read(LAYOUT, limits().document) is None:
+        return {}
     return {entry.top.digest: entry.top for entry in store.entries()}
 
 

@@ -119,12 +119,14 @@ def _reckoned(
 
 
 def _made_before(site: Site, draft: Increment) -> SetRecord | None:
-    """Return the last set, if it was sent, of this date and these images."""
-    numbers = site.numbers()
-    last = site.set(numbers[-1]) if numbers else None
-    if last is None or last.status != SENT or last.increment.date != draft.date:
-        return None
-    return last if _names(last.increment) == _names(draft) else None
+    """Return the last set of this date that was sent, if it has these images."""
+    for number in reversed(site.numbers()):
+        found = site.set(number)
+        if found.increment.date < draft.date:
+            break
+        if found.increment.date == draft.date and found.status == SENT:
+            return found if _names(found.increment) == _names(draft) else None
+    return None
 
 
 def _names(increment: Increment) -> dict[str, str]:

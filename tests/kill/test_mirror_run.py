@@ -1,0 +1,69 @@
+"""`kill -9` around calls that change the disk, while a night is run: the next run makes the same volumes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, image, tar
+from tests.kill.faults import Fault, faults, in_child
+from tests.kill.scenes import all_verify, strays
+from tests.mirrors import ConnectedSide, volumes
+from tests.webregistry import MemoryRegistry
+from toolkit.mirror.searching import find_sets
+from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.setreading import SetReader
+from toolkit.mirror.setrecord import LOST, SENT
+
+pytestmark = pytest.mark.kill
+
+LARGE = image(ONE, tar({"large": bytes(range(251)) * 8000}))
+MOMENTS = 40
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Iterator[ConnectedSide]:
+    with MemoryRegistry() as web:
+        web.push("app:1", image(ONE, TWO)).push("large:1", LARGE)
+        yield ConnectedSide(web, tmp_path / "home")
+
+
+def two_nights(side: ConnectedSide) -> None:
+    """Send two images; in the second night nothing but a tag is new."""
+    cut = {"volume": "1MiB", "parity": 1}
+    side.run(side.job("app:1", bundle=cut))
+    side.sleep()
+    side.run(side.job("app:1", "large:1", bundle=cut))
+
+
+def look(side: ConnectedSide) -> None:
+    """What is there is whole: blobs, records, and what has a list."""
+    folder = side.home / "mirror/plant-7/volumes"
+    for found in find_sets([folder]) if folder.exists() else ():
+        if found.checksums is not None:
+            assert verify_set(SetReader(found)) == []
+    if (side.home / "store/index.json").exists():
+        all_verify(side.store)
+    assert {record.number for record in side.site.sets()} <= {1, 2}
+
+
+def test_a_night_that_was_killed_ends_with_the_same_volumes(side: ConnectedSide) -> None:
+    ended = in_child(lambda: two_nights(side), Fault())
+    assert ended.code == 0, ended.said
+    folder = side.home / "mirror/plant-7/volumes"
+    expected = volumes(folder)
+    assert [name for name in expected if "0002" in name][-1] == "plant-7_0002.sha256"
+    every = faults(ended.calls)
+    for fault in every[:: max(1, len(every) // MOMENTS)]:
+        shutil.rmtree(side.home)
+        assert in_child(lambda: two_nights(side), fault).was_killed, fault
+        look(side)
+        again = in_child(lambda: two_nights(side))
+        assert again.code == 0, f"{fault}: {again.said}"
+        assert volumes(folder) == expected, fault
+        assert strays(side.home) == [], fault
+        assert [record.status for record in side.site.sets()] == [SENT, SENT], fault
+        assert LOST not in {record.status for record in side.site.sets()}
