@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
@@ -13,16 +11,16 @@ from typing import Any
 
 import luigi
 
-from pipelines.base import LadingTask, Meter, receipt_path
+from pipelines.base import LOG, LadingTask, Meter, passphrase, receipt_path
 from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter
 from pipelines.receipts import Receipt, stamp_json, untouched
 from pipelines.verifying import VerifyBundle, VerifyNew
 from toolkit.bundles import DEFAULT, create_bundle
 from toolkit.digest import Digest
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.errors import ToolkitError
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
-from toolkit.operations.keys import VARIABLE, open_key, passphrase_from, read_public_key
+from toolkit.operations.keys import open_key, read_public_key
 from toolkit.operations.shortids import full_name
 from toolkit.operations.signing import Signed, sign_list, signed
 from toolkit.operations.staging import StagedSource, Staging
@@ -234,7 +232,7 @@ class ExportImage(ImageTask):
         """
         if not self.settings.sign_key:
             return {}
-        key = open_key(self.settings.sign_key, _passphrase)
+        key = open_key(self.settings.sign_key, passphrase)
         made = sign_list(self._sums, self._sum_line(sha256), key, int(time.time()))
         return {"signature": Signed(self.path, sha256, key.public, made).to_json()}
 
@@ -254,16 +252,9 @@ class ExportImage(ImageTask):
         return f"{sha256}  {self.path.name}\n".encode()
 
 
-LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
 PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
-
-
-def _passphrase(subject: str) -> bytes:
-    if (found := passphrase_from(os.environ)) is None:
-        raise UsageError(subject, "takes a passphrase, which is not there", f"set {VARIABLE}")
-    return found
 
 
 def _staging(task: LadingTask) -> Staging:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from toolkit.bundles.modern import ModernImage
+from toolkit.digest import Digest
 from toolkit.errors import Mismatch, ToolkitError, TryAgain, Unsupported
 from toolkit.event import Tell, nobody
 from toolkit.image import Layer, Proof, ProvenImage, SourceImage
 from toolkit.mirror.blob import ImageBlobs
-from toolkit.mirror.building import stored_one, tops_of
+from toolkit.mirror.building import found_one, stored_one, tops_of
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.narrowing import narrowed
 from toolkit.mirror.resolving import by_digest
 from toolkit.mirror.sources import Opened
+from toolkit.model import Descriptor
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
+from toolkit.plumbing.turns import turn
 from toolkit.ports import Content, Receiver, Sink, Source
 from toolkit.stores.layout import LayoutStore
 
@@ -93,6 +96,14 @@ def survey(store: LayoutStore, images: Iterable[Locked]) -> tuple[list[ImageBlob
     return there, missing
 
 
+def is_proven(store: LayoutStore, tops: Mapping[Digest, Descriptor], locked: Locked) -> bool:
+    """Tell whether the store has an image whole: documents that fit, blobs proven and untouched since."""
+    try:
+        return all(map(store.present, found_one(store, tops, locked).layers))
+    except ToolkitError:
+        return False
+
+
 def fetch_all(
     store: LayoutStore, images: Sequence[Locked], offers: Offers, tell: Tell = nobody
 ) -> dict[str, ToolkitError]:
@@ -139,8 +150,6 @@ class Shared:
 
     def __init__(self, store: LayoutStore) -> None:
         self.place, self._store = store.place, store
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
 
     def present(self, layer: Layer) -> Proof | None:
         """Return the proof of a blob that is there."""
@@ -152,10 +161,9 @@ class Shared:
         with self._store.receive(images, known) as receiver:
             yield _Delivery(self, receiver)
 
-    def only(self, key: str) -> threading.Lock:
-        """Return what is held by whoever writes a blob."""
-        with self._lock:
-            return self._locks.setdefault(key, threading.Lock())
+    def only(self, layer: Layer) -> AbstractContextManager[None]:
+        """Return what is held by whoever writes a blob: another thread, process or host waits."""
+        return turn(self._store.part(layer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,7 @@ class _Delivery:
     inner: Receiver
 
     def write(self, layer: Layer, content: Content) -> Proof:
-        with self.sink.only(layer.key):
+        with self.sink.only(layer):
             return self.sink.present(layer) or self.inner.write(layer, content)
 
     def finish(self, images: Sequence[ProvenImage]) -> None:

@@ -83,7 +83,7 @@ class LayoutStore(OciImages):
 
     def put(self, layer: Layer, content: Content) -> Proof:
         """Write one blob under its digest; raises Mismatch, and then nothing is kept."""
-        part = self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
+        part = self.part(layer)
         with storing(part), locked(part) as handle:
             try:
                 os.ftruncate(handle, 0)
@@ -97,6 +97,10 @@ class LayoutStore(OciImages):
             if stamp := Stamp.of(handle):  # renaming has changed it
                 self._stamps.put(layer, proof, stamp)
         return proof
+
+    def part(self, layer: Layer) -> Path:
+        """Return where a blob lies while it comes."""
+        return self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
 
     def put_document(self, document: Document) -> None:
         """Write a manifest, index or config as a blob."""
