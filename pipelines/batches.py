@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 
 import luigi
+import luigi.worker
 from luigi.execution_summary import _summary_dict
 from luigi.rpc import RemoteScheduler
 from luigi.scheduler import Scheduler
@@ -13,6 +16,14 @@ from luigi.worker import Worker
 from luigi.worker import worker as worker_settings
 
 BATCH = 100  # tasks
+
+
+def _free_lock() -> None:
+    """Give a child a lock of its own: luigi's is held while it forks, and would be for ever in there."""
+    luigi.worker.fork_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_free_lock)
 
 
 def in_batches(tasks: Sequence[luigi.Task], go_on: Callable[[], bool] = lambda: True) -> None:
