@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import luigi
+import luigi.interface
 
 from pipelines.base import LOG, LadingTask, Meter, passphrase
 from pipelines.batches import in_batches
@@ -48,9 +49,10 @@ class JobTask(LadingTask):
         return read_job(self.job)
 
     def settings_of(self, job: Job) -> Settings:
-        """Return the settings, with what the job says of them."""
-        rate = job.policy.limit_rate
-        return replace(self.settings, limit_rate=rate) if rate else self.settings
+        """Return the settings with the job's rate, of which each of this host's workers has a part."""
+        settings, workers = self.settings, max(1, luigi.interface.core().workers)
+        rate = job.policy.limit_rate or settings.limit_rate
+        return replace(settings, limit_rate=-(-rate // workers))
 
 
 class MirrorImage(JobTask):
