@@ -21,7 +21,7 @@ from pipelines.receipts import Receipt
 from toolkit.errors import ToolkitError, TryAgain
 from toolkit.event import Event
 from toolkit.mirror.events import ImageMissed, MirrorEnded, NoticeFailed
-from toolkit.mirror.fetching import Offers, Shared, fetch
+from toolkit.mirror.fetching import Offers, fetch
 from toolkit.mirror.finishing import gaps_error
 from toolkit.mirror.job import Job
 from toolkit.mirror.jobfile import read_job
@@ -79,7 +79,7 @@ class MirrorImage(JobTask):
         with sources(settings) as opened:
             offers = Offers(opened, crowded, Night(job, settings, opened).may_go_on)
             offers.must_go_on()
-            fetch(Shared(self.output().store), image, offers, Meter(self, "fetching"), settings.jobs)
+            fetch(self.output().store, image, offers, Meter(self, "fetching"), settings.jobs)
 
 
 class MirrorImages(JobTask):

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import select
 import subprocess
 import time
@@ -123,6 +124,11 @@ class Chromium(Workplace):
         """Write a PNG of the page as it is seen."""
         data = self.tell("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
+
+    def sheets(self) -> int:
+        """How many sheets of paper the page takes, were it printed."""
+        pdf = base64.b64decode(self.tell("Page.printToPDF", printBackground=True)["data"])
+        return len(re.findall(rb"/Type */Page\b", pdf))
 
     def tell(self, method: str, **params: Any) -> dict[str, Any]:
         """Give the tab a command and return its answer."""

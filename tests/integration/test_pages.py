@@ -8,15 +8,20 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.archives import EMPTY, ONE, TWO, blob, image, layout, sha256, written
+from tests.attacks.test_mirror_pages import morning_page, night_page
 from tests.attacks.test_pages import TEXTS, hostile
+from tests.nights import a_morning, a_night
 from tests.webpages import a_layer, a_report, an_image, contrast
 from toolkit.cli import main
+from toolkit.mirror.receptionpage import received_page
+from toolkit.mirror.runpage import mirror_page
 from toolkit.pages.verification import verification_page
 
 from .chromium import Chromium, View
@@ -36,6 +41,8 @@ WORDS = "document.querySelector(%r).innerText"
 WIDTH = "document.scrollingElement.scrollWidth"
 CELLS = "svg.sharing g.c0 rect"
 PICTURE = {"app:1": image(ONE, TWO), "app:2": image(ONE, EMPTY), "base:1": image(ONE)}
+
+EVERY = ["good", "corrupt", "hostile", "forty", "night", "morning", "hostile-night", "hostile-morning"]
 
 Page = Callable[[str], str]
 
@@ -90,6 +97,10 @@ def pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     evil = "".join(TEXTS.values())
     site.put("hostile.html", verification_page(hostile(evil), evil))
     site.put("forty.html", verification_page(forty(), "forty.tar"))
+    site.put("night.html", mirror_page(a_night()))
+    site.put("morning.html", received_page(a_morning()))
+    site.put("hostile-night.html", night_page(evil))
+    site.put("hostile-morning.html", morning_page(evil))
     return {path.stem: f"{site.url}/{path.name}" for path in site.folder.glob("*.html")}
 
 
@@ -150,7 +161,7 @@ def test_a_shared_layer_is_seen_in_one_place_and_colour(chromium: Chromium, page
     assert swatch == cells[0]["fill"]
 
 
-@pytest.mark.parametrize("name", ["good", "corrupt", "hostile", "forty"])
+@pytest.mark.parametrize("name", EVERY)
 def test_a_phone_shows_it_all_without_moving_sideways(
     chromium: Chromium, pages: dict[str, str], name: str
 ) -> None:
@@ -182,7 +193,7 @@ def test_light_and_dark_are_two_pages_and_both_can_be_read(
     assert seen[0] & seen[1] == set()
 
 
-@pytest.mark.parametrize("name", ["good", "corrupt", "hostile", "forty"])
+@pytest.mark.parametrize("name", EVERY)
 def test_nothing_is_asked_for_nothing_is_refused_and_nothing_runs(
     chromium: Chromium, site: Site, pages: dict[str, str], name: str
 ) -> None:
@@ -228,3 +239,58 @@ def test_a_page_opened_as_a_file_is_the_same(chromium: Chromium, site: Site, pag
         chromium.show(url, View(SCREEN))
         texts.append((chromium.value(WORDS % "body"), chromium.complaints()))
     assert texts[0] == texts[1]
+
+
+def test_a_night_of_the_mirror_is_seen_for_what_it_came_to(chromium: Chromium, pages: dict[str, str]) -> None:
+    chromium.show(pages["night"], View(SCREEN))
+    assert chromium.value(WORDS % "h1") == "Done with gaps"
+    assert "404" in chromium.value(WORDS % "#gap-table tbody")
+    assert [chromium.value(COUNT % f"#{name} tbody tr") for name in ("change-table", "image-table")] == [3, 3]
+    assert chromium.value(COUNT % "svg.sharing g.c0 rect") == 2
+    assert chromium.value(COUNT % ".label") == 3
+    assert chromium.value(COUNT % ".label .blanks dd") == 12
+
+
+def test_a_morning_on_the_closed_side_is_seen_for_what_came(
+    chromium: Chromium, pages: dict[str, str]
+) -> None:
+    chromium.show(pages["morning"], View(SCREEN))
+    assert chromium.value(WORDS % "h1") == "Received in part"
+    assert chromium.value(COUNT % "#set-table tbody tr") == 2
+    assert chromium.value(COUNT % "article.card.error") == chromium.value(COUNT % "article.card.warning") == 1
+    assert "plant-7_0005.receipt.json" in chromium.value(WORDS % "#receipt")
+
+
+@pytest.mark.parametrize("name", ["night", "morning"])
+def test_a_page_of_the_mirror_can_be_read_in_light_and_in_dark(
+    chromium: Chromium, pages: dict[str, str], name: str
+) -> None:
+    seen = []
+    for scheme in ("light", "dark"):
+        chromium.show(pages[name], View(SCREEN, scheme))
+        ground = colour(chromium.value(STYLE % ("body", "background-color")))
+        head = colour(chromium.value(STYLE % ("header.verdict", "background-color")))
+        ink, tone = (colour(chromium.value(STYLE % (place, "color"))) for place in ("body", "h1"))
+        assert contrast(ink, ground) > 7
+        assert contrast(tone, head) > 4.5
+        seen.append({ground, head, ink, tone})
+    assert seen[0] & seen[1] == set()
+
+
+def test_labels_are_printed_on_sheets_of_their_own_and_none_is_cut_in_two(
+    chromium: Chromium, site: Site
+) -> None:
+    sheets = []
+    for volumes in ((), a_night().volumes[:1]):
+        page = mirror_page(replace(a_night(), volumes=volumes))
+        page = re.sub(rb"<footer.*</footer>", b"", page, flags=re.DOTALL)  # it may need a sheet of its own
+        chromium.show(site.put(f"printed-{len(volumes)}.html", page), View(SCREEN))
+        sheets.append(chromium.sheets())
+    assert sheets[1] == sheets[0] + 1
+    chromium.tell("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert chromium.value(STYLE % ("#labels", "break-before")) == "page"
+        assert chromium.value(STYLE % (".label", "break-inside")) == "avoid"
+        assert colour(chromium.value(STYLE % (".label", "background-color"))) == "#ffffff"
+    finally:
+        chromium.tell("Emulation.setEmulatedMedia", media="")

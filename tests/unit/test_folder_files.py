@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.errors import Mismatch, MissingMember, StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles, must_be_folders
+from toolkit.plumbing.tree import Tree
 
 TEXT = b"some bytes"
 
@@ -37,6 +38,21 @@ def test_what_is_not_there_is_not_there(files: FolderFiles, name: str) -> None:
     assert (files.read(name, 100), files.size(name)) == (None, None)
     with pytest.raises(MissingMember):
         content(files, name)
+
+
+def test_a_file_that_comes_while_one_looks_for_it_is_read(
+    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Tree.open_file
+
+    def late(tree: Tree, name: bytes) -> tuple[int, os.stat_result]:
+        try:
+            return opened(tree, name)
+        finally:
+            (files.folder / "late").write_bytes(TEXT)
+
+    monkeypatch.setattr(Tree, "open_file", late)
+    assert files.read("late", 100) == TEXT
 
 
 def test_a_file_above_the_limit_is_refused_and_one_of_just_the_limit_read(files: FolderFiles) -> None:

@@ -20,12 +20,20 @@ PROM = Locked(
     (Platform("linux", "amd64"), Platform("linux", "arm64", "v8")),
 )
 GAP = Gap("dead.example/app:1", "docker://dead.example: is not there", date(2026, 11, 25))
-LOCK = Lock("plant-7", date(2026, 11, 27), (REDIS, PROM), (GAP,))
+ALONE = Locked("arm/redis:7.2", REDIS.origin, REDIS.place, TWO, (Platform("linux", "arm64"),), ONE)
+LOCK = Lock("plant-7", date(2026, 11, 27), (REDIS, PROM, ALONE), (GAP,), TWO)
 
 
 def test_a_lock_is_read_as_it_was_written() -> None:
     assert Lock.parse(bytes(LOCK), "lock") == LOCK
     assert json.loads(bytes(LOCK))["images"][1]["platforms"] == ["linux/amd64", "linux/arm64/v8"]
+
+
+def test_of_an_image_that_is_carried_alone_its_index_is_remembered() -> None:
+    assert (REDIS.told, ALONE.told) == (ONE, ONE)
+    assert (REDIS.narrowing, PROM.narrowing, ALONE.narrowing) == ((), PROM.platforms, ())
+    assert LOCK.crowded == {REDIS.origin}
+    assert Lock("plant-7", LOCK.date, (REDIS, PROM)).crowded == frozenset()
 
 
 def test_a_gap_is_told_since_the_first_night_that_it_failed() -> None:

@@ -161,3 +161,16 @@ def test_many_at_once_get_in_nobodys_way_and_leave_nothing(folder: Path) -> None
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(often, range(8)))
     assert not folder.parent.exists()
+
+
+def test_what_is_there_by_now_or_was_left_for_a_week_is_stray_and_what_is_held_is_not(folder: Path) -> None:
+    names = [f"sha256-{digit * 64}" for digit in "abcd"]
+    for name in names:
+        laid(folder, 0, b"12345", name)
+    os.utime(folder / names[1], (0, 0))
+    there = {Digest("sha256", digit * 64) for digit in "ad"}
+    size = (folder / names[0]).stat().st_size
+    with neighbour("neighbour", holds=folder / names[3], lock="flock"):
+        assert partials.remove_stray(folder, there.__contains__) == 2 * size
+    assert sorted(path.name for path in folder.iterdir()) == names[2:]
+    assert partials.remove_stray(folder / "none", there.__contains__) == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.webregistry import MemoryRegistry, refusal
 from tests.webs import Asked, Reply
 from toolkit.checksums import ChecksumList
 from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, Unsupported, UsageError
+from toolkit.event import BlobDone
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.setrecord import LOST, SENT
@@ -105,6 +107,15 @@ def test_what_failed_is_tried_again_on_the_same_day(side: ConnectedSide) -> None
     assert not any("app" in one.path or "tool" in one.path for one in side.web.asked)
 
 
+def test_a_job_that_was_changed_is_looked_at_anew_on_the_same_day(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    side.web.push("app:1", NEWER)
+    side.asked()
+    ran = side.run(side.job("app:1", "tool:1.0"))
+    assert [image.name for image in increment_of(ran).new] == [side.name("tool:1.0")]
+    assert not any("app" in one.path for one in side.web.asked)
+
+
 def test_where_it_is_all_or_nothing_a_failure_leaves_no_set(side: ConnectedSide) -> None:
     job = side.job("app:1", "dead:1")
     with pytest.raises(StoreError, match=r"all or nothing; .*dead:1") as raised:
@@ -141,6 +152,19 @@ def test_a_rerun_of_a_date_takes_its_names_as_they_were(side: ConnectedSide) -> 
     again = side.run(job, date=FIRST.date())
     assert again.finished.record == first.finished.record
     assert not side.asked()
+
+
+def test_a_date_that_is_done_needs_no_room(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    again = side.run(side.job("app:1", policy={"min_free": "900000TB"}))
+    assert not again.finished.is_new
+
+
+def test_every_layer_is_told_on_its_way_in_and_into_the_set(side: ConnectedSide) -> None:
+    side.run(side.job("app:1"))
+    done = [event.layer.key for event in side.events if isinstance(event, BlobDone)]
+    ways = [[layer, f"{layer} in plant-7_0001"] for layer in APP.layers]
+    assert sorted(done) == sorted(key for way in ways for key in way)
 
 
 def test_a_past_night_never_gets_the_content_of_today(side: ConnectedSide) -> None:
@@ -281,6 +305,17 @@ def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
     assert side.told() == ["mirror.begun", "mirror.ended", "mirror.ended"]
     assert ran.outcome.state == "done"
     assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
+
+
+def test_a_failure_is_told_to_whoever_wants_to_hear_of_it(side: ConnectedSide) -> None:
+    hook = {"url": f"http://{side.web.host}/hook"}
+    job = side.job("dead:1", notify={"webhook": hook})
+    with pytest.raises(NotFound):
+        side.run(job)
+    [posted] = [json.loads(one.body) for one in side.web.asked if one.method == "POST"]
+    assert (posted["state"], posted["site"], posted["set"]) == ("failed", "plant-7", None)
+    assert "dead:1" in posted["problem"]
+    assert side.told() == ["mirror.ended", "notice.failed"]  # our registry answers 404
 
 
 def test_a_platform_of_an_index_goes_alone_and_stays_unchanged_with_its_index(side: ConnectedSide) -> None:

@@ -151,6 +151,15 @@ def test_a_closed_side_that_was_set_up_anew_is_believed_when_an_operator_says_so
     assert site.baseline("confirmed").blobs == set()
 
 
+def test_the_last_lock_of_a_date_or_before_it_is_found(site: Site) -> None:
+    assert site.last_lock(NIGHT.date()) is None
+    for day in (20, 25, 28):
+        site.keep_lock(Lock(site.name, date(2026, 11, day), ()))
+    (site.folder / "locks/2026-11-26.json.txt").touch()
+    found = [site.last_lock(date(2026, 11, day)) for day in (19, 20, 27, 28, 30)]
+    assert [lock and lock.date.day for lock in found] == [None, 20, 25, 28, 28]
+
+
 def test_gaps_and_locks_come_back_as_they_were_kept(site: Site) -> None:
     gap = Gap("dead:1", "timed out", date(2026, 11, 25))
     lock = Lock(

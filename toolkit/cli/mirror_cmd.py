@@ -6,7 +6,7 @@ import click
 
 from toolkit.cli.commands import Commands
 
-COMMANDS = ("explain", "plan", "run")
+COMMANDS = ("explain", "plan", "run", "receive", "receipt", "lost", "status", "prune")
 
 
 class MirrorCommands(Commands):

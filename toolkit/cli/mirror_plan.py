@@ -84,7 +84,7 @@ def _say(output: Output, planned: Planned) -> None:
     about = "about " if planned.volumes > 1 else ""
     output.say(
         f"{len(draft.new)} of {len(draft.images)} images new, against what is {draft.baseline}: "
-        f"{size_text(planned.fetch)} to fetch from {len(planned.missing)} images, "
+        f"{size_text(planned.fetch)} to fetch, "
         f"{size_text(planned.stream)} to carry in {about}{planned.volumes} file{'s' * (planned.volumes > 1)}"
     )
     for room in planned.rooms:

@@ -46,6 +46,7 @@ def parsed_date(ctx: click.Context, param: click.Parameter, text: str | None) ->
 @click.option("--strict", is_flag=True, help="All or nothing: make no set where an image cannot be had.")
 @into_option
 @click.option("--no-verify", is_flag=True, help="Do not read the volumes back once they are written.")
+@click.option("--html", metavar="FILE", help="Also write the page of the run here.")
 @click.option("--passphrase-file", metavar="FILE", help="Read the passphrase of the job's key here.")
 @click.pass_obj
 def command(
@@ -57,6 +58,7 @@ def command(
     strict: bool,
     into: str,
     no_verify: bool,
+    html: str | None,
     passphrase_file: str | None,
 ) -> None:
     """Resolve the names of a job, fetch what is missing, and write what the site lacks as its next set.
@@ -65,13 +67,16 @@ def command(
     where another run works for the site, or outside of the job's window. A rerun on the same day goes on
     where a run was ended, and does nothing twice.
     """
+    from toolkit.cli.pagefile import page_path
     from toolkit.mirror.finishing import gaps_error
     from toolkit.mirror.jobfile import read_job
     from toolkit.mirror.running import Orders, run
 
     job = read_job(path)
-    orders = Orders(when, since, strict, into, verify=not no_verify, key=_key(job, passphrase_file))
-    with progress_for(output, "fetching") as progress:
+    page = page_path(html) if html else None
+    key = _key(job, passphrase_file)
+    orders = Orders(when, since, strict, into, verify=not no_verify, key=key, page=page)
+    with progress_for(output, "mirroring") as progress:
         ran = run(job, load_settings(), orders, progress)
     if output.json:
         output.document(_json(ran))

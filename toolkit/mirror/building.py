@@ -17,13 +17,15 @@ from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, ListedImages
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
-from toolkit.image import ProvenImage
+from toolkit.event import BlobsExpected, Tell, nobody
+from toolkit.image import Layer, ProvenImage
 from toolkit.limits import limits
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.narrowing import narrowed
 from toolkit.model import Descriptor
+from toolkit.plumbing.followed import followed
 from toolkit.ports import Block
 
 INCREMENT = "increment.json"
@@ -114,32 +116,33 @@ class Plan:
         placed = zip(self.layout.members, self.layout.bodies, strict=True)
         return {member.name: (body, member.size) for member, body in placed if member.name in FILES}
 
-    def pieces(self, store: Blobs) -> Iterator[Block]:
+    def pieces(self, store: Blobs, tell: Tell = nobody, where: str = "a set") -> Iterator[Block]:
         """Yield the tar in order; a piece is free again when the next one is asked for.
+
+        `tell` hears of each layer, called by its digest and where it goes: it may have come a moment ago.
 
         Raises Mismatch where a blob is not what it is called, MissingMember where it is not in the store.
         """
-        layers = [member.blob for member in self.layout.members if member.blob]
-        pieces = self.layout.pieces()
-        for (_, piece), layer in zip(pieces, (*layers, None), strict=True):
+        blobs = [member.blob for member in self.layout.members if member.blob]
+        layers = tuple(Layer(f"{blob.digest} in {where}", blob.size, blob.digest) for blob in blobs)
+        tell(BlobsExpected(layers))
+        for (_, piece), layer in zip(self.layout.pieces(), (*layers, None), strict=True):
             if piece:
                 yield piece
-            if layer:
-                yield from proven(store, layer)
+            if layer and layer.digest:
+                yield from _proven(store, layer, layer.digest, tell)
 
 
-def proven(store: Blobs, blob: Descriptor) -> Iterator[Block]:
+def _proven(store: Blobs, layer: Layer, digest: Digest, tell: Tell) -> Iterator[Block]:
     """Yield a blob's bytes; raises Mismatch behind the last one where they are not what it is called."""
-    hash_ = new_hash(blob.digest.algorithm)
-    with store.open(blob.digest, blob.size) as content:
-        for block in content.blocks():
+    hash_ = new_hash(digest.algorithm)
+    with store.open(digest, layer.size) as content, followed(content, layer, tell) as seen:
+        for block in seen.blocks():
             hash_.update(block)
             yield block
-    if (actual := hash_.hexdigest()) != blob.digest.hex:
-        advice = "the store was damaged: fetch the image again"
-        raise Mismatch(
-            f"blob {blob.digest}", "digest", advice, f"{blob.digest.algorithm}:{actual}", blob.digest
-        )
+        if (actual := hash_.hexdigest()) != digest.hex:
+            advice = "the store was damaged: fetch the image again"
+            raise Mismatch(f"blob {digest}", "digest", advice, f"{digest.algorithm}:{actual}", digest)
 
 
 def _members(increment: Increment, images: Sequence[ProvenImage], format_name: str) -> Iterator[Member]:

@@ -8,8 +8,10 @@ carried.jsonl          the log of the connected side, as it came with the last s
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from toolkit.mirror.increment import Increment
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.received import Received, in_order, names
 from toolkit.mirror.trail import Trail
+from toolkit.plumbing.files import Stamp
 
 
 class ClosedSide:
@@ -34,6 +37,8 @@ class ClosedSide:
         self.trail = Trail(self.folder / "trail.jsonl")
         self.carried = Trail(self.folder / "carried.jsonl")
         self._received = self.folder / "received"
+        self._known: dict[int, tuple[Stamp | None, Received]] = {}  # records, as their files stood
+        self._tops: dict[Digest, Digest] = {}  # each once in memory: most are in every record
 
     def held(self, what: str, now: datetime) -> AbstractContextManager[None]:
         """Hold the site for one run; raises TryAgain that says who holds it, and since when."""
@@ -85,6 +90,16 @@ class ClosedSide:
 
     def _set(self, number: int) -> Received:
         path = numbered(self._received, number)
+        stamp, known = Stamp.of(path), self._known.get(number)
+        if known and stamp == known[0]:
+            return known[1]
+        found = self._read(path, number)
+        images = {sys.intern(name): self._tops.setdefault(top, top) for name, top in found.images.items()}
+        found = replace(found, images=images)
+        self._known[number] = stamp, found
+        return found
+
+    def _read(self, path: Path, number: int) -> Received:
         if (found := record(path, Received.parse)) is None:
             raise NotFound(str(path), "is not there any more", "somebody works on this site: run again")
         if (found.site, found.number) != (self.name, number):

@@ -7,15 +7,14 @@ that several images share is asked for once, however many of them come at a time
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, ToolkitError, TryAgain, Unsupported
 from toolkit.event import Tell, nobody
-from toolkit.image import Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import SourceImage
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import found_one, stored_one, tops_of
 from toolkit.mirror.lock import Locked
@@ -27,8 +26,7 @@ from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
-from toolkit.plumbing.turns import turn
-from toolkit.ports import Content, Receiver, Sink, Source
+from toolkit.ports import Sink, Source
 from toolkit.stores.layout import LayoutStore
 
 AT_ONCE = 3  # images; and together as many blobs as a registry is asked for at once
@@ -111,14 +109,13 @@ def fetch_all(
 
     Raises TryAgain where registries may be asked no more while there is something to fetch.
     """
-    sink = Shared(store)
     at_once = min(AT_ONCE, len(images)) or 1
     failed: dict[str, ToolkitError] = {}
 
     def work(locked: Locked) -> None:
         offers.must_go_on()
         try:
-            fetch(sink, locked, offers, tell, max(1, BLOBS // at_once))
+            fetch(store, locked, offers, tell, max(1, BLOBS // at_once))
         except ToolkitError as error:
             failed[locked.name] = error
 
@@ -143,37 +140,3 @@ class _Offered(Through):
         """Return it, under the name that it is asked for."""
         del platform
         return replace(self._offers.image(self._locked), names=(name,))
-
-
-class Shared:
-    """The store as the sink of several deliveries at once; what one has brought the others take as it is."""
-
-    def __init__(self, store: LayoutStore) -> None:
-        self.place, self._store = store.place, store
-
-    def present(self, layer: Layer) -> Proof | None:
-        """Return the proof of a blob that is there."""
-        return self._store.present(layer)
-
-    @contextmanager
-    def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[Receiver]:
-        """Begin a delivery."""
-        with self._store.receive(images, known) as receiver:
-            yield _Delivery(self, receiver)
-
-    def only(self, layer: Layer) -> AbstractContextManager[None]:
-        """Return what is held by whoever writes a blob: another thread, process or host waits."""
-        return turn(self._store.part(layer))
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    sink: Shared
-    inner: Receiver
-
-    def write(self, layer: Layer, content: Content) -> Proof:
-        with self.sink.only(layer):
-            return self.sink.present(layer) or self.inner.write(layer, content)
-
-    def finish(self, images: Sequence[ProvenImage]) -> None:
-        self.inner.finish(images)

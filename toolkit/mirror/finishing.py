@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolkit import checksums
 from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
+from toolkit.event import Tell, nobody
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
@@ -17,10 +18,10 @@ from toolkit.mirror.cut import Cargo
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
-from toolkit.mirror.setrecord import SENT, SetRecord, VolumeSum
+from toolkit.mirror.setrecord import BUILDING, SENT, SetRecord, VolumeSum
 from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange, list_name
-from toolkit.mirror.volumes import Written, write_set
+from toolkit.mirror.volumes import Written, clear_unfinished, write_set
 from toolkit.operations.signing import sign_list
 from toolkit.plumbing.files import make_folder, read_bounded, storing
 from toolkit.plumbing.parallel import in_parallel
@@ -40,6 +41,7 @@ class Wishes:
     strict: bool = False
     verify: bool = True  # the volumes are read back from the medium
     key: SigningKey | None = field(default=None, repr=False)
+    tell: Tell = nobody
 
     @property
     def kind(self) -> str:
@@ -79,8 +81,9 @@ def finish(
         raise strict_error(job.site, gaps)
     draft = Increment.of(site.name, 1, lock.date, images, baseline)
     costs = shares(images, baseline)
-    if not wishes.since and (made := _made_before(site, draft)):
+    if not wishes.since and (made := made_before(site, draft)):
         return Finished(made, costs, gaps, is_new=False)
+    _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
     written = _written(increment, lock, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
@@ -118,7 +121,15 @@ def _reckoned(
     return images, gaps
 
 
-def _made_before(site: Site, draft: Increment) -> SetRecord | None:
+def _clear_given_up(site: Site, draft: Increment, folder: Path) -> None:
+    """Remove what a killed run left of the last set, if that is given up for another one."""
+    numbers = site.numbers()
+    last = site.set(numbers[-1]) if numbers else None
+    if last and last.status == BUILDING and not draft.is_same_content(last.increment):
+        clear_unfinished(folder, last.increment.name)
+
+
+def made_before(site: Site, draft: Increment) -> SetRecord | None:
     """Return the last set of this date that was sent, if it has these images."""
     for number in reversed(site.numbers()):
         found = site.set(number)
@@ -140,7 +151,7 @@ def _written(
     ranges = [BlobRange(*blob) for blob in plan.blobs]
     cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
     make_folder(wishes.folder)
-    pieces = plan.pieces(store.blobs)
+    pieces = plan.pieces(store.blobs, wishes.tell, increment.name)
     written = write_set(wishes.folder, cargo, pieces, bundle.volume, parity=bool(bundle.parity))
     if wishes.verify:
         _read_back(written, wishes.folder / list_name(increment.name))

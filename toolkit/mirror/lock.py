@@ -2,7 +2,7 @@
 
 {"lading":"lock","version":1,"site":"plant-7","date":"2026-11-27",
  "images":[{"name":…,"origin":…,"place":…,"digest":"sha256:…","platforms":["linux/amd64"],"index":"sha256:…"}],
- "gaps":[{"name":…,"problem":…,"since":"2026-11-25"}]}
+ "gaps":[{"name":…,"problem":…,"since":"2026-11-25"}],"wanted":"sha256:…"}
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Lock:
     date: date
     images: tuple[Locked, ...]
     gaps: tuple[Gap, ...] = ()
+    wanted: Digest | None = None  # of what the job asked for: another one is resolved anew on the same day
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -95,7 +96,8 @@ class Lock:
         gaps = tuple(map(Gap.from_node, node.children("gaps")))
         refuse_twice(node, "images", (each.name for each in images))
         refuse_twice(node, "gaps", (each.name for each in gaps))
-        return cls(node.parsed("site", papers.site_name), papers.day(node, "date"), images, gaps)
+        wanted = node.parsed("wanted", Digest.parse) if node.optional("wanted", str) else None
+        return cls(node.parsed("site", papers.site_name), papers.day(node, "date"), images, gaps, wanted)
 
     @property
     def crowded(self) -> frozenset[str]:
@@ -113,6 +115,7 @@ class Lock:
             "date": self.date.isoformat(),
             "images": [each.to_json() for each in self.images],
             "gaps": [each.to_json() for each in self.gaps],
+            **({"wanted": str(self.wanted)} if self.wanted else {}),
         }
 
     def __bytes__(self) -> bytes:

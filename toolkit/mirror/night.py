@@ -13,11 +13,11 @@ from pathlib import Path
 
 from toolkit.errors import NotFound, TryAgain, Unsupported, UsageError
 from toolkit.event import Tell, nobody
-from toolkit.mirror.fetching import Offers, fetch_all
+from toolkit.mirror.fetching import Offers, fetch, fetch_all, survey
 from toolkit.mirror.job import KEEP, Job
 from toolkit.mirror.lock import Lock, Locked
 from toolkit.mirror.planning import Planned, plan
-from toolkit.mirror.resolving import resolve
+from toolkit.mirror.resolving import resolve, wanted_by
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import Opened
 from toolkit.settings import Settings
@@ -62,13 +62,14 @@ class Night:
     def resolved(self, when: dt.date) -> Lock:
         """Return what the names mean on a date: as they were resolved then, or as they are if it is today.
 
-        What failed earlier today is tried again. Raises NotFound for a night that was missed, UsageError for
-        one to come, TryAgain outside of the window, and as `resolve`.
+        What failed earlier today is tried again, and what was added to the job since then too. Raises
+        NotFound for a night that was missed, UsageError for one to come, TryAgain outside of the window, and
+        as `resolve`.
         """
         lock, today = self.site.lock(when), self.now.date()
         if when > today:
             raise UsageError(f"--date {when}", f"is still to come; it is {today} in UTC", "leave it out")
-        if lock and (when < today or not lock.gaps):
+        if lock and (when < today or (not lock.gaps and lock.wanted == wanted_by(self.job))):
             return lock
         if when < today:
             problem = f"was missed: nobody asked on that day, and what there is on {today} is not what it had"
@@ -98,3 +99,15 @@ class Night:
         self._offers.crowded = lock.crowded
         failed = fetch_all(self.store, images, self._offers, self.tell)
         return {name: str(error) for name, error in failed.items()}
+
+    def fetch_one(self, lock: Lock, name: str) -> None:
+        """Fetch one image of a lock, by its name there, unless it is in the store; raises as `copy`.
+
+        For whoever fetches each image in a process of its own: many may do so at once.
+        """
+        locked = next((each for each in lock.images if each.name == name), None)
+        if locked is None:
+            raise NotFound(f"image {name}", f"is not in the lock of {lock.date} of site {lock.site}")
+        self._offers.crowded = lock.crowded
+        if survey(self.store, [locked])[1]:
+            fetch(self.store, locked, self._offers, self.tell)

@@ -22,7 +22,7 @@ from toolkit.plumbing.tarheader import BLOCK
 from toolkit.stores.layout import LayoutStore
 
 # Bytes, a little more than it takes: headers and links for each blob, documents for each image.
-AROUND_BLOB, AROUND_IMAGE, AROUND_VOLUME, LISTED_BLOB = 6 << 10, 8 << 10, 64 << 10, 128
+AROUND_BLOB, AROUND_IMAGE, AROUND_VOLUME, LISTED_BLOB = 6 << 10, 8 << 10, 16 << 10, 128
 
 
 @dataclass(frozen=True, slots=True)

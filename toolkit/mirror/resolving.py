@@ -1,7 +1,7 @@
 """Resolving: every name of a job, and every tag that its rules take, becomes a digest, once a run.
 
-A registry is asked for the tags of each repository once, and for each tag by one HEAD where it points at what
-it pointed at the last time.
+A registry is asked for the tags of each repository once, and for each tag by one HEAD. What it tells is
+proven when the image is read, which goes by digest.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ def resolve(
     asked, failed = _meant(job, opened)
     known = {each.name: each for each in before.images} if before else {}
     _recall(job, asked, known.values(), opened)
-    done = {each.name: each for each in kept}
+    done = {(each.name, each.origin, each.platforms): each for each in kept}
 
     def work(one: _Asked) -> Locked | ToolkitError:
         try:
-            return done.get(one.name) or _resolved(job, one, opened, known.get(one.name))
+            kept_one = done.get((one.name, one.reference.familiar, one.wanted.platforms))
+            return kept_one or _resolved(job, one, opened, known.get(one.name))
         except ToolkitError as error:
             return error
 
@@ -78,7 +79,13 @@ def resolve(
         raise failed[0][1]
     missed = [Gap(name, str(error), when) for name, error in failed]
     by_name = sorted(images, key=lambda each: each.name)
-    return Lock(job.site, when, tuple(by_name), lasting(sorted(missed, key=lambda gap: gap.name), gaps))
+    lasting_gaps = lasting(sorted(missed, key=lambda gap: gap.name), gaps)
+    return Lock(job.site, when, tuple(by_name), lasting_gaps, wanted_by(job))
+
+
+def wanted_by(job: Job) -> Digest:
+    """Return what is equal for jobs that ask for the same images from the same places."""
+    return Digest.of(repr((job.images, job.sources)).encode())
 
 
 def _meant(job: Job, opened: Opened) -> tuple[list[_Asked], list[tuple[str, ToolkitError]]]:
@@ -129,12 +136,11 @@ def _recall(job: Job, asked: Sequence[_Asked], known: Iterable[Locked], opened: 
     told: dict[str, dict[str, Digest]] = {}
     for each in known:
         told.setdefault(each.place, {})[each.origin] = each.told
-    places = {place for one in asked for place in job.places(one.wanted)}
-    for place in places & told.keys():
+    for place in {place for one in asked for place in job.places(one.wanted)}:
         with suppress(ToolkitError):  # whoever asks there for an image will hear of it
             source = opened(place)
             if isinstance(source, Recalls):
-                source.recall(told[place])
+                source.recall(told.get(place, {}))
 
 
 def _resolved(job: Job, asked: _Asked, opened: Opened, before: Locked | None) -> Locked:

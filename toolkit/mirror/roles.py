@@ -11,10 +11,13 @@ from toolkit.platform import Platform
 
 @runtime_checkable
 class Recalls(Protocol):
-    """A place that can be told what names pointed at when somebody read them last: it then only asks."""
+    """A place that can tell what a name points at without reading it."""
 
     def recall(self, digests: Mapping[str, Digest]) -> None:
-        """Compare names with these digests of manifests and indexes; where one has moved it is read anew."""
+        """Know what names pointed at before; from now on `identify` may tell what nobody has proven.
+
+        It is proven when the image is read by that digest, and not by its name.
+        """
 
 
 @runtime_checkable

@@ -20,12 +20,13 @@ from toolkit.mirror import notices
 from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL
 from toolkit.mirror.blob import total
 from toolkit.mirror.events import ImageMissed, MirrorBegun, MirrorEnded
-from toolkit.mirror.finishing import Finished, Wishes, finish, strict_error
+from toolkit.mirror.finishing import Finished, Wishes, finish, made_before, strict_error
 from toolkit.mirror.job import STRICT, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
 from toolkit.mirror.metrics import Memory
 from toolkit.mirror.night import Clock, Night
 from toolkit.mirror.outcome import DONE, FAILED, GAPS, STALE, Outcome
+from toolkit.mirror.pagekeeping import keep_failed_page, keep_page
 from toolkit.mirror.setrecord import SENT
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
@@ -47,12 +48,13 @@ class Orders:
     into: str = ""  # the folder of the volumes; empty where the job says
     verify: bool = True
     key: SigningKey | None = field(default=None, repr=False)
+    page: Path | None = None  # a file that its page is written to, too
 
     def wishes(self, night: Night) -> Wishes:
         """Return how the set is to be made."""
         folder = Path(self.into) if self.into else night.folder
         strict = self.strict or night.job.policy.on_error == STRICT
-        return Wishes(folder, SINCE.get(self.since, ""), strict, self.verify, self.key)
+        return Wishes(folder, SINCE.get(self.since, ""), strict, self.verify, self.key, night.tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,10 @@ def run(
 ) -> Ran:
     """Do one night, and tell what it came to; with gaps it is done, too.
 
-    Raises TryAgain where the site is held, or outside of the window, and then nobody is told; as `resolved`,
-    `must_fit`, `finish`, and then it is told as failed.
+    Raises InvalidSetting where somebody could never be told, TryAgain where the site is held or outside of
+    the window, and then nobody is told; as `resolved`, `must_fit` and `finish`, and then it is told failed.
     """
+    notices.check(job.notify)
     begun = clock()
     if job.policy.limit_rate:
         settings = replace(settings, limit_rate=job.policy.limit_rate)
@@ -94,10 +97,21 @@ def run(
         raise
     except ToolkitError as error:
         failed = replace(blank, ended=int(clock()), seconds=clock() - begun, problem=str(error))
+        keep_failed_page(site, failed, orders.page)
         _announce(failed, site, job, settings, tell)
         raise
     outcome = replace(_outcome(blank, lock, finished), ended=int(clock()), seconds=clock() - begun)
-    findings = _announce(outcome, site, job, settings, tell)
+    findings = keep_page(
+        site,
+        outcome,
+        finished,
+        wishes.folder,
+        lock=lock,
+        store=night.store,
+        signer=wishes.key.public.key_id if wishes.key else "",
+        also=orders.page,
+    )
+    findings += _announce(outcome, site, job, settings, tell)
     return Ran(outcome, finished, wishes.folder, tuple(findings))
 
 
@@ -110,7 +124,8 @@ def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lo
         gaps = lasting(planned.gaps, night.site.gaps())
         night.site.keep_gaps(gaps, when)
         raise strict_error(lock.site, gaps)
-    planned.must_fit()
+    if planned.missing or wishes.since or not made_before(night.site, planned.draft):
+        planned.must_fit()
     failed = {gap.name: gap.problem for gap in planned.gaps}
     if planned.missing:
         came = fetch(night, lock, planned.missing)

@@ -46,6 +46,15 @@ class Signed:
         return {"key_id": self.key.key_id, "public_key": str(self.key), "trusted_comment": comment}
 
 
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """A list of sums, and who vouches for it."""
+
+    checksums: ChecksumList
+    key: PublicKey
+    signature: Signature
+
+
 def signed(bundle: Path, keys: Sequence[PublicKey]) -> Signed:
     """Return what the list beside a bundle says of it, signed by one of `keys`; the bundle is not read.
 
@@ -53,15 +62,21 @@ def signed(bundle: Path, keys: Sequence[PublicKey]) -> Signed:
     fit the list; InvalidDocument where either file breaks its format.
     """
     sums = beside(bundle, LIST)
-    raw = _companion(beside(sums, SIGNATURE), signature.LIMIT, bundle, keys)
-    found = Signature.parse(raw, str(beside(sums, SIGNATURE)))
-    content = _companion(sums, checksums.LIMIT, bundle, keys)
-    key = _signer(found, content, sums, keys)
-    listed = ChecksumList.parse(content, str(sums)).sums
+    found = signed_list(sums, bundle, keys)
+    listed, key = found.checksums.sums, found.key
     if bundle.name not in listed:
         problem = f"is signed by key {key.key_id} and speaks of {next(iter(listed))}, not of {bundle.name}"
         raise CorruptContent(str(sums), problem, "give the bundle the name that it was signed by")
-    return Signed(bundle, listed[bundle.name], key, found)
+    return Signed(bundle, listed[bundle.name], key, found.signature)
+
+
+def signed_list(sums: Path, subject: Path, keys: Sequence[PublicKey]) -> SignedList:
+    """Return a list that is signed by one of `keys`; `subject` is what it is for. Raises as `signed`."""
+    raw = _companion(beside(sums, SIGNATURE), signature.LIMIT, subject, keys)
+    found = Signature.parse(raw, str(beside(sums, SIGNATURE)))
+    content = _companion(sums, checksums.LIMIT, subject, keys)
+    key = _signer(found, content, sums, keys)
+    return SignedList(ChecksumList.parse(content, str(sums)), key, found)
 
 
 def sign(file: Path, key: SigningKey, seconds: int) -> tuple[Path, Signature]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.digest import Digest
 from toolkit.figures import short_id, size_text
-from toolkit.pages.room import counted
+from toolkit.pages.room import counted, cut
 from toolkit.printable import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(size=size_text, short=short_id, counted=counted)
+    environment.filters.update(size=size_text, short=short_id, counted=counted, cut=cut)
     environment.globals["policy"] = _policy(environment.get_template("style.css").render())
     return environment
 

@@ -19,6 +19,7 @@ from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tree import Tree
 
+ATTEMPTS = 8  # at opening a file which was not there, and is when one looks why
 NAMES_LIMIT = 64 << 20  # bytes that the names of one folder take in memory: some 600,000 digests
 
 
@@ -74,13 +75,16 @@ class FolderFiles:
 
     def handle(self, name: str) -> int | None:
         """Open a regular file for reading, None where there is none; the caller closes it."""
-        try:
-            with self._top() as top:
-                return top.open_file(os.fsencode(name))[0]
-        except (NotFound, CorruptContent) as error:
-            if (facts := self._facts(name)) is None:
-                return None
-            raise self._odd(name, facts, "regular file") from error
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._top() as top:
+                    return top.open_file(os.fsencode(name))[0]
+            except (NotFound, CorruptContent) as error:
+                if (facts := self._facts(name)) is None:
+                    return None
+                if not stat.S_ISREG(facts.st_mode) or attempt == ATTEMPTS - 1:
+                    raise self._odd(name, facts, "regular file") from error
+        raise AssertionError
 
     def names(self, name: str = "") -> list[str]:
         """Return the sorted names in a folder; none where there is no such folder.

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 
 HOLDERS = "/proc/locks"
@@ -34,6 +35,11 @@ def flock_holder(handle: int) -> int | None:
     return None
 
 
+def flock_holders(handle: int) -> list[int]:
+    """Return the pids of all who hold a flock of any kind; none whom /proc/locks does not tell of."""
+    return sorted({pid for pid, _ in _listed(handle)})
+
+
 def write_lock_holder(handle: int) -> int | None:
     """Return the pid of another process that holds an fcntl lock to write; None where nobody does.
 
@@ -47,11 +53,18 @@ def write_lock_holder(handle: int) -> int | None:
 
 
 def _listed_holder(handle: int) -> int | None:
-    """Find the exclusive flock in lines like `1: FLOCK  ADVISORY  WRITE 512 fe:00:1234 0 EOF` (proc(5))."""
+    """Find the exclusive flock on a file."""
+    return next((pid for pid, kind in _listed(handle) if kind == "WRITE"), None)
+
+
+def _listed(handle: int) -> Iterator[tuple[int, str]]:
+    """Yield pid and kind of flocks in lines like `1: FLOCK  ADVISORY  WRITE 512 fe:00:1234 0 EOF` (proc(5)).
+
+    One who waits has an arrow behind the number of the line.
+    """
     facts = os.fstat(handle)
     file = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
     with suppress(OSError), open(HOLDERS, encoding="ascii", errors="replace") as lines:
         for words in map(str.split, lines):
-            if words[1:2] == ["FLOCK"] and words[3:4] == ["WRITE"] and words[5:6] == [file]:
-                return max(int(words[4]), UNSEEN)
-    return None
+            if words[1:2] == ["FLOCK"] and words[5:6] == [file]:
+                yield max(int(words[4]), UNSEEN), words[3]

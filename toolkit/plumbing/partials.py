@@ -93,6 +93,21 @@ class Partials:
                 one.rmdir()
 
 
+def remove_stray(folder: Path, is_there: Callable[[Digest], bool]) -> int:
+    """Remove the partials that nobody holds of blobs that are there by now, or that nobody went on with.
+
+    Returns their bytes; 0 where there is no folder, or it is not ours.
+    """
+    removed = 0
+    with suppress(FileNotFoundError, PermissionError):
+        if is_own(os.lstat(folder), stat.S_ISDIR):
+            for mtime, size, path in list(_partials(folder)):
+                is_stray = abs(time.time() - mtime) > WEEK or is_there(Digest(*path.name.split("-")))
+                if is_stray and _remove_idle(path):
+                    removed += size
+    return removed
+
+
 def make_room(folder: Path, size: int) -> bool:
     """Remove what nobody went on with for a week, and then the oldest; tell whether `size` bytes have room.
 

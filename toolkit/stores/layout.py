@@ -4,6 +4,7 @@
     .lading/stamps/ …      which blobs are proven (toolkit.stores.stamps)
     .lading/parts/ …       blobs in the making, one name for each layer, held under a lock
     .lading/index.lock     held while index.json is replaced
+    .lading/writers.lock   held together by all deliveries; alone by whoever removes blobs that nothing names
 
 Other tools pass over `.lading`, and it may be removed at any time when nobody writes.
 """
@@ -11,10 +12,11 @@ Other tools pass over `.lading`, and it may be removed at any time when nobody w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.bundles.entries import Entries
 from toolkit.bundles.layout_members import OCI_LAYOUT
 from toolkit.bundles.names import merged
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, OciImages, check_layout
@@ -33,6 +35,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.folder_files import must_be_folders
+from toolkit.plumbing.sharedlock import alone, together
 from toolkit.plumbing.space import require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
@@ -42,7 +45,7 @@ from toolkit.stores.kinds import no_store
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.stamps import Stamps
 
-OWN = ".lading"
+OWN, WRITERS = ".lading", "writers.lock"
 
 
 class LayoutStore(OciImages):
@@ -72,19 +75,27 @@ class LayoutStore(OciImages):
         """
         del known  # every blob lies by itself: there is nothing to lay out
         self._prepare()
-        self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
-        yield LayoutReceiver(self)
+        with together(self._own / WRITERS):
+            self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
+            yield LayoutReceiver(self)
 
     @contextmanager
     def landing(self) -> Iterator[Landing]:
         """Yield how to put blobs here before a delivery begins; the folder becomes a layout now."""
         self._prepare()
-        yield lambda layer, content: self.present(layer) or self.put(layer, content)
+        with together(self._own / WRITERS):
+            yield lambda layer, content: self.present(layer) or self.put(layer, content)
 
     def put(self, layer: Layer, content: Content) -> Proof:
-        """Write one blob under its digest; raises Mismatch, and then nothing is kept."""
-        part = self.part(layer)
+        """Write one blob under its digest, unless somebody else did so while we waited to.
+
+        Raises Mismatch, and then nothing is kept.
+        """
+        part = self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
         with storing(part), locked(part) as handle:
+            if proof := self.present(layer):
+                part.unlink(missing_ok=True)
+                return proof
             try:
                 os.ftruncate(handle, 0)
                 reserve(handle, layer.size)
@@ -97,10 +108,6 @@ class LayoutStore(OciImages):
             if stamp := Stamp.of(handle):  # renaming has changed it
                 self._stamps.put(layer, proof, stamp)
         return proof
-
-    def part(self, layer: Layer) -> Path:
-        """Return where a blob lies while it comes."""
-        return self._own / "parts" / f".{Digest.of(layer.key.encode()).hex}{PART}"
 
     def put_document(self, document: Document) -> None:
         """Write a manifest, index or config as a blob."""
@@ -118,6 +125,31 @@ class LayoutStore(OciImages):
                 problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {limit}"
                 raise Unsupported(self.place, problem, "use another store")
             write_atomically(self.path / INDEX, index)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Keep deliveries from beginning; raises TryAgain where one is under way.
+
+        What it has put or found here has no name yet, and looks as if nobody needed it.
+        """
+        self._make_own()
+        with alone(self._own / WRITERS, self.place, "is being written to"):
+            yield
+
+    def unname(self, change: Callable[[Entries], bytes]) -> None:
+        """Replace index.json by what `change` makes of its entries, while nobody else names anything."""
+        self._make_own()
+        with storing(self.place), locked(self._own / "index.lock"):
+            before = self.entries()
+            if (after := change(before)) != before.raw:
+                write_atomically(self.path / INDEX, after)
+
+    def _make_own(self) -> None:
+        """Make the folder of our own in a layout that others may have made; raises NotFound without one."""
+        self.entries()
+        with storing(self.place):
+            must_be_folders(self._own, self.path)
+            make_folder(self._own)
 
     def _examined(self, layer: Layer, digest: Digest, stamp: Stamp) -> Proof | None:
         """Read a blob without a stamp; None, so that it is replaced, where it is not what it is called."""
@@ -175,13 +207,17 @@ class LayoutReceiver:
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
         """Write the documents, children first, then the names."""
+        self.shelve(images)
+        self._store.name(images)
+
+    def shelve(self, images: Sequence[ProvenImage]) -> None:
+        """Write the documents, children first: then the images are there, whole, and nothing lists them."""
         for part in (part for image in images for part in image.parts):
             for blob in part.blobs:
                 if self._store.folder.size(blob.digest) != blob.size:
                     raise MissingMember(f"blob {blob.digest}", f"is not in {self._store.place}")
             for document in part.documents.values():
                 self._store.put_document(document)
-        self._store.name(images)
 
 
 class _Existing:

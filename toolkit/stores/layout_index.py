@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from toolkit import gojson, mediatype
@@ -32,6 +32,23 @@ def named_in(raw: bytes, images: Sequence[ProvenImage], place: str) -> bytes:
         if not names and all(entry["digest"] != str(top.digest) for entry in entries):
             entries.append(top.to_json())
     return gojson.encode({**body, "manifests": entries})
+
+
+def unnamed_in(raw: bytes, names: Iterable[str], gone: Container[str], place: str) -> bytes:
+    """Return index.json without these names, and without nameless entries of digests that are `gone`.
+
+    All others keep their place and all their members; where there is nothing to remove, it is the same bytes.
+    """
+    body = load(raw, f"{INDEX} of {place}").value
+    moved = {_key(name) for name in names}
+    before = body.get("manifests") or []
+    left = [
+        kept
+        for entry in before
+        if (kept := _without(entry, moved))
+        and (entry["digest"] not in gone or entry_names(entry.get("annotations") or {}))
+    ]
+    return gojson.encode({**body, "manifests": left}) if left != before else raw
 
 
 def _entry(top: Descriptor, name: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class RegistryStore:
         self.place, self._address, self._client = place, address, client
         # What a tag pointed at when it was last read, and whether that is to hold.
         self._proven: dict[tuple[str, str], Digest] = {}
-        self._holds = False
+        self._holds = self._believes = False
         self._partials = partials or Partials()
         self._ids: dict[str, Target] = {}  # image IDs that were listed
         self._where: dict[Digest, str] = {}  # the repository of a blob: a registry has none outside of one
@@ -71,10 +71,10 @@ class RegistryStore:
         self._proven, self._holds = held, True
 
     def recall(self, digests: Mapping[str, Digest]) -> None:
-        """Know what names pointed at; each is asked for all the same, by a request without a body."""
-        for name, digest in digests.items():
-            for target in self._address.meant(name):
-                self._proven[target.repository, target.tag_or_digest] = digest
+        """Know what names pointed at, and believe the registry what they point at now, which HEAD asks."""
+        self._believes = True
+        pairs = ((target, digest) for name, digest in digests.items() for target in self._address.meant(name))
+        self._proven.update(((target.repository, target.tag_or_digest), digest) for target, digest in pairs)
 
     def platforms(self, name: str) -> Mapping[Digest, Platform | None]:
         """Return what an index lists, by one request; raises as `identify`."""
@@ -220,12 +220,13 @@ class RegistryStore:
 
     def _identified(self, target: Target) -> Digest:
         key = (target.repository, target.tag_or_digest)
-        if known := self._proven.get(key):
-            if self._holds:
-                return known
-            told = self._client.ask("HEAD", target.path, target.repository, headers=ACCEPT)
-            if digest_told(told) == known:
-                return known
+        known = self._proven.get(key)
+        if known and self._holds:
+            return known
+        if known or self._believes:
+            told = digest_told(self._client.ask("HEAD", target.path, target.repository, headers=ACCEPT))
+            if told and (told == known or self._believes):
+                return told
         digest = self._top(Documents(self._client, target.repository), target).digest
         self._proven[key] = digest
         return digest

@@ -1,0 +1,139 @@
+"""`lading mirror plan` and `run`, with a registry of the tests' own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, image
+from tests.cli.conftest import Lading
+from tests.signers import DATA, PUBLIC
+from tests.webregistry import MemoryRegistry
+from toolkit.mirror.site import Site
+from toolkit.signature import Signature
+
+APP, TOOL = image(ONE, TWO), image(TWO)
+
+
+@pytest.fixture
+def web() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as web:
+        yield web.push("app:1", APP).push("tool:1.0", TOOL)
+
+
+def written(folder: Path, web: MemoryRegistry, *names: str, more: str = "") -> str:
+    path = folder / "mirror.toml"
+    images = ", ".join(f"'{web.host}/{name}'" for name in names)
+    path.write_text(f"site = 'plant-7'\nimages = [{images}]\n{more or '[policy]'}\nmin_free = '1'\n")
+    return str(path)
+
+
+def test_a_night_says_what_it_made_and_where(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    job = written(home.parent, web, "app:1", "tool:1.0")
+    ran = lading("mirror", "run", job, "--quiet")
+    assert (ran.code, ran.err) == (0, "")
+    volume = home / "mirror/plant-7/volumes/plant-7_0001.1of1.tar"
+    sha256 = hashlib.sha256(volume.read_bytes()).hexdigest()
+    lines = ran.out.splitlines()
+    assert lines[1].split() == [volume.name, lines[1].split()[1], sha256]
+    assert "set 1 of" in lines[2]
+    assert "is done: 2 of 2 new" in lines[2]
+    assert lines[3] == f"written to {volume.parent}"
+    assert lading("verify", str(volume)).code == 0
+    again = lading("mirror", "run", job, "--quiet")
+    assert (again.code, again.err) == (0, "")
+    assert again.out.startswith("plant-7_0001 was made for ")
+
+
+def test_gaps_are_told_and_the_exit_is_8(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    job = written(home.parent, web, "app:1", "dead:1")
+    ran = lading("mirror", "run", job, "--quiet")
+    assert ran.code == 8
+    assert f"warning: {web.host}/dead:1: " in ran.err
+    assert ran.last.startswith("error: set plant-7_0001 of site plant-7: is made without an image")
+    assert ran.last.endswith("they are tried first the next time")
+    assert "done with gaps: 1 image missing, 1 of 2 new" in ran.out
+    strict = lading("mirror", "run", job, "--strict", "--quiet")
+    assert strict.code == 7
+    assert "nothing was made" in strict.last
+    assert not (home / "mirror/plant-7/volumes/plant-7_0002.1of1.tar").exists()
+
+
+def test_machines_get_the_outcome_and_the_events(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    ran = lading(
+        "--json", "mirror", "run", written(home.parent, web, "app:1"), "--into", str(home.parent / "stick")
+    )
+    told = ran.json
+    assert (told["set"], told["state"], told["baseline"], told["is_new"]) == (
+        "plant-7_0001",
+        "done",
+        "assumed",
+        True,
+    )
+    assert [one["name"] for one in told["files"]] == ["plant-7_0001.1of1.tar"]
+    assert told["folder"] == str(home.parent / "stick")
+    words = [event["event"] for event in ran.events]
+    assert (words[0], words[-1]) == ("mirror.begun", "mirror.ended")
+    assert "image.done" in words
+
+
+def test_a_set_is_signed_with_the_key_of_its_job(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    more = f"[bundle]\nkey = '{DATA / 'plain.key'}'\n[policy]"
+    assert lading("mirror", "run", written(home.parent, web, "app:1", more=more)).code == 0
+    sums = home / "mirror/plant-7/volumes/plant-7_0001.sha256"
+    signature = Signature.parse(sums.with_name(sums.name + ".minisig").read_bytes(), "signature")
+    assert PUBLIC.has_signed(sums.read_bytes(), signature)
+
+
+def test_a_plan_writes_nothing_and_says_what_it_would_take(
+    lading: Lading, web: MemoryRegistry, home: Path
+) -> None:
+    job = written(home.parent, web, "app:1", "tool:1.0")
+    ran = lading("mirror", "plan", job)
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["IMAGE", "STATE", "NEW", "SHARED", "THERE"]
+    assert lines[1].split()[:2] == [f"{web.host}/app:1", "new"]
+    assert lines[3].startswith("2 of 2 images new, against what is assumed: ")
+    assert "at the peak" in lines[4]
+    assert not home.exists()
+    facts = lading("--json", "mirror", "plan", job, "--since", "full").json
+    blobs = {**APP.blobs, **TOOL.blobs}.values()
+    assert facts["to_fetch"]["size"] == sum(map(len, blobs))
+    assert facts["baseline"] == "full"
+    assert lading("mirror", "plan", written(home.parent, web, "app:1", "none:1")).code == 8
+
+
+def test_a_plan_that_does_not_fit_is_told_with_its_figures(
+    lading: Lading, web: MemoryRegistry, home: Path
+) -> None:
+    job = written(home.parent, web, "app:1", more="[policy]\nmax_bundle = '1KB'")
+    for words in (("plan",), ("run", "--quiet")):
+        ran = lading("mirror", *words, job)
+        assert ran.code == 7
+        assert "expected at most 1000, which policy.max_bundle says" in ran.last
+    assert "IMAGE" in lading("mirror", "plan", job).out
+
+
+@pytest.mark.parametrize("text", ["2026-13-01", "today", "2026-11-27T00:00"])
+def test_what_is_no_date_is_refused(lading: Lading, web: MemoryRegistry, home: Path, text: str) -> None:
+    ran = lading("mirror", "run", written(home.parent, web, "app:1"), "--date", text)
+    assert ran.code == 2
+    assert "is no date; write it as 2026-11-27" in ran.last
+
+
+def test_a_missed_night_and_a_site_that_is_held_have_their_codes(
+    lading: Lading, web: MemoryRegistry, home: Path
+) -> None:
+    job = written(home.parent, web, "app:1")
+    missed = lading("mirror", "run", job, "--date", "2020-02-29", "--quiet")
+    assert missed.code == 3
+    assert "was missed" in missed.last
+    with Site(home, "plant-7").held("another run", datetime.now(UTC)):
+        held = lading("mirror", "run", job, "--quiet")
+    assert held.code == 75
+    assert "held by another run" in held.last

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import getpass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ONE, TWO, image
+from tests.crossings import Crossing
+from tests.signers import PUBLIC, signing_key
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent
+from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
+from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
+from toolkit.mirror.carriedlog import log_name, take_logs
+from toolkit.mirror.handing import hand_on, handed_names
+from toolkit.mirror.inventory import Inventory
+from toolkit.mirror.lack import Lack, lacking
+from toolkit.mirror.prefixes import Prefixes
+from toolkit.mirror.receiptfile import read_receipt
+from toolkit.mirror.receiving import sets_in
+from toolkit.mirror.setimages import SetImages
+from toolkit.mirror.status import Status, sites_in
+from toolkit.mirror.unloading import in_batches, is_named, unload
+from toolkit.stores.layout import LayoutStore
+
+BASE, APP = image(ONE), image(ONE, TWO)
+
+
+@pytest.fixture
+def gap(tmp_path: Path) -> Crossing:
+    return Crossing(tmp_path)
+
+
+def arrived(medium: Path) -> Arrival:
+    [volumes] = sets_in([medium])
+    found = arrive(volumes, [medium], ())
+    assert isinstance(found, Arrival)
+    assert glance(volumes) == found.increment
+    return found
+
+
+# ── the receipt ──
+
+
+def test_the_receipt_stays_the_same_until_something_changes(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    inventory = Inventory(gap.store)
+    first = acknowledge(gap.side, inventory, gap.now, "j.doe", signing_key())
+    again = acknowledge(gap.side, inventory, gap.now + timedelta(days=1), "x.doe", signing_key())
+    assert again == first
+    assert standing_receipt(gap.side) == first
+    gap.receive(gap.send({"app:1": APP}))
+    later = acknowledge(gap.side, Inventory(gap.store), gap.now, "x.doe", signing_key())
+    assert (later.sets, later.operator) == ((1, 2), "x.doe")
+    assert later.trail == gap.side.trail.tip()
+
+
+def test_what_is_carried_back_is_what_is_kept(gap: Crossing, tmp_path: Path) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    made = acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe", signing_key())
+    path = carry_back(made, tmp_path / "back", signing_key())
+    assert read_receipt(path, [PUBLIC]) == made
+    for kept in gap.side.folder.glob("*.receipt.json*"):
+        assert (path.parent / kept.name).read_bytes() == kept.read_bytes()
+
+
+def test_an_image_that_is_not_whole_any_more_is_not_acknowledged(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": APP, "base:1": BASE}))
+    acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    gap.store.folder.path(Digest.parse(APP.layers[1])).unlink()
+    assert list(acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe").images) == ["base:1"]
+
+
+def test_who_receives_is_who_is_logged_in() -> None:
+    assert operator_name() == getpass.getuser()
+
+
+# ── an arrival, what it lacks, and its images ──
+
+
+def test_an_arrival_that_is_not_whole_is_a_refusal(gap: Crossing) -> None:
+    medium = gap.send({"app:1": APP})
+    (medium / "plant-7_0001.sha256").unlink()
+    [volumes] = sets_in([medium])
+    found = arrive(volumes, [medium], ())
+    assert isinstance(found, Refusal)
+    assert found.error.exit_code == 75
+
+
+def test_a_set_offers_what_is_new_in_it_by_its_digest(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    arrival = arrived(gap.send({"app:1": APP, "app:2": APP, "base:1": BASE}))
+    images = SetImages(arrival.increment, arrival.blobs, gap.store.folder)
+    assert {str(digest): names for digest, names in images.names.items()} == {APP.digest: ("app:1", "app:2")}
+    [found] = images.checked()
+    assert [str(layer.digest) for layer in found.layers] == APP.layers
+    assert images.image(APP.digest) == found
+    assert [str(layer) for layer in images.layer_keys(APP.digest)] == APP.layers
+
+
+def test_what_is_lacking_is_told_with_its_size(gap: Crossing) -> None:
+    gap.send({"app:1": BASE})
+    arrival = arrived(gap.send({"app:1": APP, "base:1": BASE}))
+    inventory = Inventory(gap.store)
+    lack = lacking(
+        arrival.increment, SetImages(arrival.increment, arrival.blobs, gap.store.folder), inventory
+    )
+    assert lack
+    assert {str(digest) for digest in lack.digests} == {BASE.digest, BASE.layers[0]}
+    assert str(lack).startswith("1 image (base:1) and 1 blob of ")
+    assert not Lack()
+
+
+def test_a_set_is_unloaded_and_its_names_come_last(gap: Crossing) -> None:
+    arrival = arrived(gap.send({"app:1": APP}))
+    images, inventory = SetImages(arrival.increment, arrival.blobs, gap.store.folder), Inventory(gap.store)
+    done = unload(arrival, images, gap.side, inventory, gap.now)
+    assert done.stored == sum(map(len, APP.blobs.values()))
+    assert is_named("app:1", Digest.parse(APP.digest), inventory)
+    assert unload(arrival, images, gap.side, inventory, gap.now).stored == 0
+
+
+def test_one_that_was_touched_since_is_not_the_one_that_was_checked(gap: Crossing) -> None:
+    medium = gap.send({"app:1": APP})
+    arrival = arrived(medium)
+    arrival.must_be_unchanged()
+    next(medium.glob("*.tar")).touch()
+    with pytest.raises(CorruptContent, match="was changed while the set was received"):
+        arrival.must_be_unchanged()
+
+
+def test_batches_are_of_one_size_but_the_last() -> None:
+    assert list(in_batches(range(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+# ── on, and around ──
+
+
+def test_names_of_a_set_are_handed_on_that_still_mean_the_same(gap: Crossing, tmp_path: Path) -> None:
+    told = gap.receive(gap.send({"app:1": BASE, "old:1": BASE}))
+    later = gap.receive(gap.send({"app:1": APP}))
+    inventory = Inventory(gap.store)
+    assert handed_names(told, gap.side.names(), inventory) == ["old:1"]
+    names = handed_names([*told, *later], gap.side.names(), inventory)
+    assert names == ["app:1", "old:1"]
+    other = LayoutStore(tmp_path / "other")
+    done = hand_on(names, inventory, other, Prefixes.parse(["docker.io/library/=x.example/"]))
+    assert [image.names for image in done] == [("x.example/app:1",), ("x.example/old:1",)]
+    assert other.identify("x.example/app:1") == APP.digest
+
+
+def test_a_log_that_travelled_is_taken_and_one_that_was_changed_is_told(gap: Crossing) -> None:
+    medium = gap.send({"app:1": BASE})
+    path = medium / log_name(gap.site)
+    path.write_bytes(gap.sender.trail.raw())
+    assert list(take_logs(gap.side, [gap.medium("empty"), medium], gap.now)) == []
+    assert gap.side.carried.raw() == gap.sender.trail.raw()
+    path.write_bytes(path.read_bytes().replace(b"plant-7_0001", b"plant-7_0003"))
+    assert [each.severity for each in take_logs(gap.side, [medium], gap.now)] == ["warning"]
+
+
+def test_status_knows_both_sides_apart(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    assert sites_in(gap.home) == sites_in(gap.folder / "connected") == ["plant-7"]
+    there, here = (Status.of(home, "plant-7", gap.now) for home in (gap.home, gap.folder / "connected"))
+    assert (there.connected, here.closed) == (None, None)
+    assert there.closed
+    assert [(each.name, each.number) for each in there.closed.images()] == [("app:1", 1)]
+    assert not there.is_stale(timedelta(days=0))
+    assert here.is_stale(timedelta(days=9))  # no receipt has ever come back

@@ -1,0 +1,284 @@
+"""`lading mirror receive FOLDER…`: take in what was carried over, and say what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolkit import places
+from toolkit.cli import options
+from toolkit.cli.commands import Command
+from toolkit.cli.output import Output
+from toolkit.cli.progress import progress_for
+from toolkit.errors import NotFound, ToolkitError, UsageError
+from toolkit.figures import size_text
+from toolkit.report import finding_json
+from toolkit.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from toolkit.image import Finding, ProvenImage
+    from toolkit.mirror.closedside import ClosedSide
+    from toolkit.mirror.inventory import Inventory
+    from toolkit.mirror.prefixes import Prefixes
+    from toolkit.mirror.receipt import Receipt
+    from toolkit.mirror.reception import Reception
+    from toolkit.mirror.volumeset import VolumeSet
+    from toolkit.ports import Sink
+    from toolkit.secretkey import SigningKey
+    from toolkit.signature import PublicKey
+
+HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
+
+
+@click.command("receive", cls=Command, short_help="Take in sets from media, on the closed side.")
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True)
+@click.option("--into", metavar="PLACE", help="Then copy the images on: to a registry, an engine, a store.")
+@click.option(
+    "--rename",
+    "renames",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="With --into: what names begin with, and what stands there instead, as "
+    "docker.io/=mirror.site.example/. The longest that fits counts.",
+)
+@click.option(
+    "--key",
+    "keys",
+    metavar="KEY",
+    multiple=True,
+    help="Take only what this public key, or its file, signed.  [default: require_signature in [lading]]",
+)
+@click.option("--site", metavar="NAME", help="The site that this is.  [default: as before, or as sets say]")
+@click.option("--receipt-to", metavar="FOLDER", help="Put the receipt there too, to be carried back.")
+@click.option(
+    "--sign",
+    metavar="FILE",
+    help="Sign the receipt with this secret key.  [default: sign_key in [lading], if there is one]",
+)
+@click.option(
+    "--passphrase-file",
+    "passphrase",
+    metavar="FILE",
+    help="Its first line is the passphrase of that key.  [default: LADING_PASSPHRASE, else you are asked]",
+)
+@click.option("--operator", metavar="NAME", help="Who received, by the receipt.  [default: who is logged in]")
+@click.option("--html", metavar="FILE", help="Also write the page of what was received here.")
+@options.jobs_option
+@click.pass_obj
+def command(
+    output: Output,
+    folders: tuple[str, ...],
+    *,
+    into: str | None,
+    renames: tuple[str, ...],
+    keys: tuple[str, ...],
+    site: str | None,
+    receipt_to: str | None,
+    sign: str | None,
+    passphrase: str | None,
+    operator: str | None,
+    html: str | None,
+    jobs: int,
+) -> None:
+    """Take in the sets whose volumes lie in these folders, in any order and on several media.
+
+    Nothing is written to a FOLDER, and nothing stored before a set is proven as a whole. All images are put
+    into the embedded store; of several sets each is received as soon as what it requires is there. Receiving
+    a set once more does no harm, and one that comes late puts no name back.
+
+    Exits with 75 where a set only lacks volumes that have yet to come, 3 where what it requires is not here,
+    5 where it is damaged, and 8 where some of several sets were received, and others not.
+    """
+    from toolkit.cli.pagefile import page_path
+    from toolkit.mirror.receiving import sets_in, site_of
+
+    settings = load_settings()
+    page = page_path(html) if html else None
+    wishes = Wishes(into, _prefixes(renames, into), receipt_to, operator, page, jobs or settings.jobs)
+    trusted = _public(keys or settings.require_signature)
+    signer = _secret(sign or settings.sign_key, passphrase)
+    paths = tuple(map(Path, folders))
+    sets = sets_in(paths)
+    done = _run(output, settings, wishes, sets, paths, site_of(settings.home, sets, site), trusted, signer)
+    tell(output, done)
+    if done.failures:
+        raise done.failures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is to become of the images, of the receipt, and of the page."""
+
+    into: str | None
+    prefixes: Prefixes
+    receipt_to: str | None
+    operator: str | None
+    page: Path | None
+    jobs: int
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of all of it; `failures` are told last, and nothing hides behind them."""
+
+    site: str
+    receptions: list[Reception]
+    findings: list[Finding] = field(default_factory=list)  # of no set
+    receipt: Receipt | None = None
+    written: list[Path] = field(default_factory=list)
+    place: str = ""
+    images: list[ProvenImage] = field(default_factory=list)
+    failures: list[ToolkitError] = field(default_factory=list)
+
+
+def _run(  # noqa: PLR0917 - all that was asked for
+    output: Output,
+    settings: Settings,
+    wishes: Wishes,
+    sets: Sequence[VolumeSet],
+    folders: tuple[Path, ...],
+    site: str,
+    trusted: tuple[PublicKey, ...],
+    signer: SigningKey | None,
+) -> Done:
+    from toolkit.mirror.carriedlog import take_logs
+    from toolkit.mirror.closedside import ClosedSide
+    from toolkit.mirror.inventory import Inventory
+    from toolkit.mirror.receiving import Receiving, Terms
+    from toolkit.mirror.reception import verdict
+    from toolkit.mirror.receptionkeeping import keep_reception_page
+    from toolkit.stores.layout import LayoutStore
+
+    side, now = ClosedSide(settings.home, site), datetime.now(UTC)
+    sink = places.open_sink(wishes.into, settings) if wishes.into else None
+    with side.held("lading mirror receive", now):
+        before = side.names()
+        inventory = Inventory(LayoutStore(settings.home.absolute() / "store"))
+        with progress_for(output, "receiving") as progress:
+            terms = Terms(folders, now, trusted, wishes.jobs, progress)
+            done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
+        if any(each.error is None for each in done.receptions):
+            done.findings += take_logs(side, folders, now)
+        _acknowledge(done, side, inventory, now, wishes, signer)
+        done.findings += keep_reception_page(
+            side, done.receptions, before, receipt=done.receipt, now=now, also=wishes.page
+        )
+        if sink:
+            _hand_on(output, done, side, inventory, sink, wishes)
+    if failure := verdict(done.receptions):
+        done.failures.append(failure)
+    return done
+
+
+def _acknowledge(  # noqa: PLR0917
+    done: Done,
+    side: ClosedSide,
+    inventory: Inventory,
+    now: datetime,
+    wishes: Wishes,
+    signer: SigningKey | None,
+) -> None:
+    """Write the receipt, of which the other side also learns what is not here."""
+    from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name
+
+    is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
+    if not is_lacking and not side.received():
+        return
+    try:
+        done.receipt = acknowledge(side, inventory, now, wishes.operator or operator_name(), signer)
+        done.written.append(side.folder / done.receipt.file_name)
+        if wishes.receipt_to:
+            done.written.append(carry_back(done.receipt, Path(wishes.receipt_to), signer))
+    except ToolkitError as error:
+        done.failures.append(error)
+
+
+def _hand_on(  # noqa: PLR0917
+    output: Output, done: Done, side: ClosedSide, inventory: Inventory, sink: Sink, wishes: Wishes
+) -> None:
+    from toolkit.mirror.handing import hand_on, handed_names
+
+    done.place = sink.place
+    names = handed_names(done.receptions, side.names(), inventory)
+    try:
+        with progress_for(output, "copying on") as progress:
+            done.images = hand_on(
+                names, inventory, sink, wishes.prefixes, progress=progress, jobs=wishes.jobs
+            )
+    except ToolkitError as error:
+        done.failures.append(error)
+
+
+def tell(output: Output, done: Done) -> None:
+    """Print what became of each set, where the images are, and the receipt."""
+    if output.json:
+        output.document(_document(done))
+        return
+    output.table(HEAD, map(_row, done.receptions))
+    for each in done.receptions:
+        if each.error and len(done.receptions) > 1:
+            output.say(f"refused: {each.error}")
+    if done.place and done.images:
+        output.say(f"copied {len(done.images)} images on into {done.place}")
+    if done.receipt:
+        images, sets = len(done.receipt.images), len(done.receipt.sets)
+        output.say(f"receipt for {images} images of {sets} sets: {', '.join(map(str, done.written))}")
+    output.flush()
+    output.findings([*(finding for each in done.receptions for finding in each.findings), *done.findings])
+
+
+def _row(each: Reception) -> tuple[str, ...]:
+    held = each.increment
+    if held is None:
+        return each.name, each.state, "", "", "", ""
+    new, stored = str(len(held.new)), size_text(each.stored)
+    return each.name, each.state, held.date.isoformat(), str(len(held.images)), new, stored
+
+
+def _document(done: Done) -> dict[str, Any]:
+    facts: dict[str, Any] = {"site": done.site, "sets": [each.to_json() for each in done.receptions]}
+    if done.place:
+        images = [{"names": list(image.names), "digest": str(image.top.digest)} for image in done.images]
+        facts["into"] = {"place": done.place, "images": images}
+    if done.receipt:
+        receipt = done.receipt
+        facts["receipt"] = {
+            "files": list(map(str, done.written)),
+            "sets": list(receipt.sets),
+            "images": len(receipt.images),
+        }
+    facts["findings"] = [finding_json(finding) for finding in done.findings]
+    facts["errors"] = list(map(str, done.failures))
+    return facts
+
+
+def _prefixes(words: Sequence[str], into: str | None) -> Prefixes:
+    from toolkit.mirror.prefixes import Prefixes
+
+    if words and not into:
+        raise UsageError(f"--rename {words[0][:200]}", "goes with --into: the embedded store keeps the names")
+    if into and places.is_bundle(into):
+        raise UsageError(f"--into {into}", "is a bundle", "receive, then write it: lading export")
+    return Prefixes.parse(words)
+
+
+def _public(words: Sequence[str]) -> tuple[PublicKey, ...]:
+    if not words:
+        return ()
+    from toolkit.operations.keys import read_public_keys
+
+    return read_public_keys(words)
+
+
+def _secret(path: str, passphrase: str | None) -> SigningKey | None:
+    if not path:
+        return None
+    from toolkit.cli.passphrases import asking
+    from toolkit.operations.keys import open_key
+
+    return open_key(path, asking(passphrase))

@@ -1,0 +1,105 @@
+"""Lack: what a set requires and the base store has not, and the cheapest way to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from toolkit.digest import Digest
+from toolkit.errors import CorruptContent, NotFound, ToolkitError
+from toolkit.figures import size_text
+from toolkit.mirror import papers
+from toolkit.mirror.blob import Blob, total
+from toolkit.mirror.increment import Carried, Increment
+from toolkit.mirror.inventory import Inventory
+from toolkit.mirror.setimages import SetImages
+from toolkit.mirror.volumeset import VolumeSet
+
+SHOWN = 3  # names, or numbers of sets, that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Images that must be whole here and are not, and blobs of new images that are not here."""
+
+    images: tuple[Carried, ...] = ()
+    blobs: tuple[Blob, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self.blobs)
+
+    @property
+    def digests(self) -> set[Digest]:
+        """Return the digests of all of it."""
+        return {image.digest for image in self.images} | {blob.digest for blob in self.blobs}
+
+    def __str__(self) -> str:
+        parts = []
+        if self.images:
+            names = _some([image.name for image in self.images])
+            parts.append(f"{_counted(len(self.images), 'image')} ({names})")
+        if self.blobs:
+            names = _some([str(blob.digest) for blob in self.blobs])
+            size = size_text(total(self.blobs))
+            parts.append(f"{_counted(len(self.blobs), 'blob')} of {size} ({names})")
+        return " and ".join(parts)
+
+
+def lacking(increment: Increment, images: SetImages, inventory: Inventory) -> Lack:
+    """Return what is required and is not there; every blob is proven. Raises CorruptContent as `checked`."""
+    gone = [image for image in increment.images if not image.is_new and not inventory.is_whole(image.digest)]
+    blobs = [blob for blob in increment.requires if inventory.size(blob.digest) != blob.size]
+    return Lack(tuple(gone), tuple(blobs or _damaged(increment, images, inventory)))
+
+
+def _damaged(increment: Increment, images: SetImages, inventory: Inventory) -> list[Blob]:
+    """Return the required blobs that are there, and are not what they are called; raises CorruptContent."""
+    required = {blob.digest: blob for blob in increment.requires}
+    try:
+        layers = (layer for image in images.checked() for layer in image.layers if layer.digest in required)
+        damaged = {layer.digest: None for layer in layers if not inventory.has(layer)}
+        return [required[digest] for digest in damaged if digest]
+    except CorruptContent:  # a document of the set, or one that is required
+        if unsound := [blob for blob in increment.requires if not inventory.is_sound(blob.digest, blob.size)]:
+            return unsound
+        raise
+
+
+def refusal(
+    lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int], place: str
+) -> NotFound:
+    """Say what is missing, and what to do: another set that is here, one sent before, or a new one."""
+    problem = f"requires {lack}, which {'are' if len(lack.digests) > 1 else 'is'} not in {place}"
+    advice = "; else ".join(_cures(lack, increment, others, received))
+    return NotFound(f"set {increment.name}", problem, advice)
+
+
+def _cures(
+    lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int]
+) -> Iterator[str]:
+    if bringing := [other.name for other in others if lack.digests & _brought(other)]:
+        yield f"receive {_some(bringing)} first, which is here"
+        return
+    between = [number for number in range(1, increment.number) if number not in received]
+    if between:
+        names = _some([papers.set_name(increment.site, number) for number in between[::-1]])
+        yield f"receive what was sent before and has not come: {names}"
+    size = total(lack.blobs)
+    least = f", which sends at least {size_text(size)} once more" if size else ""
+    yield f"carry the receipt back, and there: lading mirror run JOB --since receipt{least}"
+
+
+def _brought(other: VolumeSet) -> set[Digest]:
+    with suppress(ToolkitError):
+        return set(other.map.blobs)
+    return set()
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

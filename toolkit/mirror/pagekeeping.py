@@ -1,0 +1,113 @@
+"""PageKeeping: the page of a run, written beside the volumes and into the folder of the site.
+
+    <volumes>/plant-7_0007.html                      carried with them
+    <home>/mirror/plant-7/pages/plant-7_0007.html
+    <home>/mirror/plant-7/pages/2026-11-27-failed.html
+
+A set is whole without its page: what keeps a page from being written is a finding, and ends nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.errors import ToolkitError
+from toolkit.image import Finding, ProvenImage
+from toolkit.mirror.building import stored_one, tops_of
+from toolkit.mirror.finishing import Finished
+from toolkit.mirror.increment import Increment
+from toolkit.mirror.lock import Lock
+from toolkit.mirror.outcome import Outcome
+from toolkit.mirror.pagefiles import PAGES, unwritten, write_page
+from toolkit.mirror.runpage import RunFacts, mirror_page, stacks_of
+from toolkit.mirror.setrecord import SENT
+from toolkit.mirror.site import Site
+from toolkit.mirror.staleness import Staleness
+from toolkit.pages.sharing import Stack
+from toolkit.stores.layout import LayoutStore
+
+
+def keep_failed_page(site: Site, outcome: Outcome, also: Path | None = None) -> list[Finding]:
+    """Write the page of a run that failed, where `also` says too; return what kept it from being written."""
+    path = site.folder / PAGES / f"{outcome.date}-failed.html"
+    try:
+        page = mirror_page(_facts(site, outcome))
+    except ToolkitError as error:
+        return [unwritten(path, error)]
+    return write_page(page, [path, *([also] if also else [])])
+
+
+def keep_page(
+    site: Site,
+    outcome: Outcome,
+    finished: Finished,
+    folder: Path,
+    *,
+    lock: Lock,
+    store: LayoutStore,
+    signer: str = "",
+    also: Path | None = None,
+) -> list[Finding]:
+    """Write the page of a run that made a set, whose volumes are in `folder`, and where `also` says.
+
+    Of a set that was made before, only where there is no page yet. Returns what kept it from being written.
+    """
+    name = f"{finished.record.increment.name}.html"
+    paths = [path for path in (site.folder / PAGES / name, folder / name) if _is_due(path, finished)]
+    if also:
+        paths.append(also)
+    if not paths:
+        return []
+    try:
+        stacks = stacks_of(_carried(finished.record.increment, lock, store))
+        page = mirror_page(_facts(site, outcome, finished, stacks, signer))
+    except ToolkitError as error:
+        return [unwritten(paths[0], error)]
+    return write_page(page, paths)
+
+
+def _is_due(path: Path, finished: Finished) -> bool:
+    return finished.is_new or not path.exists()
+
+
+def _facts(
+    site: Site,
+    outcome: Outcome,
+    finished: Finished | None = None,
+    stacks: Sequence[Stack] = (),
+    signer: str = "",
+) -> RunFacts:
+    receipt = site.receipt()
+    sets = list(site.sets(max(receipt.sets, default=0) if receipt else 0))
+    now = dt.datetime.fromtimestamp(outcome.ended, dt.UTC)
+    facts = RunFacts(outcome, site.trail.tip(), Staleness.of(sets, receipt, now), receipt)
+    if finished is None:
+        return facts
+    record = finished.record
+    return replace(
+        facts,
+        increment=record.increment,
+        previous=_before(site, record.number),
+        volumes=record.volumes,
+        signer=signer,
+        shares=finished.shares if finished.is_new else (),  # what it cost is what it was
+        stacks=stacks,
+    )
+
+
+def _before(site: Site, number: int) -> Increment | None:
+    """Return the set that was sent before."""
+    earlier = (site.set(other) for other in reversed(site.numbers()) if other < number)
+    return next((found.increment for found in earlier if found.status == SENT), None)
+
+
+def _carried(increment: Increment, lock: Lock, store: LayoutStore) -> Iterator[ProvenImage]:
+    """Yield the images that the set carries, one at a time."""
+    new = {image.name for image in increment.new}
+    tops = tops_of(store) if new else {}
+    for locked in lock.images:
+        if locked.name in new:
+            yield stored_one(store, tops, locked).image

@@ -1,0 +1,210 @@
+"""receive: sets of volumes, from media in any order, into the base store of the closed side.
+
+Nothing is stored before a set is proven as a whole; then its blobs come first, and its names last, all at
+once. Whatever ends a run, the same one again ends with the same bytes. Media are read, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from toolkit.digest import Digest
+from toolkit.errors import (
+    Mismatch,
+    NotFound,
+    StoreError,
+    ToolkitError,
+    UnsafeArchive,
+    UsageError,
+)
+from toolkit.event import Tell, nobody
+from toolkit.image import Finding
+from toolkit.mirror import papers
+from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
+from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.increment import Increment
+from toolkit.mirror.inventory import Inventory
+from toolkit.mirror.lack import Lack, lacking, refusal
+from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception
+from toolkit.mirror.searching import find_sets
+from toolkit.mirror.setimages import SetImages
+from toolkit.mirror.unloading import is_named, unload
+from toolkit.mirror.volumeset import VolumeSet
+from toolkit.report import NOTE, WARNING
+from toolkit.signature import PublicKey
+
+NUMBER = re.compile(r"_([0-9]{1,9})$")
+SHOWN = 3  # names that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms sets are taken in."""
+
+    folders: tuple[Path, ...]  # where the volumes, or those files themselves, are
+    now: datetime
+    keys: tuple[PublicKey, ...] = ()  # one of which has to have signed; none is no matter who
+    jobs: int = 0
+    progress: Tell = field(default=nobody, repr=False)
+
+
+def sets_in(folders: Sequence[Path]) -> list[VolumeSet]:
+    """Return the sets of which there is a volume, in the order of their numbers; raises NotFound for none."""
+    found = find_sets(folders)
+    if not found:
+        advice = "name the folder that the volumes lie in, as NAME.1of3.tar"
+        raise NotFound(", ".join(map(str, folders)), "has no volume of a set in it", advice)
+    return sorted(found, key=lambda one: (one.site, _number(one), one.name))
+
+
+def site_of(home: Path, sets: Iterable[VolumeSet], asked: str | None = None) -> str:
+    """Return the site that this side is: as asked for, as it was before, or as the sets say.
+
+    Raises UsageError where they say several.
+    """
+    known = [path.parent.name for path in sorted((home / "mirror").glob("*/received"))]
+    said = sorted({one.site for one in sets})
+    if odd := [site for site in said if not papers.SITE.fullmatch(site)]:
+        raise UnsafeArchive(
+            "the sets", f"name a site {odd[0][:100]!r}, which is no name for one", "keep them apart"
+        )
+    candidates = [asked] if asked else known if len(known) == 1 else said
+    if len(candidates) == 1:
+        return candidates[0]
+    raise UsageError(
+        "the sets", f"are for {len(said)} sites, {', '.join(said[:3])}", "say which: --site NAME"
+    )
+
+
+class Receiving:
+    """One run over the sets that were brought; whoever starts it holds the site."""
+
+    def __init__(
+        self,
+        sets: Sequence[VolumeSet],
+        side: ClosedSide,
+        inventory: Inventory,
+        terms: Terms,
+    ) -> None:
+        self.side, self.inventory = side, inventory
+        self._sets, self._terms = sets, terms
+        self._folders = [folder if folder.is_dir() else folder.parent for folder in terms.folders]
+        self._told: dict[VolumeSet, Reception] = {}
+
+    def receive(self) -> list[Reception]:
+        """Take in what can be taken in, in the order of the sets' numbers.
+
+        One that has to wait for another is tried again when that is there. Nothing is raised for a set that
+        is refused: its reception says why. Raises StoreError where the base store fails.
+        """
+        waiting = [(volumes, found) for volumes in self._sets if (found := self._looked_at(volumes))]
+        count = 0
+        while len(waiting) != count:
+            count = len(waiting)
+            waiting = [(volumes, found) for volumes, found in waiting if not self._taken(volumes, found)]
+        for volumes, found in waiting:
+            self._refuse_lacking(volumes, found)
+        return [self._told[volumes] for volumes in self._sets]
+
+    def _looked_at(self, volumes: VolumeSet) -> Arrival | None:
+        """Return a set that is sound; None of one that is told of already."""
+        if volumes.site != self.side.name:
+            advice = f"it is for another site, and this is {self.side.name}: nothing was taken"
+            self._refuse(volumes, Mismatch(volumes.subject, "site", advice, volumes.site, self.side.name))
+            return None
+        if (increment := glance(volumes)) and self._is_there(increment):
+            note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
+            behind = self._behind(increment)
+            self._told[volumes] = Reception(volumes.name, THERE, increment, (note,), behind=behind)
+            return None
+        found = arrive(volumes, self._folders, self._terms.keys)
+        if isinstance(found, Refusal):
+            self._refuse(volumes, found.error, found.findings)
+            return None
+        return found
+
+    def _is_there(self, increment: Increment) -> bool:
+        """Tell whether a set was received, and nothing of it is missing: then nothing has to be read."""
+        if self._received_as(increment) != {image.name: image.digest for image in increment.images}:
+            return False
+        sizes = (self.inventory.size(blob.digest) == blob.size for blob in increment.contains)
+        if not all(sizes) or not all(self.inventory.is_whole(image.digest) for image in increment.images):
+            return False
+        meant = self.side.names()
+        return all(is_named(image.name, meant[image.name], self.inventory) for image in increment.images)
+
+    def _taken(self, volumes: VolumeSet, arrival: Arrival) -> bool:
+        """Take a set in, or say why not; False where it has to wait for another one."""
+        try:
+            images, lack = self._compared(arrival)
+            if lack:
+                return False
+            before = self._received_as(arrival.increment)
+            terms = self._terms
+            done = unload(
+                arrival,
+                images,
+                self.side,
+                self.inventory,
+                terms.now,
+                progress=terms.progress,
+                jobs=terms.jobs,
+            )
+        except ToolkitError as error:
+            if isinstance(error, StoreError) and error.subject not in arrival.stamps:
+                raise  # the base store fails, not a medium
+            self._refuse(volumes, error, arrival.findings)
+            return True
+        findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done.behind))
+        self._told[volumes] = Reception(
+            volumes.name, RECEIVED, arrival.increment, findings, stored=done.stored, behind=done.behind
+        )
+        return True
+
+    def _compared(self, arrival: Arrival) -> tuple[SetImages, Lack]:
+        images = SetImages(arrival.increment, arrival.blobs, self.inventory.store.folder)
+        return images, lacking(arrival.increment, images, self.inventory)
+
+    def _refuse_lacking(self, volumes: VolumeSet, arrival: Arrival) -> None:
+        others = [one for one in self._sets if one is not volumes and self._is_refused(one)]
+        received = {each.number for each in self.side.received()}
+        place = self.inventory.store.place
+        _, lack = self._compared(arrival)
+        self._refuse(volumes, refusal(lack, arrival.increment, others, received, place), arrival.findings)
+
+    def _is_refused(self, volumes: VolumeSet) -> bool:
+        return volumes not in self._told or self._told[volumes].state == REFUSED
+
+    def _refuse(self, volumes: VolumeSet, error: ToolkitError, findings: Sequence[Finding] = ()) -> None:
+        self._told[volumes] = Reception(volumes.name, REFUSED, None, tuple(findings), error)
+
+    def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:
+        found = (each.images for each in self.side.received() if each.number == increment.number)
+        return next(found, None)
+
+    def _behind(self, increment: Increment) -> tuple[str, ...]:
+        meant = self.side.names()
+        return tuple(image.name for image in increment.images if meant[image.name] != image.digest)
+
+
+def _remarks(
+    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, behind: Sequence[str]
+) -> Iterator[Finding]:
+    if before is not None and before != {image.name: image.digest for image in increment.images}:
+        problem = "was received before with other images under the same number"
+        yield Finding(volumes.subject, problem, WARNING, advice="was the connected side set up anew?")
+    if behind:
+        names = ", ".join(behind[:SHOWN]) + (
+            f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else ""
+        )
+        problem = f"is older than what was received: {names} stay where a later set has put them"
+        yield Finding(volumes.subject, problem, NOTE)
+
+
+def _number(volumes: VolumeSet) -> int:
+    found = NUMBER.search(volumes.name)
+    return int(found[1]) if found else 0

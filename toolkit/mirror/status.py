@@ -1,0 +1,220 @@
+"""status: what is known of a site, on either side: its sets, receipts, images, gaps, and their age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from toolkit.digest import Digest
+from toolkit.errors import NotFound
+from toolkit.mirror import papers
+from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.lock import Gap
+from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.received import Received
+from toolkit.mirror.setrecord import SENT, SetRecord
+from toolkit.mirror.site import Site
+from toolkit.mirror.staleness import Staleness
+
+NOTHING = "lading mirror run makes sets, lading mirror receive takes them in"
+MOST = 1_000  # numbers of sets that did not come, and are told one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """One image by its name on the closed side."""
+
+    name: str
+    digest: Digest
+    number: int  # of the last set that names it
+    is_current: bool  # the last set of all names it too
+    is_confirmed: bool  # a receipt says that it is over there; on the closed side, that it was received
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stable form."""
+        return {
+            "name": self.name,
+            "digest": str(self.digest),
+            "set": self.number,
+            "current": self.is_current,
+            "confirmed": self.is_confirmed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What the connected side knows of a site."""
+
+    sets: tuple[SetRecord, ...] = field(repr=False)
+    receipt: Receipt | None
+    gaps: tuple[Gap, ...]
+    staleness: Staleness
+
+    @classmethod
+    def of(cls, site: Site, now: datetime) -> Self:
+        """Read all records; raises InvalidDocument."""
+        sets, receipt = tuple(site.sets()), site.receipt()
+        return cls(sets, receipt, site.gaps(), Staleness.of(sets, receipt, now))
+
+    def is_stale(self, limit: timedelta) -> bool:
+        """Tell whether the last set or the last receipt is older than the limit, or never was."""
+        return self.staleness.is_stale(limit)
+
+    def is_received(self, number: int) -> bool:
+        """Tell whether the last receipt names a set."""
+        return self.receipt is not None and number in self.receipt.sets
+
+    def images(self) -> list[Where]:
+        """Return what was sent, each name as the last set that has it says."""
+        sent = [each for each in self.sets if each.status == SENT]
+        there = self.receipt.images if self.receipt else {}
+        named = {each.number: {image.name: image.digest for image in each.increment.images} for each in sent}
+        return list(_where(named, there))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stable form."""
+        return {
+            "sets": [self._set(each) for each in self.sets],
+            "receipt": _receipt_json(self.receipt) if self.receipt else None,
+            "unconfirmed": list(self.staleness.unconfirmed),
+            "set_days": self.staleness.set_days,
+            "receipt_days": self.staleness.receipt_days,
+            "gaps": [_gap_json(gap) for gap in self.gaps],
+            "images": [each.to_json() for each in self.images()],
+        }
+
+    def _set(self, each: SetRecord) -> dict[str, Any]:
+        return {
+            "set": each.increment.name,
+            "status": each.status,
+            "date": each.increment.date.isoformat(),
+            "baseline": each.increment.baseline,
+            "images": len(each.increment.images),
+            "new": len(each.increment.new),
+            "size": each.size,
+            "received": self.is_received(each.number),
+            "volumes": [volume._asdict() for volume in each.volumes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What the closed side knows of itself."""
+
+    sets: tuple[Received, ...] = field(repr=False)  # by their numbers
+    days: int | None  # since the date of the last set; None where none came
+    receipt: Path | None  # the receipt of what is there
+
+    @classmethod
+    def of(cls, side: ClosedSide, now: datetime) -> Self:
+        """Read all records; raises InvalidDocument."""
+        in_order = side.received()
+        sets = tuple(sorted(in_order, key=lambda each: each.number))
+        last = in_order[-1].number if in_order else 0
+        receipt = side.folder / f"{papers.set_name(side.name, last)}.receipt.json"
+        days = _days(max(each.date for each in sets), now) if sets else None
+        return cls(sets, days, receipt if receipt.is_file() else None)
+
+    def is_stale(self, limit: timedelta) -> bool:
+        """Tell whether the last set is older than the limit, or none came."""
+        return self.days is None or timedelta(days=self.days) > limit
+
+    def missing(self) -> list[int]:
+        """Return the numbers below the last one that did not come; one may have been given up over there."""
+        known = {each.number for each in self.sets}
+        last = max(known, default=0)
+        return [number for number in range(max(1, last - MOST), last) if number not in known]
+
+    def images(self) -> list[Where]:
+        """Return what each name means here, as the last set that has it says."""
+        named = {each.number: each.images for each in self.sets}
+        there = {name: digest for each in self.sets for name, digest in each.images.items()}
+        return list(_where(named, there))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stable form."""
+        return {
+            "sets": [
+                {
+                    "set": papers.set_name(each.site, each.number),
+                    "date": each.date.isoformat(),
+                    "received": papers.as_moment(each.time),
+                    "images": len(each.images),
+                }
+                for each in self.sets
+            ],
+            "missing": self.missing(),
+            "set_days": self.days,
+            "receipt": str(self.receipt) if self.receipt else None,
+            "images": [each.to_json() for each in self.images()],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One site, as far as it is known here: from the one side, the other, or both."""
+
+    site: str
+    connected: Connected | None
+    closed: Closed | None
+
+    @classmethod
+    def of(cls, home: Path, name: str, now: datetime) -> Self:
+        """Read what is known; raises NotFound where that is nothing."""
+        site, side = Site(home, name), ClosedSide(home, name)
+        connected = Connected.of(site, now) if site.numbers() or site.gaps() else None
+        closed = Closed.of(side, now) if side.received() else None
+        if not connected and not closed:
+            raise NotFound(f"site {name}", f"is not known in {home}", _advice(home))
+        return cls(name, connected, closed)
+
+    def is_stale(self, limit: timedelta) -> bool:
+        """Tell whether anything that is known is older than the limit."""
+        return any(side.is_stale(limit) for side in (self.connected, self.closed) if side)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stable form."""
+        connected = self.connected.to_json() if self.connected else None
+        return {
+            "site": self.site,
+            "connected": connected,
+            "closed": self.closed.to_json() if self.closed else None,
+        }
+
+
+def sites_in(home: Path) -> list[str]:
+    """Return the sites of which sets were made, or received, here."""
+    folders = (*home.glob("mirror/*/sets"), *home.glob("mirror/*/received"))
+    return sorted({folder.parent.name for folder in folders})
+
+
+def _where(named: Mapping[int, Mapping[str, Digest]], there: Mapping[str, Digest]) -> Iterator[Where]:
+    last = max(named, default=0)
+    found = {name: (digest, number) for number in sorted(named) for name, digest in named[number].items()}
+    for name, (digest, number) in sorted(found.items()):
+        yield Where(name, digest, number, number == last, there.get(name) == digest)
+
+
+def _receipt_json(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "made": papers.as_moment(receipt.made),
+        "operator": receipt.operator,
+        "sets": list(receipt.sets),
+        "images": len(receipt.images),
+    }
+
+
+def _gap_json(gap: Gap) -> dict[str, str]:
+    return {"name": gap.name, "problem": gap.problem, "since": gap.since.isoformat()}
+
+
+def _days(when: date, now: datetime) -> int:
+    return max(0, (now.astimezone(UTC).date() - when).days)
+
+
+def _advice(home: Path) -> str:
+    known = sites_in(home)
+    return f"known are {', '.join(known[:5])}" if known else NOTHING
