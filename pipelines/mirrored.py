@@ -10,9 +10,10 @@ from pathlib import Path
 
 import luigi
 
-from toolkit.digest import Digest
+from toolkit.bundles.ocilayout import INDEX
+from toolkit.document import Node, load
 from toolkit.errors import NotFound, ToolkitError
-from toolkit.mirror.building import tops_of
+from toolkit.limits import limits
 from toolkit.mirror.fetching import is_proven
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.site import Site
@@ -32,7 +33,9 @@ class StoredImage(luigi.Target):
         try:
             if self.store.folder.size(self._locked.digest) is None:
                 return False  # known without reading anything
-            tops = _tops(self.store.path, Stamp.of(self.store.path / "index.json"))
+            rows = _rows(self.store.path, Stamp.of(self.store.path / INDEX))
+            row = rows.get(str(self._locked.digest))
+            tops = {self._locked.digest: Descriptor.from_node(row)} if row else {}
         except ToolkitError:
             return False
         return is_proven(self.store, tops, self._locked)
@@ -71,7 +74,12 @@ def _read(home: Path, site: str, date: dt.date) -> _Night:
 
 
 @lru_cache(maxsize=1)
-def _tops(folder: Path, stamp: Stamp | None) -> Mapping[Digest, Descriptor]:
-    """Return what a store lists; `stamp` tells of another listing."""
+def _rows(folder: Path, stamp: Stamp | None) -> Mapping[str, Node]:
+    """Return what a store lists, by digest, each row unread: with each image that comes there is a new list.
+
+    `stamp` tells of another list.
+    """
     del stamp
-    return tops_of(LayoutStore(folder))
+    raw = LayoutStore(folder).blobs.read(INDEX, limits().document)
+    rows = load(raw, INDEX).children("manifests") if raw else ()
+    return {row.get("digest", str): row for row in rows}
