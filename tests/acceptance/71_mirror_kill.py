@@ -71,8 +71,8 @@ class Sides:
             images = ", ".join(f'"{self.host}/team/{name}"' for name in names)
             text = f'site = "{SITE}"\nimages = [{images}]\n[bundle]\nvolume = "1MiB"\nparity = 1\n'
             job = Job.parse(f'{text}[policy]\nmin_free = "1"\n'.encode(), "job.toml", self.folder)
-            now = (FIRST + dt.timedelta(days=night)).timestamp()
-            ran = run(job, Settings(home=self.folder / "connected"), Orders(), clock=lambda now=now: now)
+            clock = (FIRST + dt.timedelta(days=night)).timestamp
+            ran = run(job, Settings(home=self.folder / "connected"), Orders(), clock=clock)
             assert not ran.outcome.gaps, ran.outcome.gaps
 
     def receive(self) -> None:
