@@ -131,7 +131,7 @@ class Story:
     def night_6(self) -> None:
         self.push(7, "1.3")
         self.upstream.spoil("r07:1.3")
-        self.push(6, "1.3")
+        self.push(6, "1.3", 1, layer("r01-1.1-2", 50_000))  # as the lost medium had it, and no other one
         self.missed["r07:1.3"] = self.world.now.date()
         self.arrives("two new tags, one of them dead: left out whole")
         print(f"    {self.runs[-1].outcome.gaps[0].problem}")
