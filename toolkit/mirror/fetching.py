@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
-from toolkit.errors import Mismatch, ToolkitError, TryAgain, Unsupported
+from toolkit.errors import Mismatch, NoRoom, ToolkitError, TryAgain, Unsupported
 from toolkit.event import Tell, nobody
 from toolkit.image import SourceImage
 from toolkit.mirror.blob import ImageBlobs
@@ -110,7 +110,8 @@ def fetch_all(
 ) -> dict[str, ToolkitError]:
     """Copy images into the store, some at a time, in their order; return those that cannot be had, and why.
 
-    Raises TryAgain where registries may be asked no more while there is something to fetch.
+    Raises TryAgain where registries may be asked no more while there is something to fetch, and NoRoom where
+    the disk is full.
     """
     at_once = min(AT_ONCE, len(images)) or 1
     failed: dict[str, ToolkitError] = {}
@@ -119,6 +120,8 @@ def fetch_all(
         offers.must_go_on()
         try:
             fetch(store, locked, offers, tell, max(1, BLOBS // at_once))
+        except NoRoom:  # that is no image's fault, and the next one has none either
+            raise
         except ToolkitError as error:
             failed[locked.name] = error
 
