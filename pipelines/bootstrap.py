@@ -15,10 +15,13 @@ from types import FrameType
 from typing import NoReturn
 
 from luigi.configuration import LuigiConfigParser
+from luigi.parameter import ParameterException
 
 from toolkit.errors import StoreError, ToolkitError
+from toolkit.printable import printable
 
 DEFAULTS = Path(__file__).with_name("defaults.cfg")
+MISSING = re.compile(r"(\w+)\[.*\]: requires the '(\w+)' parameter to be set", re.DOTALL)
 OURS = re.compile(r"Traceback \(most recent call last\):\n(?:.*\n)*toolkit\.errors\.\w+: (.*)\n")
 PIPE_ROOM = 4000  # bytes; a write this short is one piece to the reader
 
@@ -53,12 +56,15 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - th
 
 
 def one_sentence(record: logging.LogRecord) -> bool:
-    """Drop the traceback of an error that is ours: its sentence says it all."""
+    """Drop the traceback of an error that is ours, or of a flag: its sentence says it all."""
     error = record.exc_info[1] if record.exc_info else None
     message = record.getMessage()
     if isinstance(error, ToolkitError):
         record.exc_info = record.exc_text = None
         sentence = str(error)
+    elif isinstance(error, ParameterException):
+        record.exc_info = record.exc_text = None
+        sentence = of_parameter(error)
     elif found := OURS.search(message):  # luigi writes the traceback of a scheduling error as text
         message, sentence = message[: found.start()], found[1]
     else:
@@ -66,6 +72,14 @@ def one_sentence(record: logging.LogRecord) -> bool:
     record.msg, record.args = "%s: %s", (message.rstrip(" :\n"), sentence)
     LAST_WORDS.say(sentence)
     return True
+
+
+def of_parameter(error: ParameterException) -> str:
+    """Say what luigi says of a parameter, and of a missing one by which flag it is given."""
+    if missing := MISSING.fullmatch(str(error)):
+        flag = f"--{missing[2].replace('_', '-')}"
+        return printable(f"{missing[1]}: {flag} is missing; say {flag} {missing[2].upper()}")
+    return printable(str(error))
 
 
 class LastWords:

@@ -34,6 +34,7 @@ from toolkit.plumbing.turns import turn
 from toolkit.ports import Gathers, Source, remarks_of
 from toolkit.reference import file_name
 from toolkit.report import Report
+from toolkit.secretkey import SigningKey
 
 
 class StagedLayer(luigi.Target):
@@ -160,7 +161,7 @@ class AssembleBundle(ImageTask):
         with ExitStack() as stack:
             source.gather(
                 [self.image],
-                lambda: followed_landing(stack.enter_context(staging.landing(place)), tell),
+                lambda _: followed_landing(stack.enter_context(staging.landing(place)), tell),
             )
 
     def _assemble(self) -> None:
@@ -191,7 +192,9 @@ class ExportImage(ImageTask):
     """
 
     def requires(self) -> AssembleBundle:
-        """Require the bundle."""
+        """Require the bundle; raises UsageError where the key to sign it with does not open."""
+        if secret := self.settings.sign_key:
+            _opened_key(secret)
         return AssembleBundle(**self.param_kwargs)
 
     def output(self) -> Receipt:
@@ -228,13 +231,10 @@ class ExportImage(ImageTask):
         return is_listed and (not self.settings.sign_key or self._is_signed(facts.get("signature")))
 
     def _signature(self, sha256: str) -> dict[str, Any]:
-        """Sign the list with the key that the settings name; return what the report says of it.
-
-        Raises UsageError where the key is locked and no passphrase is in the environment: nobody sits here.
-        """
+        """Sign the list with the key that the settings name; return what the report says of it."""
         if not self.settings.sign_key:
             return {}
-        key = open_key(self.settings.sign_key, _passphrase)
+        key = _opened_key(self.settings.sign_key)
         made = sign_list(self._sums, self._sum_line(sha256), key, int(time.time()))
         return {"signature": Signed(self.path, sha256, key.public, made).to_json()}
 
@@ -257,7 +257,19 @@ class ExportImage(ImageTask):
 LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
 PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
+KEYS: dict[str, SigningKey] = {}  # likewise: by the path of its file
 STAGINGS: dict[Path, Staging] = {}  # of this process: a claim is held as long as it lives
+
+
+def _opened_key(path: str) -> SigningKey:
+    """Open a secret key, once in a run: a locked one takes seconds and 1 GiB of memory.
+
+    Raises UsageError where it is locked and no passphrase is in the environment: nobody sits here.
+    """
+    path = os.path.abspath(path)
+    if path not in KEYS:
+        KEYS[path] = open_key(path, _passphrase)
+    return KEYS[path]
 
 
 def _passphrase(subject: str) -> bytes:

@@ -8,6 +8,7 @@ from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.platform import Platform
+from toolkit.report import DEPTHS
 
 
 class PlaceParameter(luigi.Parameter):
@@ -29,6 +30,16 @@ class FormatParameter(luigi.Parameter):
         if text not in files:
             problem = "is a folder" if text in NAMES else "is no bundle format"
             raise UsageError(f"format {text!r}", problem, f"choose one of {', '.join(files)}")
+        return text
+
+
+class DepthParameter(luigi.Parameter):
+    """How far a bundle is looked at, as `lading verify` has it; raises UsageError with the words."""
+
+    def parse(self, text: str) -> str:
+        """Return the word."""
+        if text not in DEPTHS:
+            raise UsageError(f"depth {text!r}", "is no depth", f"choose one of {', '.join(DEPTHS)}")
         return text
 
 

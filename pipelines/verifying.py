@@ -12,22 +12,26 @@ from typing import Any
 import luigi
 
 from pipelines.base import STARTED, LadingTask, Meter, receipt_path
+from pipelines.parameters import DepthParameter
 from pipelines.receipts import Receipt, untouched
 from toolkit.bundles import open_bundle, served
 from toolkit.errors import CorruptContent, StoreError, Unsupported
-from toolkit.operations.companion import check_companion, stamped_sum
+from toolkit.operations.companion import check_companion, has_list, stamped_sum
 from toolkit.operations.signing import Signed, signed
-from toolkit.operations.verify import refused, verify
+from toolkit.operations.verify import refused, verify, vouched
 from toolkit.plumbing.files import Stamp
-from toolkit.report import DEEP, FULL, VERIFIED, Report
+from toolkit.report import DEPTHS, FAST, FULL, STRUCTURE, UNPROVEN, VERIFIED, Report
+
+PASSED = {VERIFIED, UNPROVEN, STRUCTURE}  # nothing is wrong, as far as it was read
 
 
 class VerifyBundle(LadingTask):
-    """Verify a bundle. Always reads everything: complete only within the run that did it."""
+    """Verify a bundle. It reads all that the depth asks for: complete only within the run that did it."""
 
+    is_new = False  # somebody else made it, and a bundle without digests is not vouched for by that
     bundle: str = luigi.Parameter(description="the bundle's path")
-    depth: str = luigi.ChoiceParameter(
-        choices=[FULL, DEEP], default=FULL, description="full: every byte; deep: inside the layers too"
+    depth: str = DepthParameter(
+        default=FULL, description="fast: no layer is read; full: every byte; deep: inside the layers too"
     )
 
     @property
@@ -48,20 +52,30 @@ class VerifyBundle(LadingTask):
         stamp = Stamp.of(self.path)
         if stamp is None and self.path.exists():  # it is read twice, at the same time
             raise Unsupported(str(self.path), "is no regular file", "lading verify reads pipes too")
-        vouched = signed(self.path, self.keys) if self.keys and stamp else None
-        with ThreadPoolExecutor(1) as pool:
-            whole = pool.submit(stamped_sum, self.path)
-            report = self._report()
-            sha256, hashed = whole.result()
-        report = self._with_companions(report, sha256, vouched)
-        if not stamp == hashed == Stamp.of(self.path):
-            raise StoreError(str(self.path), "was changed while it was verified", "run again")
-        self.output().write({**report.to_json(), "sha256": sha256, "stamp": hashed.to_json()})
+        signer = signed(self.path, self.keys) if self.keys and stamp else None
+        report, facts = self._read(stamp, signer)
+        self.output().write({**report.to_json(), **facts})
         if not report.ok:
             first, more = report.errors[0], len(report.errors) - 1
             subject = str(self.path) if first.subject == str(self.path) else f"{self.path}: {first.subject}"
-            advice = (first.advice, f"and {more} more found" if more else "")
+            advice = (first.whose, first.advice, f"and {more} more found" if more else "")
             raise CorruptContent(subject, first.problem, "; ".join(filter(None, advice)))
+
+    def _read(self, stamp: Stamp | None, signer: Signed | None) -> tuple[Report, dict[str, Any]]:
+        """Return the report, and which file it is of; raises StoreError where that was changed meanwhile."""
+        facts: dict[str, Any] = {}
+        if self.depth == FAST:
+            report, hashed = self._report(), stamp
+            report = replace(report, findings=(*report.findings, *check_companion(self.path, is_read=False)))
+        else:
+            with ThreadPoolExecutor(1) as pool:
+                whole = pool.submit(stamped_sum, self.path)
+                report = self._report()
+                facts["sha256"], hashed = whole.result()
+            report = self._with_companions(report, facts["sha256"], signer)
+        if hashed is None or not stamp == hashed == Stamp.of(self.path):
+            raise StoreError(str(self.path), "was changed while it was verified", "run again")
+        return report, {**facts, "stamp": hashed.to_json()}
 
     def _report(self) -> Report:
         try:
@@ -77,17 +91,20 @@ class VerifyBundle(LadingTask):
             return refused(str(self.path), error, self.depth)
         return replace(report, serves=served(bundle, report.images))
 
-    def _with_companions(self, report: Report, sha256: str, vouched: Signed | None) -> Report:
+    def _with_companions(self, report: Report, sha256: str, signer: Signed | None) -> Report:
         """Add what the files beside the bundle say of it; raises Mismatch where another one was signed."""
-        if vouched is None:
-            return replace(report, findings=(*report.findings, *check_companion(self.path, sha256)))
-        vouched.compare(sha256)
-        return replace(report, signature=vouched.to_json())
+        if signer is not None:
+            signer.compare(sha256)
+            return replace(report, signature=signer.to_json())
+        beside = check_companion(self.path, sha256)
+        report = replace(report, findings=(*report.findings, *beside))
+        is_covered = self.is_new or (has_list(self.path) and not beside)
+        return vouched(report, is_covered=is_covered, strict=self.settings.strict)
 
     def _stands(self, facts: Mapping[str, Any]) -> bool:
         written = self.output().path.stat().st_mtime_ns
-        is_it = facts.get("verdict") == VERIFIED and facts.get("depth") in {self.depth, DEEP}
-        is_signed = bool(facts.get("signature")) or not self.keys
+        is_it = facts.get("verdict") in PASSED and facts.get("depth") in DEPTHS[DEPTHS.index(self.depth) :]
+        is_signed = bool(facts.get("signature")) or not self.keys or self.depth == FAST
         return written >= STARTED and is_it and is_signed and untouched(facts, self.path)
 
 
@@ -95,3 +112,4 @@ class VerifyNew(VerifyBundle):
     """Verify a bundle that was made here a moment ago: whoever is to sign it has not seen it yet."""
 
     keys = ()
+    is_new = True

@@ -67,15 +67,14 @@ class ConnectedSide:
         """Return a job; a text or a table's `repo` and `reference` are of this registry."""
         lines = [f"site = {json.dumps(SITE)}", f"images = [{', '.join(map(self._item, images))}]"]
         for name, table in {"policy": {**ROOMY, **policy}, **tables}.items():
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+            lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
         return Job.parse("\n".join(lines).encode(), "job.toml", self.home)
 
     def _item(self, image: str | Mapping[str, Any]) -> str:
         if isinstance(image, str):
             return json.dumps(self.name(image))
         own = {key: self.name(image[key]) for key in ("repo", "reference") if key in image}
-        pairs = {**image, **own}.items()
-        return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in pairs) + "}"
+        return _toml({**image, **own})
 
     def run(self, job: Job, **orders: Any) -> Ran:
         """Do one night."""
@@ -103,6 +102,12 @@ class ConnectedSide:
         return words
 
 
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
 def _kind(path: str) -> str:
     return next((kind for kind in ("manifests", "blobs", "tags") if f"/{kind}/" in path), path)
 
@@ -113,7 +118,7 @@ def increment_of(ran: Ran) -> Increment:
 
 def volumes(folder: Path) -> dict[str, bytes]:
     """Return what a folder of volumes holds, but for pages: those tell times, and what was logged twice."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix != ".html")
+    files = (path for path in sorted(folder.iterdir()) if path.suffix not in {".html", ".jsonl"})
     return {path.name: path.read_bytes() for path in files}
 
 

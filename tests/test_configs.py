@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.errors import InvalidSetting
 from toolkit.limits import Limits
 from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
 from toolkit.mirror.jobfile import read_job
@@ -50,6 +51,20 @@ def test_the_example_lists_every_limit_with_its_default(
         held = load_settings({}).limits
         assert getattr(held, name) == getattr(Limits(), name), name
         assert text.count(f"{name}_limit") == 1
+
+
+def test_the_example_tells_the_range_of_every_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "configs/luigi.cfg").read_text(encoding="utf-8")
+    groups = re.findall(r"^# Ranges: (.*)\n((?:#[a-z0-9_]+_limit = .*\n)+)", text, re.MULTILINE)
+    told = [range_ for ranges, _ in groups for range_ in ranges.split(", ")]
+    names = [line.split(" ")[0][1:] for _, lines in groups for line in lines.splitlines()]
+    assert names == [f"{field.name}_limit" for field in fields(Limits)]
+    monkeypatch.chdir(tmp_path)
+    for name, range_ in zip(names, told, strict=True):
+        Path("luigi.cfg").write_text(f"[lading]\n{name} = 0\n")  # below every one of them
+        with pytest.raises(InvalidSetting) as caught:
+            load_settings({})
+        assert str(caught.value).endswith(f"{name}: is '0', expected {range_}")
 
 
 def test_the_checkout_exports_the_sample() -> None:

@@ -109,4 +109,4 @@ def as_finding(error: ToolkitError, advice: str = "") -> Finding:
         check = MISMATCHES.get(error.problem, "digest") if type(error) is Mismatch else error.check
         facts = error.problem, printable(str(error.expected)), printable(str(error.actual))
     told, advice = printable(sentence), printable("; ".join(filter(None, (error.advice, advice))))
-    return Finding(error.subject, told, "error", error.exit_code, check, *facts, advice)
+    return Finding(error.subject, told, "error", error.exit_code, check, *facts, advice, error.images)

@@ -18,10 +18,11 @@ is told of where a report has the error as a finding (toolkit.checks).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar
 
-from toolkit.printable import printable
+from toolkit.printable import about, printable
 
 
 @dataclass(eq=False)
@@ -31,17 +32,19 @@ class ToolkitError(Exception):
     subject: str
     problem: str
     advice: str = ""
+    images: tuple[str, ...] = field(default=(), kw_only=True)  # what those are called that are not to be had
 
     exit_code: ClassVar[int] = 1
     check: ClassVar[str] = "reading"
 
     def __str__(self) -> str:
-        sentence = f"{self.subject}: {self.problem}" if self.subject else self.problem
+        sentence = f"{about(self.subject)} {self.problem}" if self.subject else self.problem
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
-    def __reduce__(self) -> tuple[type[ToolkitError], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[partial[ToolkitError], tuple[Any, ...]]:
         """Pickle by fields, so that errors survive a process boundary."""
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return partial(type(self), **facts), ()
 
 
 class UsageError(ToolkitError):
@@ -106,7 +109,7 @@ class Mismatch(CorruptContent):
     expected: object = None
 
     def __str__(self) -> str:
-        sentence = f"{self.subject}: {self.problem} is {self.actual}, expected {self.expected}"
+        sentence = f"{about(self.subject)} {self.problem} is {self.actual}, expected {self.expected}"
         return printable(f"{sentence}; {self.advice}" if self.advice else sentence)
 
 

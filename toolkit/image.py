@@ -19,6 +19,7 @@ from toolkit.model import Config, Descriptor, Manifest
 from toolkit.platform import Platform
 
 PREFERRED = Platform("linux", "amd64")
+FEW = 5  # images that a finding names
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,24 @@ class Finding:
     expected: str = field(default="", compare=False)
     found: str = field(default="", compare=False)
     advice: str = field(default="", compare=False)  # what to do
+    images: tuple[str, ...] = field(default=(), compare=False)  # what those are called that it is of
 
     def comparing(self, fact: str, expected: object, found: object) -> Finding:
         """Return the finding with what was compared: its name, what it should be, and what it is."""
         return replace(self, fact=fact, expected=str(expected), found=str(found))
+
+    def of(self, images: Sequence[str]) -> Finding:
+        """Return the finding with the images that it is of, where it does not tell them already."""
+        return self if self.images else replace(self, images=tuple(images))
+
+    @property
+    def whose(self) -> str:
+        """Return `of image app:1`, the first of many and how many more; empty where that is said already."""
+        first, more = self.images[:FEW], len(self.images) - FEW
+        if not first or self.subject == f"image {first[0]}":
+            return ""
+        others = f" and {more} more" if more > 0 else ""
+        return f"of image{'s' if len(self.images) > 1 else ''} {', '.join(first)}{others}"
 
 
 DEEPEST = 125  # layers of an image, since Docker 1.10

@@ -193,7 +193,7 @@ def _not_written(place: Place, settings: Settings) -> Sink:  # noqa: ARG001
     raise Unsupported(
         str(place),
         "cannot be imported into",
-        "name a store, oci:PATH or graph:PATH; lading export writes bundles",
+        "name oci:PATH, graph:PATH, docker://HOST/REPO or docker-daemon:; lading export writes bundles",
     )
 
 

@@ -26,6 +26,11 @@ class Listing:
     problem: str = ""  # one sentence where the image cannot be read
 
     @property
+    def asked_by(self) -> str:
+        """Return what the source knows the image by: its first name, else its ID."""
+        return self.names[0] if self.names else self.id
+
+    @property
     def platforms(self) -> list[str]:
         """Return the platforms that can be asked for; of an image that cannot be read, those left of it."""
         return self.platform.split(", ") if self.platform else []

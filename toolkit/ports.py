@@ -122,6 +122,9 @@ class Renames(Protocol):
     def names_there(self, names: Sequence[str]) -> Sequence[str]:
         """Return what an image of these names is asked for by, in the place it went to."""
 
+    def repositories_there(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the repositories that an image of these names lies in."""
+
 
 @runtime_checkable
 class HoldsV1(Protocol):
@@ -175,11 +178,11 @@ class Proves(Protocol):
 class Gathers(Protocol):
     """A source that fetches images, all at once where it knows beforehand which ones."""
 
-    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[int], Landing] | None = None) -> None:
         """Fetch these images now; each is asked for by its name afterwards. Raises NotFound.
 
-        Large layers may go straight into the sink that all of them are for, which `land` begins: there they
-        are present, and are not to be opened here.
+        Large layers may go straight into the sink that all of them are for, which `land` begins, told how
+        many bytes will come at least: there they are present, and are not to be opened here.
         """
 
 
@@ -187,17 +190,17 @@ class Landing(Protocol):
     """How a blob is put into a sink before its image is known."""
 
     def __call__(self, layer: Layer, content: Content, /) -> Proof:
-        """Take one blob in, as `Receiver.write` does; where it is there already, `content` is not read."""
+        """Take one blob in, as `Receiver.write` does; `content` of one that is there already is not read."""
 
 
 @runtime_checkable
 class Lands(Protocol):
     """A sink that blobs can arrive in before their image is known."""
 
-    def landing(self) -> AbstractContextManager[Landing]:
-        """Yield how to put a blob there; within the block the delivery follows, of which it is present.
+    def landing(self, expected: int = 0) -> AbstractContextManager[Landing]:
+        """Yield how to put blobs there, `expected` bytes at least; the delivery follows within the block.
 
-        Leaving the block with an exception, or without a delivery, leaves nothing that refers to a blob.
+        An exception, or no delivery, leaves nothing that refers to a blob. Raises StoreError, no OSError.
         """
 
 

@@ -12,3 +12,8 @@ def printable(text: str, limit: int = LIMIT) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def about(subject: str) -> str:
+    """Return how a sentence about a subject begins; the colon of `docker-daemon:` is enough."""
+    return subject if subject.endswith(":") else f"{subject}:"

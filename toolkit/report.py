@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -11,15 +11,17 @@ from toolkit.ancestry import Layersize, V1Layer
 from toolkit.checks import effect
 from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
-from toolkit.image import Finding, Image, ProvenImage, Referrer, is_told
+from toolkit.image import FEW, NO_DIGESTS, Finding, Image, ProvenImage, Referrer, is_told
 from toolkit.model import Descriptor
 
 SCHEMA = 1  # of the JSON; raised when a member changes its meaning
 ERROR, WARNING, NOTE = SEVERITIES = "error", "warning", "note"  # the gravest first
-VERIFIED, STRUCTURE, CORRUPT, UNSIGNED, UNVERIFIED = VERDICTS = (
+VERIFIED, UNPROVEN, STRUCTURE, CORRUPT, UNSAFE, UNSIGNED, UNVERIFIED = VERDICTS = (
     "verified",
+    "unproven",
     "structure",
     "corrupt",
+    "unsafe",
     "unsigned",
     "unverified",
 )
@@ -44,7 +46,7 @@ class Report:
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
         """Gather what the images noticed and what else there is, each finding once."""
         own = (finding for image in images for finding in image.findings)
-        return cls(subject, tuple(images), tuple(dict.fromkeys((*own, *findings))))
+        return cls(subject, tuple(images), _once((*own, *findings)))
 
     @property
     def errors(self) -> list[Finding]:
@@ -60,15 +62,18 @@ class Report:
     def verdict(self) -> str:
         """Return VERIFIED; CORRUPT; UNSIGNED where the images are right, and not as somebody signed them.
 
-        STRUCTURE where nothing is wrong, and no layer was read. UNVERIFIED where nothing that was read is
-        wrong, and not all could be read.
+        UNSAFE where no bytes are wrong, and what they are is refused. UNVERIFIED where nothing that was read
+        is wrong, and not all could be read. STRUCTURE where nothing is wrong, and no layer was read, and
+        UNPROVEN where nothing is recorded that layers could be compared with.
         """
-        if self.ok:
-            return STRUCTURE if self.depth == FAST else VERIFIED
-        others = [finding for finding in self.errors if finding != self.unsigned]
-        if any(finding.exit_code in WRONG for finding in others):
-            return CORRUPT
-        return UNVERIFIED if others or self.unsigned is None else UNSIGNED
+        others = [each for each in self.errors if each != self.unsigned and not is_unproven(each)]
+        if codes := {finding.exit_code for finding in others}:
+            return CORRUPT if CorruptContent.exit_code in codes else UNSAFE if codes & WRONG else UNVERIFIED
+        if self.unsigned is not None:
+            return UNSIGNED
+        if self.depth == FAST:
+            return STRUCTURE
+        return UNPROVEN if any(map(is_unproven, self.findings)) else VERIFIED
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form: schema, verdict, images with their layers, findings."""
@@ -84,12 +89,28 @@ class Report:
         }
 
 
+def is_unproven(finding: Finding) -> bool:
+    """Tell what says that layers could be compared with nothing, and nothing else vouches for them."""
+    return finding.problem == NO_DIGESTS and finding.severity != NOTE
+
+
 def nothing_in(place: str) -> Finding:
     """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
     return Finding(place, NO_IMAGES, WARNING, check="empty")
 
 
-def finding_json(finding: Finding) -> dict[str, str]:
+def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return each finding once, with all images that it is told of."""
+    images: dict[Finding, dict[str, None]] = {}
+    for each in findings:
+        images.setdefault(each, {}).update(dict.fromkeys(each.images))
+    return tuple(
+        replace(each, images=tuple(names)) if len(names) > len(each.images) else each
+        for each, names in images.items()
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
     """Return one finding; of its facts those that it has (docs/report.md)."""
     facts = {
         "check": finding.check,
@@ -100,7 +121,16 @@ def finding_json(finding: Finding) -> dict[str, str]:
         "advice": finding.advice,
     }
     told = {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}
-    return told | {member: text for member, text in facts.items() if text}
+    return told | _images_json(finding) | {member: text for member, text in facts.items() if text}
+
+
+def _images_json(finding: Finding) -> dict[str, Any]:
+    """Return the first of the images that a finding is of, and how many more there are."""
+    more = len(finding.images) - FEW
+    return {
+        **({"images": list(finding.images[:FEW])} if finding.images else {}),
+        **({"more_images": more} if more > 0 else {}),
+    }
 
 
 def error_json(error: ToolkitError) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def _jobs(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    match = SIZE.fullmatch(text)
+    match = SIZE.fullmatch(text.upper())
     if not match:
         raise ValueError("a whole number, with K, M, G or T after it where it is large")
     return int(match[1]) * UNITS[match[2]]
@@ -148,10 +148,16 @@ def _limit(name: str) -> Callable[[str], int]:
     def read(text: str) -> int:
         count = _count(text)
         if count < least or (most and count > most):
-            raise ValueError(f"{least} to {most}" if most else f"{least} or more")
+            raise ValueError(f"{_short(least)} to {_short(most)}" if most else f"{_short(least)} or more")
         return count
 
     return read
+
+
+def _short(count: int) -> str:
+    """Return a count as it may be written, with the largest suffix that it is a multiple of."""
+    sizes = reversed(UNITS.items())
+    return next(f"{count // size}{unit}" for unit, size in sizes if count % size == 0)
 
 
 def read_rate(text: str) -> int:

@@ -21,7 +21,7 @@ from tests.integration.oddities import NAME, OddImage, odd_image
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.stores.kinds import kinds_at
 
-MEGABYTES = 100  # of each of two layers
+MEGABYTES = int(os.environ.get("STORE_MEGABYTES", "100"))  # of each of two layers; CI takes fewer
 PREFIX = {"registry-root": "library/", "containers-storage": "localhost/"}  # as they call it
 PUSHED = "things:1"  # a registry does not know its own name
 

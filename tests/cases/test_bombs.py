@@ -71,5 +71,8 @@ def test_case_40_a_task_that_meets_a_bomb_leaves_no_target(home: Path, tmp_path:
     assert build(task) == "FAILED"
     assert not task.complete()
     reports = [json.loads(each.read_bytes()) for each in home.glob("receipts/*.json")]
-    assert all(report["verdict"] == "corrupt" for report in reports)  # it is written down; nothing is done
+    assert {report["verdict"] for report in reports} <= {
+        "corrupt",
+        "unsafe",
+    }  # it is written down; nothing is done
     assert not (home / "store/index.json").exists()

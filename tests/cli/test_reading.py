@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,9 @@ def test_verify_of_a_damaged_bundle_names_the_layer(lading: Lading, bundle: Path
     ran = lading("verify", str(damaged(bundle)), "--quiet")
     assert ran.code == 5
     assert ran.last.startswith(f"error: layer {DIFF_IDS[0]}: digest is sha256:")
-    assert f", expected {DIFF_IDS[0]}; docker load refuses a layer, by its diffID" in ran.last
+    assert (
+        f", expected {DIFF_IDS[0]}; of image {IMAGE}; docker load refuses a layer, by its diffID" in ran.last
+    )
     report = lading("verify", str(bundle), "--json")
     assert (report.code, report.json["verdict"]) == (5, "corrupt")
     assert "error" in [finding["severity"] for finding in report.json["findings"]]
@@ -185,7 +188,7 @@ def test_a_wrong_layersize_warns_and_is_an_error_where_strict(lading: Lading, ho
     assert ran.code == 0
     told, beside = ran.err.splitlines()[-2:]
     assert told.startswith(f"warning: layer {SED[:12]}: layersize is 234")
-    assert beside.startswith("  Docker never checks it")
+    assert beside.startswith(f"  of images {IMAGE}, ubuntu:trusty; Docker never checks it")
     assert lading("verify", place, "--strict").code == 5
     assert lading("verify", place, "--strict").last.startswith(f"error: layer {SED[:12]}: layersize is 234")
     assert lading("export", IMAGE, "--from", place, "--strict").code == 5
@@ -198,7 +201,7 @@ def test_a_bundle_with_one_name_twice_is_unsafe(lading: Lading, bundle: Path, co
     assert first[512:].startswith(b'{"imageLayoutVersion"')
     bundle.write_bytes(first.replace(b'"1.0.0"', b'"1.0.1"') + content)
     ran = lading(command, str(bundle))
-    assert (ran.code, ran.out) == (6, f"CORRUPT {bundle}\n" if command == "verify" else "")
+    assert (ran.code, ran.out) == (6, f"UNSAFE {bundle}\n" if command == "verify" else "")
     assert "oci-layout" in ran.last
 
 
@@ -228,3 +231,32 @@ def test_a_namespace_is_refused_where_there_are_none(
     assert lading("diff", containerd, IMAGE, driver, IMAGE, *asked).code == 0  # one of them has
     (home.parent / "luigi.cfg").write_text("[lading]\nnamespace = moby\n")
     assert lading("ls", str(bundle)).code == 0  # a setting is for those that have
+
+
+def test_the_only_image_of_a_place_needs_no_name(lading: Lading, bundle: Path, tmp_path: Path) -> None:
+    for place in (SAMPLE, str(bundle)):
+        assert lading("history", place).out == lading("history", place, IMAGE).out
+    assert lading("diff", str(bundle), str(bundle), "--json").json["same"] is True
+    assert lading("extract", str(bundle), str(tmp_path / "one")).code == 0
+    assert lading("extract", str(bundle), IMAGE, str(tmp_path / "other")).code == 0
+    assert os.listdir(tmp_path / "one") == os.listdir(tmp_path / "other")
+
+
+def test_without_a_name_there_is_no_doubt_what_is_meant(lading: Lading, bundle: Path) -> None:
+    for words, told in (
+        (("diff", str(bundle), IMAGE, SAMPLE), "has 3 words, expected PLACE PLACE or PLACE REF PLACE REF"),
+        (("extract", str(bundle), IMAGE), f"has {IMAGE}, an image, in the place of DIR"),
+        (("extract", str(bundle), IMAGE, IMAGE, "x"), "takes one image at a time"),
+    ):
+        ran = lading(*words)
+        assert ran.code == 2
+        assert ran.last.startswith(f"error: lading {words[0]}: {told}")
+    assert not Path(IMAGE).exists()
+
+
+@pytest.mark.parametrize("place", ["docker://example.test/app:1", "oci:/srv/images", "docker-archive:/a.tar"])
+def test_an_export_of_a_place_is_told_how_it_is_written(lading: Lading, place: str) -> None:
+    ran = lading("export", place, "-o", "x.tar")
+    assert ran.code == 2
+    told = f"error: {place}: is a place, expected the name of an image; write --from {place}, or lading copy"
+    assert ran.last == f"{told} {place} FILE"

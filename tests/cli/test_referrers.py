@@ -127,6 +127,6 @@ def test_a_missing_one_is_a_warning_and_under_strict_an_error(
 def test_a_place_that_does_not_tell_is_named(lading: Lading, tmp_path: Path) -> None:
     done = lading("copy", SAMPLE, IMAGE, str(tmp_path / "a.tar"), "--referrers")
     assert done.code == 0
-    assert "sample:: does not tell what refers to its images" in done.err
+    assert "sample: does not tell what refers to its images" in done.err
     assert "does not tell" not in lading("copy", SAMPLE, IMAGE, str(tmp_path / "a.tar")).err
     assert "does not tell" not in lading("import", str(tmp_path / "a.tar"), "--referrers").err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,39 @@ def test_what_was_pushed_is_told_by_its_name_there(lading: Lading, web: MemoryRe
         assert done.out.splitlines()[-1] == f"pull by digest: {repository}@{APP.digest}"
         told = lading("copy", source, "team/app:1", *words, "--json").json["images"]
         assert [(image["names"], image["digest"]) for image in told] == [([name], APP.digest)]
+
+
+def test_a_place_that_names_an_image_is_asked_for_it(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    tagged, pinned = (f"docker://{web.host}/team/app{which}" for which in (":1", f"@{APP.digest}"))
+    for place in (tagged, pinned):
+        assert lading("history", place).out.splitlines()[1].startswith(sha256(APP.config)[7:19])
+    assert lading("diff", tagged, pinned, "--json").json["same"] is True
+    assert lading("extract", tagged, str(tmp_path / "root")).code == 0
+    assert sorted(os.listdir(tmp_path / "root")) == ["one", "two"]
+    several = lading("history", f"docker://{web.host}/team/app")
+    assert several.code == 2
+    assert several.last.endswith(
+        f"holds 2 images; name one as REF: {web.host}/team/app:1, {web.host}/team/app:both"
+    )
+
+
+def test_what_was_pushed_without_a_tag_is_told_by_its_digest(
+    lading: Lading, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    bare, place = str(tmp_path / "bare"), f"docker://{web.host}/bare"
+    assert (
+        lading("export", "team/app:1", "--from", f"docker://{web.host}", "--format", "dir", "-o", bare).code
+        == 0
+    )
+    done = lading("copy", bare, place)
+    assert f"pull by digest: {web.host}/bare@{APP.digest}" in done.out.splitlines()
+    note = f"note: image {APP.digest}: has no tag there, and some registries remove such an image; "
+    assert done.last == f"{note}to give it one: {place}:TAG"
+    meant = lading("copy", bare, f"{place}@{APP.digest}")
+    assert (meant.code, "has no tag" in meant.err) == (0, False)
+    assert lading("copy", bare, f"{place}:1").out.endswith(f"pull by digest: {web.host}/bare@{APP.digest}\n")
 
 
 def test_of_an_image_that_is_not_there_nothing_is_told_but_that(lading: Lading, web: MemoryRegistry) -> None:
@@ -223,6 +257,9 @@ def test_a_rate_bounds_what_comes_and_goes(
         ("export", "team/app:1", "--from", f"docker://{web.host}", "-o", bundle),
         ("import", bundle, "--into", f"docker://{web.host}/other{is_setting:d}"),
         ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout"),
+        ("verify", f"docker://{web.host}/team/app:1"),
+        ("extract", f"docker://{web.host}/team/app:1", str(tmp_path / "root")),
+        ("inspect", f"docker://{web.host}/team/app:1", "--contents"),
     ):
         passed = pace.passed
         assert lading(*command, *words).code == 0
@@ -235,6 +272,15 @@ def test_a_rate_of_the_command_wins_over_the_setting(
     (tmp_path / "luigi.cfg").write_text("[lading]\nlimit_rate = 1\n")
     words = ("copy", f"docker://{web.host}/team/app:1", f"oci:{tmp_path}/layout")
     assert lading(*words, "--limit-rate", "0").code == 0
+
+
+def test_a_comparison_of_files_keeps_to_the_rate(lading: Lading, web: MemoryRegistry) -> None:
+    web.push("team/app:2", image(TWO))
+    pace = shared_pace(RATE)
+    assert pace is not None
+    passed, place = pace.passed, f"docker://{web.host}/team/app"
+    assert lading("diff", f"{place}:1", f"{place}:2", "--files", "--limit-rate", str(RATE)).code == 0
+    assert pace.passed - passed > len(ONE)
 
 
 def test_what_is_no_rate_is_a_usage_error(lading: Lading, web: MemoryRegistry, tmp_path: Path) -> None:

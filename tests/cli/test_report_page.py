@@ -65,7 +65,8 @@ def test_every_member_that_is_printed_is_told(page: str, example: Any) -> None:
     told |= {f"platforms[].{name}" for name in example["images"][0]["platforms"][0]}
     told |= {f"layers[].{name}" for name in example["images"][0]["platforms"][0]["layers"][0]}
     assert told <= platforms.keys()
-    every = Finding("a", "b", "error", 5, "digest", "c", "d", "e", "f")
+    names = tuple(f"app:{number}" for number in range(9))
+    every = Finding("a", "b", "error", 5, "digest", "c", "d", "e", "f", names)
     assert list(rows(page, "| of a finding | what |")) == list(finding_json(every))
 
 

@@ -17,6 +17,7 @@ from tests.cli.spoilers import BAD
 from tests.signers import (
     DATA,
     KEY_ID,
+    LOCKED_ID,
     PASSPHRASE,
     PUBLIC,
     TEXT,
@@ -169,7 +170,7 @@ def test_a_passphrase_has_a_length(lading: Lading, bundle: Path, locked: str) ->
         ),
         (("sign", "x.tar", "--key", "no.key"), "no.key: is not there"),
         (("sign", "no.tar", "--key", SECRET), "no.tar: is not there"),
-        (("sign", "x.tar", "--key", OTHER), f"{OTHER}: secret key: is 42 bytes, expected 158"),
+        (("sign", "x.tar", "--key", OTHER), f"{OTHER}: is a public key, expected a secret one"),
         (("verify", SAMPLE, "--key", TEXT), "--key: is for bundles, and sample: is a store"),
         (
             ("verify", "x.tar", "--key", "no.pub"),
@@ -218,11 +219,32 @@ def test_an_empty_passphrase_locks_nothing(lading: Lading, tmp_path: Path) -> No
     assert sorted(os.listdir()) == ["empty"]
 
 
+def test_who_signs_over_the_signature_of_another_key_is_told(lading: Lading, bundle: Path) -> None:
+    assert lading("sign", str(bundle), "--key", SECRET).out.endswith(".minisig\n")
+    signature_of(bundle).write_bytes((DATA / "locked.minisig").read_bytes())
+    ran = lading("sign", str(bundle), "--key", SECRET)
+    assert (ran.code, ran.out.endswith(f".minisig, in place of that by key {LOCKED_ID}\n")) == (0, True)
+    assert lading("sign", str(bundle), "--key", SECRET).out.endswith(".minisig\n")  # its own
+    signature_of(bundle).write_bytes((DATA / "locked.minisig").read_bytes())
+    (facts,) = lading("sign", str(bundle), "--key", SECRET, "--json").json["signed"]
+    assert facts["replaced"] == LOCKED_ID
+
+
+@pytest.mark.parametrize("verb", ["sign", "verify"])
+def test_what_is_no_key_is_a_matter_of_usage(lading: Lading, bundle: Path, verb: str) -> None:
+    ran = lading(verb, str(bundle), "--key", str(bundle))
+    assert (ran.code, ran.last) == (
+        2,
+        f"error: {bundle}: is no key; the file of a key has at most 4096 bytes",
+    )
+
+
 @pytest.mark.parametrize("key", [TEXT, str(DATA / "plain.pub")])
 def test_verify_says_who_signed(lading: Lading, bundle: Path, key: str) -> None:
     signed_by_hand(bundle)
     ran = lading("verify", str(bundle), "--key", OTHER, "--key", key)
     assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith(f"verified {bundle}, signed by {KEY_ID}, for Docker 0.7-29, ")
     comment = "timestamp:1700000000  file:bundle.tar.sha256  hashed"
     assert ran.last == f"note: {bundle}: is signed by key {KEY_ID}: {comment}"
     facts = lading("verify", str(bundle), "--key", key, "--json").json

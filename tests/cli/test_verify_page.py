@@ -86,13 +86,17 @@ def test_a_corrupt_bundle_has_a_page_with_every_finding(lading: Lading, bundle: 
     assert problems == [finding["problem"] for finding in before.json["findings"]]
 
 
-@pytest.mark.parametrize("name", ["18_outer_truncated.tar", "44_shared_path_two_diffids.tar"])
-def test_what_cannot_be_opened_at_all_has_a_page_too(lading: Lading, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "word"), [("18_outer_truncated.tar", "Corrupt"), ("44_shared_path_two_diffids.tar", "Unsafe")]
+)
+def test_what_cannot_be_opened_at_all_has_a_page_too(
+    lading: Lading, tmp_path: Path, name: str, word: str
+) -> None:
     path = tmp_path / "report.html"
     before = lading("verify", str(HOSTILE / name))
     ran = lading("verify", str(HOSTILE / name), "--html", str(path))
     assert (ran.code, ran.err.splitlines()[-1]) == (before.code, before.last)
-    assert page(path).one("h1").text == "Corrupt"
+    assert page(path).one("h1").text == word
     told = " ".join(card.text for card in page(path).all("article", "card"))
     assert ran.last.partition(": ")[2].rpartition(": ")[2].partition("; ")[0] in told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from tests.archives import A, Body, encode, image, layout, sha256, tar, v1_folder, written
 from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from tests.layers import file, hard_link, layer, symlink
+from tests.webpages import parsed
 from toolkit.bundles import FORMATS
 from toolkit.plumbing.streams import Extent
 
@@ -155,10 +157,100 @@ def test_people_are_told_the_gravest_first_and_what_engines_do(lading: Lading, o
     heads = [line.split(":")[0] for line in lines if line.startswith(("error: ", "warning: ", "note: "))]
     assert heads == ["error", "error", "error", "warning", "note", "note", "error"]
     after = lines[[line.startswith("error: ") and "stand twice" in line for line in lines].index(True) + 1]
-    assert after == "  docker load refuses the layer; containerd takes it, and the last one counts"
+    assert (
+        after
+        == "  of image odd:1; docker load refuses the layer; containerd takes it, and the last one counts"
+    )
     assert ran.last.endswith("; and 3 more found")
     quiet = lading("verify", str(odd), "--deep", "--quiet").err.splitlines()
     assert [line.split(":")[0] for line in quiet if not line.startswith("  ")] == heads[:4] + heads[-1:]
+
+
+def test_a_damaged_layer_names_its_image_in_every_form(lading: Lading, tmp_path: Path) -> None:
+    files = layout(
+        ("whole:1", image(layer(file("a", b"a")))), ("motd:1", image(layer(file("m", b"Welcome"))))
+    )
+    damaged = {name: body.replace(b"Welcome", b"welcome") for name, body in files.items()}
+    path = str(written(tmp_path / "x.tar", damaged))
+    page = tmp_path / "x.html"
+    ran = lading("verify", path, "--html", str(page))
+    assert ran.code == 5
+    assert "; of image motd:1; " in ran.last
+    card = parsed(page.read_bytes()).one("article", "card")
+    assert ("Images", "motd:1") in zip(
+        [each.text for each in card.all("dt")], [each.text for each in card.all("dd")], strict=True
+    )
+    (finding,) = lading("verify", path, "--json").json["findings"]
+    assert finding["images"] == ["motd:1"]
+
+
+def test_fast_and_deep_together_are_refused(lading: Lading, bundle: Path) -> None:
+    for words in (("--fast", "--deep"), ("--deep", "--fast")):
+        ran = lading("verify", str(bundle), *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.last == "error: --fast: and --deep contradict each other; the one reads no layer"
+
+
+@pytest.mark.parametrize("kind", ["oci", "dir", "oci:layout"])
+def test_fast_looks_at_how_a_layer_is_packed_as_full_does(lading: Lading, tmp_path: Path, kind: str) -> None:
+    """As skopeo writes it from an archive of plain layers."""
+    picture = image(layer(file("a")), media_types=["application/vnd.docker.image.rootfs.diff.tar.gzip"])
+    path = place = str(written(tmp_path / "x.tar", layout(("app:1", picture))))
+    if kind != "oci":
+        place = kind if ":" in kind else str(tmp_path / "folder")
+        words = ("copy", path, "app:1", place) if ":" in kind else ("copy", path, "app:1", f"dir:{place}")
+        assert lading(*words).code == 0
+    told = [
+        [each["problem"] for each in lading("verify", place, *words, "--json").json["findings"]]
+        for words in ((), ("--fast",))
+    ]
+    assert told[0] == told[1]
+    assert "is not compressed, and gzip by its media type" in told[0][0]
+
+
+def test_what_is_beyond_a_limit_is_unsafe_and_not_corrupt(
+    lading: Lading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "x.tar", layout(("app:1", image(layer(file("a", bytes(4096)))))))
+    (tmp_path / "luigi.cfg").write_text("[lading]\nlayer_limit = 1K\n")
+    monkeypatch.chdir(tmp_path)
+    ran = lading("verify", str(path))
+    assert (ran.code, ran.out) == (6, f"UNSAFE {path}\n")
+    assert lading("verify", str(path), "--json").json["verdict"] == "unsafe"
+
+
+@pytest.fixture
+def undigested(lading: Lading, tmp_path: Path) -> Path:
+    """A docker-v1 bundle with a byte of a layer changed, which nobody can know from it."""
+    path = tmp_path / "v1.tar"
+    assert lading("export", IMAGE, "--from", SAMPLE, "-o", str(path), "--format", "docker-v1").code == 0
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PRETTY_NAME=", b"pRETTY_NAME="))
+    assert path.read_bytes() != content
+    return path
+
+
+def test_a_bundle_without_digests_is_not_called_verified(lading: Lading, undigested: Path) -> None:
+    ran = lading("verify", str(undigested))
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith(f"read, nothing to compare with: {undigested}, for Docker 0.7")
+    assert "warning: " in ran.err
+    report = lading("verify", str(undigested), "--json").json
+    assert (report["verdict"], report["findings"][0]["check"]) == ("unproven", "proof")
+    strict = lading("verify", str(undigested), "--strict")
+    assert (strict.code, "records no digest of its layers" in strict.last) == (5, True)
+    assert strict.out.splitlines()[-1] == f"read, nothing to compare with: {undigested}"
+    assert lading("import", str(undigested)).code == 0
+
+
+def test_it_is_verified_where_a_sum_beside_it_fits(lading: Lading, undigested: Path) -> None:
+    sums = undigested.with_name(undigested.name + ".sha256")
+    sums.write_text(f"{hashlib.sha256(undigested.read_bytes()).hexdigest()}  {undigested.name}\n")
+    ran = lading("verify", str(undigested), "--strict")
+    assert (ran.code, ran.out.splitlines()[-1].split()[0]) == (0, "verified")
+    sums.write_text("garbage\n")
+    assert lading("verify", str(undigested), "--json").json["verdict"] == "unproven"
+    assert lading("verify", str(undigested), "--fast", "--json").json["verdict"] == "structure"
 
 
 def test_what_an_image_calls_its_files_moves_no_cursor(lading: Lading, tmp_path: Path) -> None:

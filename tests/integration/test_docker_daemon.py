@@ -282,6 +282,19 @@ def test_large_layers_pass_without_a_temporary_copy(
 
 
 @pytest.mark.usefixtures("no_room")
+def test_what_cannot_fit_is_refused_with_the_size_that_the_engine_tells(
+    engine: Dockerd, tmp_path: Path, temporary: Path
+) -> None:
+    """The image is one file of 64 MiB: no tar of it is smaller."""
+    large(tmp_path / "large")
+    put(open_source(f"oci:{tmp_path}/large", Settings()), ["large:1"])
+    assert engine.images().keys() == {"large:1"}
+    told = f"temporary file in {temporary} for docker-daemon: needs {64 << 20} bytes and its file system has "
+    with pytest.raises(StoreError, match=told):
+        opened().image("large:1")
+
+
+@pytest.mark.usefixtures("no_room")
 def test_the_pipeline_needs_no_temporary_copy_either(engine: Dockerd, tmp_path: Path) -> None:
     large(tmp_path / "large")
     put(open_source(f"oci:{tmp_path}/large", Settings()), ["large:1"])

@@ -30,6 +30,7 @@ def begin_a_run() -> None:
     """Forget what a process knows of its run."""
     Register.clear_instance_cache()
     pipelines.exporting.PLACES.clear()
+    pipelines.exporting.KEYS.clear()
     pipelines.base.HELD.clear()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines import AssembleBundle, ExportImage, ExportLayer, ImportBundle, VerifyBundle
 from pipelines.parameters import PlaceParameter
-from tests.archives import image, layout, written
+from tests.archives import image, layout, tar, written
 from tests.layers import file, layer
 from tests.pipelines.conftest import build
 from toolkit.bundles import FORMATS, NAMES
@@ -276,6 +276,37 @@ def test_a_bundle_is_looked_into_where_that_is_asked_for(home: Path, tmp_path: P
     assert VerifyBundle(bundle=str(whole)).complete()
 
 
+def test_a_bundle_is_verified_without_reading_its_layers_where_that_is_asked_for(
+    home: Path, tmp_path: Path
+) -> None:
+    del home
+    damaged = bytearray(tar(layout(("app:1", image(layer(file("x", b"Welcome")))))))
+    damaged[damaged.index(b"Welcome")] ^= 1
+    (path := tmp_path / "x.tar").write_bytes(damaged)
+    fast = VerifyBundle(bundle=str(path), depth="fast")
+    assert build(fast) == "SUCCESS"
+    report = fast.output().read()
+    assert (report["verdict"], report["depth"], "sha256" in report) == ("structure", "fast", False)
+    assert not VerifyBundle(bundle=str(path)).complete()
+    assert build(VerifyBundle(bundle=str(path))) == "FAILED"
+    assert build(ImportBundle(bundle=str(path), store="oci:store")) == "FAILED"
+
+
+def test_a_bundle_without_digests_is_imported_and_under_strict_is_not(home: Path, tmp_path: Path) -> None:
+    assert build(ExportImage(tag=TAG, format="docker-v1", bundle=str(tmp_path / "v1.tar"))) == "SUCCESS"
+    report = json.loads((tmp_path / "v1.tar.json").read_bytes())
+    assert report["verdict"] == "verified"  # it was made here a moment ago
+    path = shutil.copy(tmp_path / "v1.tar", tmp_path / "carried.tar")
+    verify = VerifyBundle(bundle=str(path))
+    assert build(ImportBundle(bundle=str(path), store="oci:store")) == "SUCCESS"
+    assert verify.output().read()["verdict"] == "unproven"
+    (tmp_path / "luigi.cfg").write_text("[lading]\nsource = sample:\nstrict = yes\n")
+    os.utime(path)
+    assert build(ImportBundle(bundle=str(path), store="oci:other")) == "FAILED"
+    assert not (tmp_path / "other").exists()
+    del home
+
+
 # ── the command, word for word ──
 
 
@@ -300,6 +331,14 @@ def test_the_bare_command_works_without_luigid_flags_or_config(tmp_path: Path) -
         (["ExportImage", "--tag", TAG, "--source", "nowhere:x"], 40, "names no kind of place"),
         (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "zip"], 40, "is no bundle format"),
         (["ExportImage", "--tag", TAG, "--source", "sample:", "--format", "dir"], 40, "is a folder"),
+        (["ExportImage", "--source", "sample:"], 40, "error: ExportImage: --tag is missing; say --tag TAG"),
+        (["VerifyBundle"], 40, "error: VerifyBundle: --bundle is missing; say --bundle BUNDLE"),
+        (
+            ["VerifyBundle", "--bundle", "b.tar", "--depth", "slow"],
+            40,
+            "error: depth 'slow': is no depth; choose one of fast, full, deep",
+        ),
+        (["VerifyBundle", "--bundle", "missing.tar", "--depth", "fast"], 30, "missing.tar"),
         (["VerifyBundle", "--bundle", "missing.tar"], 30, "missing.tar"),
         (["ImportBundle", "--bundle", "missing.tar", "--store", "oci:store"], 30, "missing.tar"),
     ],

@@ -217,8 +217,10 @@ def test_a_locked_key_opens_with_the_environment(
     (tmp_path / "locked.key").write_bytes(quickly_locked())
     set_(tmp_path, "sign_key = locked.key")
     monkeypatch.delenv("LADING_PASSPHRASE", raising=False)
-    assert build(ExportImage(tag=TAG)) == "FAILED"
-    assert not own.with_name(own.name + ".json").exists()
+    for passphrase in ("", "wrong"):  # it is asked for before the first byte is read
+        monkeypatch.setenv("LADING_PASSPHRASE", passphrase)
+        assert build(ExportImage(tag=TAG)) == "SCHEDULING_FAILED"
+        assert not own.parent.exists()
     monkeypatch.setenv("LADING_PASSPHRASE", PASSPHRASE.decode())
     assert build(ExportImage(tag=TAG)) == "SUCCESS"
     signed(own, [PUBLIC])

@@ -237,3 +237,12 @@ def test_no_archive_and_no_question_raises_anything_but_our_errors(
             assert found in index
     except ToolkitError:
         pass
+
+
+def test_a_damaged_header_tells_where_it_is_and_what_comes_before_it(tmp_path: Path) -> None:
+    whole = bytearray(tar(("a/json", tarfile.REGTYPE, b"{}"), ("layer.tar", tarfile.REGTYPE, b"x")))
+    whole[1024 + 5] ^= 1  # after a header and a block of content
+    (path := tmp_path / "a.tar").write_bytes(whole)
+    with open(path, "rb") as stream, pytest.raises(CorruptContent) as caught:
+        TarIndex.scan(stream.fileno(), "a.tar")
+    assert str(caught.value) == "a.tar: tar header at byte 1024: its checksum is wrong; it follows 'a/json'"

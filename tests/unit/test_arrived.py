@@ -90,7 +90,7 @@ def test_what_no_image_has_is_no_part_of_the_bundle(tmp_path: Path) -> None:
 
 def test_a_blob_that_comes_twice_lies_once() -> None:
     with nameless_file() as handle:
-        arrived = Arrived(handle)
+        arrived = Arrived(handle, "out.tar")
         assert arrived.take(descriptor_of(BIG), Bytes(BIG)) == arrived.take(descriptor_of(BIG), Bytes(BIG))
         arrived.take(descriptor_of(BIGGER), Bytes(BIGGER))
         assert arrived.size == 512 + len(BIG) + 512 + len(BIGGER)
@@ -99,7 +99,7 @@ def test_a_blob_that_comes_twice_lies_once() -> None:
 
 def test_a_wrong_blob_leaves_its_place_to_the_next() -> None:
     with nameless_file() as handle:
-        arrived = Arrived(handle)
+        arrived = Arrived(handle, "out.tar")
         with pytest.raises(Mismatch):
             arrived.take(descriptor_of(BIG), Bytes(BIGGER[: len(BIG)]))
         arrived.take(descriptor_of(BIG), Bytes(BIG))

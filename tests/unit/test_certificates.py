@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import InvalidSetting
-from toolkit.plumbing.certificates import context_for, has_certificates, is_loopback
+from toolkit.plumbing.certificates import BELOW, context_for, has_certificates, is_loopback
 
 
 def certificate(folder: Path, stem: str, name: str, *, password: str = "") -> None:
@@ -55,6 +55,10 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(tmp_path: Path) ->
     certificate(tmp_path / "reg.example", "client", "me", password="secret")
     with pytest.raises(InvalidSetting, match=r"client\.key"):
         context_for("reg.example", None, [tmp_path])
+
+
+def test_people_are_told_of_every_folder_that_is_searched() -> None:
+    assert BELOW == "in one of ~/.config/containers, /etc/containers, /etc/docker"
 
 
 def test_an_authority_that_is_none_is_named(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Gathering(Through):
         self.gathered: list[str] = []
         self.is_closed = False
 
-    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[int], Landing] | None = None) -> None:
         assert land is None
         self.gathered += names
 

@@ -79,10 +79,19 @@ def test_a_sum_that_is_known_is_not_computed_again(bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", HELLO, f"{HELLO}  other.tar\n", f"{HELLO}  app_1.tar\nx  b\n", "x  app_1.tar\n", b"\xff\0"],
+    ["", HELLO, f"{HELLO}  app_1.tar\nx  b\n", "x  app_1.tar\n", b"\xff\0"],
 )
-def test_a_file_about_something_else_is_a_warning(bundle: Path, line: str | bytes) -> None:
+def test_a_list_that_is_none_is_a_warning_that_says_so(bundle: Path, line: str | bytes) -> None:
     path = sums(bundle, line)
+    (finding,) = check_companion(bundle)
+    number = 2 if b"x  b" in path.read_bytes() else 1
+    problem = f"line {number} is no checksum, expected 64 hex digits, two blanks and a file's name"
+    assert finding == Finding(str(path), problem, "warning")
+    assert (finding.check, finding.advice) == ("companion", "nothing was compared with it")
+
+
+def test_a_list_of_something_else_is_a_warning(bundle: Path) -> None:
+    path = sums(bundle, f"{HELLO}  other.tar\n")
     assert check_companion(bundle) == [Finding(str(path), "does not speak of app_1.tar", "warning")]
 
 

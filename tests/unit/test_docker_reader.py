@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.archives import EMPTY, ONE, TWO, Body, Link, encode, image, sha256, tar, written
+from tests.archives import EMPTY, ONE, TWO, A, B, Body, Link, encode, image, sha256, tar, v1_folder, written
 from tests.conformance import content
 from toolkit.bundles import open_bundle
 from toolkit.bundles.docker_reader import DockerArchive
@@ -294,6 +294,30 @@ def test_a_layer_that_leads_nowhere_or_to_itself_is_refused(tmp_path: Path) -> N
     for target, error in (("gone", MissingMember), ("l.tar", UnsafeArchive), ("../../x", UnsafeArchive)):
         with pytest.raises(error):
             archive(tmp_path, item("l.tar"), c_json=config, l_tar=Link(target)).listings()
+
+
+@pytest.mark.parametrize("names", [["med:2"], []])
+def test_a_layer_that_is_missing_is_no_disagreement_of_the_parts(tmp_path: Path, names: list[str]) -> None:
+    """Two images as Docker 20.10 saves them; of the second a layer.tar is gone, its v1 folder is not."""
+    sound, broken = image(ONE), image(TWO)
+    folders = {**v1_folder(A, layer=ONE), **v1_folder(B, layer=TWO)}
+    del folders[f"{B}/layer.tar"]
+    listed = [
+        item(f"{A}/layer.tar", config="a.json", names=["sound:1"]),
+        item(f"{B}/layer.tar", config="b.json", names=names),
+    ]
+    files: dict[str, Body] = {
+        **folders,
+        "a.json": sound.config,
+        "b.json": broken.config,
+        "repositories": encode({"sound": {"1": A}, "med": {"2": B}}),
+        "manifest.json": encode(listed),
+    }
+    report = verify(opened(written(tmp_path / "a.tar", files)))
+    (error,) = report.errors
+    assert (error.exit_code, error.check, error.images) == (5, "missing", tuple(names))
+    assert error.problem == f"has no member '{B}/layer.tar'"
+    assert [each.names for each in report.images] == [("sound:1",)]
 
 
 def test_an_unknown_name_platform_or_layer_is_not_found() -> None:

@@ -154,7 +154,7 @@ def test_large_layers_go_straight_into_a_store(fake: FakeEngine, tmp_path: Path,
     fake.answers["/images/get"] = Answer(tar(files))
     source, store = opened(fake), LayoutStore(tmp_path / "store")
     with store.landing() as land:
-        source.gather([name], lambda: land)
+        source.gather([name], lambda _: land)
         assert (tmp_path / "store/blobs/sha256" / sha256(big).removeprefix("sha256:")).is_file()
         (copied,) = copy(source, store, [name])
     assert proven(LayoutStore(tmp_path / "store"), str(copied.top.digest)).images()
@@ -167,7 +167,7 @@ def test_what_is_not_in_the_store_any_more_is_saved_anew(fake: FakeEngine, tmp_p
     fake.answers["/images/get"] = Answer(tar(files))
     source, store = opened(fake), LayoutStore(tmp_path / "store")
     with store.landing() as land:
-        source.gather(["app:1"], lambda: land)
+        source.gather(["app:1"], lambda _: land)
     layer = source.image("app:1").layers[1]
     assert [content(each, layer) for each in (source, opened(fake), source)] == [big] * 3
     assert sum("/images/get" in line for line in fake.asked) == 2

@@ -53,7 +53,7 @@ def test_a_layer_that_many_images_share_is_asked_for_once(side: ConnectedSide) -
 def test_what_is_there_is_told_from_what_is_missing_or_damaged(side: ConnectedSide) -> None:
     lock = side.resolved(side.job({"repo": "app", "tags": ["*"]}))
     assert survey(side.store, lock.images) == ([], list(lock.images))
-    fetched(side, lock, lock.images[:4])
+    assert fetched(side, lock, lock.images[:4]) == {}
     there, missing = survey(side.store, lock.images)
     assert ([image.name for image in there], missing) == (
         [image.name for image in lock.images[:4]],
@@ -62,7 +62,7 @@ def test_what_is_there_is_told_from_what_is_missing_or_damaged(side: ConnectedSi
     lost = PICTURES["app:2"].layers[1].replace(":", "/")
     (side.store.path / "blobs" / lost).unlink()
     assert survey(side.store, lock.images)[1][0].name == side.name("app:2")
-    fetched(side, lock)
+    assert fetched(side, lock) == {}
     assert survey(side.store, lock.images)[1] == []
     assert verify(side.store).ok
 

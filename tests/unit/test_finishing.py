@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from tests.archives import ONE, TWO, image, layout, unpacked, written
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
-from toolkit.errors import StoreError
+from toolkit.errors import Mismatch, StoreError
+from toolkit.mirror.carriedlog import take_logs
+from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.finishing import Wishes, finish, gaps_error, strict_error
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Gap, Lock, Locked
-from toolkit.mirror.setrecord import BUILDING, SENT
+from toolkit.mirror.setrecord import BUILDING, LOST, SENT
 from toolkit.mirror.site import Site
 from toolkit.operations.copy import copy
 from toolkit.stores.layout import LayoutStore
@@ -47,17 +50,57 @@ def test_what_is_not_there_is_a_gap_for_the_cause_that_is_known(store: LayoutSto
     assert site.set(1).status == SENT
 
 
+def test_the_log_travels_beside_the_volumes_and_is_taken_in(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    log = tmp_path / "out" / "plant-7.trail.jsonl"
+    assert [line.event for line in site.trail.lines()] == ["sent"]
+    assert log.read_bytes() == site.trail.raw()
+    log.unlink()  # a run may be ended before it writes it
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+    assert log.read_bytes() == site.trail.raw()
+    side = ClosedSide(tmp_path / "closed", "plant-7")
+    assert list(take_logs(side, [tmp_path / "out"], NOW)) == []
+    assert str(site.trail.tip().last) in side.trail.raw().decode()
+
+
+def test_a_rerun_once_the_medium_has_left_is_done(store: LayoutStore, tmp_path: Path) -> None:
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    (tmp_path / "out").rename(tmp_path / "carried")
+    assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+
+
 def test_a_set_that_was_left_unfinished_keeps_its_number(store: LayoutStore, tmp_path: Path) -> None:
     site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out", verify=False)
     layer = store.path / "blobs" / APP.layers[0].replace(":", "/")
     content = layer.read_bytes()
     layer.write_bytes(bytes(len(content)))
-    with pytest.raises(Exception, match="the store was damaged"):
+    with pytest.raises(Mismatch, match="the store was damaged"):
         finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
     assert site.set(1).status == BUILDING
     assert list((tmp_path / "out").iterdir()) == []
     layer.write_bytes(content)
     assert finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).record.number == 1
+
+
+def test_what_a_killed_run_left_of_a_set_that_is_given_up_goes(store: LayoutStore, tmp_path: Path) -> None:
+    """The next night has another date: its set gets another number."""
+    site, folder = Site(tmp_path / "home", "plant-7"), tmp_path / "out"
+    layer = store.path / "blobs" / APP.layers[0].replace(":", "/")
+    content = layer.read_bytes()
+    layer.write_bytes(bytes(len(content)))
+    with pytest.raises(Mismatch):
+        finish(site, JOB, LOCK, store, Wishes(folder), failed={}, now=NOW)
+    (folder / ".plant-7_0001.part").mkdir()
+    for name in (".plant-7_0001.part/plant-7_0001.1of2.tar", "plant-7_0001.2of2.tar", "of somebody else"):
+        (folder / name).touch()
+    layer.write_bytes(content)
+    tomorrow = replace(LOCK, date=NIGHT + timedelta(days=1))
+    assert finish(site, JOB, tomorrow, store, Wishes(folder), failed={}, now=NOW).record.number == 2
+    assert site.set(1).status == LOST
+    log, volumes = "plant-7.trail.jsonl", ["plant-7_0002.1of1.tar", "plant-7_0002.sha256"]
+    assert sorted(path.name for path in folder.iterdir()) == ["of somebody else", log, *volumes]
 
 
 def test_strict_and_gaps_say_how_many_and_the_first(store: LayoutStore, tmp_path: Path) -> None:

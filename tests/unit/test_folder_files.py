@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from toolkit.errors import CorruptContent, Mismatch, MissingMember, StoreError, UnsafeArchive
+from toolkit.errors import Mismatch, MissingMember, StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles, must_be_folders
+from toolkit.plumbing.tree import Tree
 
 TEXT = b"some bytes"
 
@@ -38,6 +38,21 @@ def test_what_is_not_there_is_not_there(files: FolderFiles, name: str) -> None:
     assert (files.read(name, 100), files.size(name)) == (None, None)
     with pytest.raises(MissingMember):
         content(files, name)
+
+
+def test_a_file_that_comes_while_one_looks_for_it_is_read(
+    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Tree.open_file
+
+    def late(tree: Tree, name: bytes) -> tuple[int, os.stat_result]:
+        try:
+            return opened(tree, name)
+        finally:
+            (files.folder / "late").write_bytes(TEXT)
+
+    monkeypatch.setattr(Tree, "open_file", late)
+    assert files.read("late", 100) == TEXT
 
 
 def test_a_file_above_the_limit_is_refused_and_one_of_just_the_limit_read(files: FolderFiles) -> None:
@@ -111,33 +126,3 @@ def test_a_name_that_is_no_utf_8_is_a_name(files: FolderFiles, name: str) -> Non
         files.names(f"{name}/below")
     folder, _, last = name.rpartition("/")
     assert last in files.names(folder)
-
-
-def test_a_file_that_comes_while_it_is_looked_for_is_read(
-    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opening = os.open
-
-    def late(path: str | bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if path == b"late" and not (late_file := files.folder / "late").exists():
-            late_file.write_bytes(TEXT)  # by somebody else, the moment after
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return opening(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", late)
-    assert files.read("late", 100) == TEXT
-
-
-def test_a_file_that_comes_and_goes_for_ever_is_told(
-    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opening = os.open
-
-    def gone(path: str | bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if path == b"file":
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return opening(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", gone)
-    with pytest.raises(CorruptContent, match="comes and goes while it is read"):
-        files.read("file", 100)

@@ -67,10 +67,10 @@ def test_a_key_may_lie_behind_a_link_or_come_through_a_pipe(here: Path) -> None:
         ("RW" + "A" * 54, InvalidDocument, "public key: is of the algorithm"),
         (
             str(DATA / "plain.key"),
-            InvalidDocument,
-            f"{DATA / 'plain.key'}: public key: is 158 bytes, expected 42",
+            UsageError,
+            f"{DATA / 'plain.key'}: is a secret key, expected a public one; give its .pub file",
         ),
-        ("/dev/zero", StoreError, f"/dev/zero: is more than {LIMIT} bytes"),
+        ("/dev/zero", UsageError, f"/dev/zero: is no key; the file of a key has at most {LIMIT} bytes"),
         (".", StoreError, ".: is a directory"),
     ],
 )
@@ -78,6 +78,12 @@ def test_what_is_no_public_key_is_one_sentence(word: str, kind: type[ToolkitErro
     with pytest.raises(kind) as caught:
         read_public_key(word)
     assert str(caught.value).startswith(problem)
+
+
+def test_a_public_key_signs_nothing_and_says_so() -> None:
+    with pytest.raises(UsageError) as caught:
+        read_secret_key(str(DATA / "plain.pub"))
+    assert str(caught.value).endswith("plain.pub: is a public key, expected a secret one; give its .key file")
 
 
 @pytest.mark.parametrize("read", [read_public_key, read_secret_key])

@@ -30,6 +30,12 @@ def test_the_gravest_come_first_and_each_severity_is_a_group() -> None:
     assert (groups_of([]), summary([])) == ([], "none")
 
 
+def test_a_card_names_the_images_first_and_says_how_many_more_there_are() -> None:
+    finding = {**a_finding("error", "layer 1", "is gone", fact="size"), "images": ["a:1", "<b>:1"]}
+    assert Card.of(finding).facts == (("Images", "a:1, <b>:1"), ("Fact", "size"))
+    assert Card.of({**finding, "more_images": 1234}).facts[0] == ("Images", "a:1, <b>:1 and 1,234 more")
+
+
 def test_a_card_has_every_fact_under_a_title() -> None:
     card = Card.of(a_finding("error", "layer 1", "digest is b, expected a", **FACTS))
     assert (card.subject, card.problem, card.check) == ("layer 1", "digest is b, expected a", "layer digest")

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from toolkit.errors import (
 )
 from toolkit.limits import MIB
 from toolkit.mirror.acknowledging import acknowledge
+from toolkit.mirror.arrival import Arrival
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob
 from toolkit.mirror.building import Plan
@@ -320,6 +322,24 @@ def test_a_file_that_is_changed_after_it_was_checked_names_nothing(
     assert "was changed while the set was received" in str(told.error)
     assert gap.names() == {}
     assert gap.side.received() == []
+
+
+def test_a_medium_that_is_pulled_out_is_told_and_the_other_sets_are_received(
+    gap: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = gap.send({"app:1": A}), gap.send({"tool:1": C}, baseline="full")
+    from toolkit.mirror import receiving, unloading
+
+    def unload(arrival: Arrival, *args: Any, **words: Any) -> unloading.Unloaded:
+        if arrival.increment.number == 1:
+            shutil.rmtree(first)
+        return unloading.unload(arrival, *args, **words)
+
+    monkeypatch.setattr(receiving, "unload", unload)
+    told = gap.receive(first, second)
+    assert states(told) == [REFUSED, RECEIVED]
+    assert str(told[0].error).startswith(str(first))
+    assert gap.names() == {"tool:1": C.digest}
 
 
 # ── signatures ──

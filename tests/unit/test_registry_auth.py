@@ -145,6 +145,12 @@ def test_a_refusal_without_a_way_in_is_told_with_the_login(tmp_path: Path, trans
         Doorman(HOST, transport, logged_in(tmp_path)).admit([], SCOPES, None)
 
 
+def test_a_login_that_a_server_says_back_is_told_nobody(tmp_path: Path, transport: Transport) -> None:
+    doorman = Doorman(HOST, transport, logged_in(tmp_path))
+    assert doorman.admit(['Basic realm="x"'], SCOPES, None) == BASIC
+    assert doorman.kept_secret(f"no {BASIC}, not you") == "no Basic …, not you"
+
+
 def test_a_token_is_fetched_once_for_its_scopes(
     tmp_path: Path, transport: Transport, stack: ExitStack
 ) -> None:

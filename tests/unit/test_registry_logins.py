@@ -84,7 +84,11 @@ def test_a_credential_helper_is_asked(tmp_path: Path) -> None:
     finally:
         os_path.undo()
     missing = logins(tmp_path, {"credsStore": "no-such-helper"})
-    with pytest.raises(InvalidSetting, match="look after the credential helper"):
+    with pytest.raises(
+        InvalidSetting,
+        match=r"; look after the credential helper that it names: "
+        "docker-credential-no-such-helper, which is not in PATH$",
+    ):
         find_login(HOST, missing)
 
 

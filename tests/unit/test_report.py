@@ -52,7 +52,14 @@ def test_a_report_is_fine_while_no_finding_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("exit_codes", "verdict"),
-    [([], "verified"), ([3], "unverified"), ([7], "unverified"), ([5], "corrupt"), ([7, 6], "corrupt")],
+    [
+        ([], "verified"),
+        ([3], "unverified"),
+        ([7], "unverified"),
+        ([5], "corrupt"),
+        ([6, 5], "corrupt"),
+        ([7, 6], "unsafe"),
+    ],
 )
 def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[int], verdict: str) -> None:
     found = [Finding("x", f"is wrong: {code}", "error", code) for code in exit_codes]
@@ -60,7 +67,7 @@ def test_nothing_is_called_corrupt_that_only_could_not_be_read(exit_codes: list[
 
 
 @pytest.mark.parametrize(
-    ("others", "verdict"), [([], "unsigned"), ([3], "unverified"), ([7, 5], "corrupt"), ([6], "corrupt")]
+    ("others", "verdict"), [([], "unsigned"), ([3], "unverified"), ([7, 5], "corrupt"), ([6], "unsafe")]
 )
 def test_images_that_are_right_are_unsigned_and_not_corrupt(others: list[int], verdict: str) -> None:
     unsigned = Finding("x", "has no signature", "error")
@@ -77,6 +84,17 @@ def test_who_signed_a_bundle_is_in_the_document_where_that_is_known() -> None:
 def test_each_finding_is_told_once_those_of_the_images_first() -> None:
     one, other = proven(image(ONE), findings=(WARNING,)), proven(image(TWO), findings=(NOTE, WARNING))
     assert Report.of("x", [one, other], [ERROR, NOTE]).findings == (WARNING, NOTE, ERROR)
+
+
+def test_one_finding_of_several_images_names_them_all_and_five_are_shown() -> None:
+    found = [replace(ERROR, images=(f"app:{number}",)) for number in (1, 2, 2, 3, 4, 5, 6, 7)]
+    report = Report.of("x", [], found)
+    (told,) = report.to_json()["findings"]
+    assert (told["images"], told["more_images"]) == (["app:1", "app:2", "app:3", "app:4", "app:5"], 2)
+    (finding,) = report.findings
+    assert finding.whose == "of images app:1, app:2, app:3, app:4, app:5 and 2 more"
+    assert replace(ERROR, images=("app:1",)).whose == "of image app:1"
+    assert Finding("image app:1", "is odd", images=("app:1",)).whose == ERROR.whose == ""
 
 
 def test_the_json_tells_every_digest() -> None:

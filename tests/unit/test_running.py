@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -316,6 +317,17 @@ def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
     assert side.told() == ["mirror.begun", "mirror.ended", "mirror.ended"]
     assert ran.outcome.state == "done"
     assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
+
+
+def test_a_failure_is_told_to_whoever_wants_to_hear_of_it(side: ConnectedSide) -> None:
+    hook = {"url": f"http://{side.web.host}/hook"}
+    job = side.job("dead:1", notify={"webhook": hook})
+    with pytest.raises(NotFound):
+        side.run(job)
+    [posted] = [json.loads(one.body) for one in side.web.asked if one.method == "POST"]
+    assert (posted["state"], posted["site"], posted["set"]) == ("failed", "plant-7", None)
+    assert "dead:1" in posted["problem"]
+    assert side.told() == ["mirror.ended", "notice.failed"]  # our registry answers 404
 
 
 def test_a_platform_of_an_index_goes_alone_and_stays_unchanged_with_its_index(side: ConnectedSide) -> None:

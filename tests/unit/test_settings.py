@@ -190,7 +190,7 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
         ("layer_limit = 0", "[lading] layer_limit: is '0', expected 1 or more"),
         ("json_depth_limit = 1000", "[lading] json_depth_limit: is '1000', expected 1 to 256"),
         ("path_limit = 255", "[lading] path_limit: is '255', expected 256 to 65535"),
-        ("window_limit = 4G", "[lading] window_limit: is '4G', expected 8388608 to 2147483648"),
+        ("window_limit = 4G", "[lading] window_limit: is '4G', expected 8M to 2G"),
         ("ratio_limit = -1", "[lading] ratio_limit: is '-1', expected a whole number"),
         ("layers_limits = 5", "[lading] layers_limits: is not a setting; the nearest one is layers_limit"),
         ("layer_limit = " + "9" * 5000, "[lading] layer_limit: is '9999"),
@@ -267,3 +267,11 @@ def test_a_rate_is_written_as_curl_has_it(text: str, rate: int) -> None:
 @pytest.mark.parametrize("text", ["fast", "-1", "1.5M", "10MB", "10M/s", ""])
 def test_what_is_no_rate_is_refused(text: str) -> None:
     assert "expected bytes a second, as 500k, 10M or 1G" in refused(f"limit_rate = {text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64k", 64 << 10), ("2m", 2 << 20), ("3G", 3 << 30), ("1t", 1 << 40)]
+)
+def test_a_size_is_written_with_large_or_small_letters(text: str, size: int) -> None:
+    write(Path("luigi.cfg"), f"layer_limit = {text}")
+    assert load_settings({}).limits.layer == size

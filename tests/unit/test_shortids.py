@@ -10,10 +10,10 @@ from tests.archives import ONE, TWO, A, B, image, index, layout, sha256, unpacke
 from tests.graphs import legacy_layer
 from tests.registries import Registry
 from toolkit.bundles import open_bundle
-from toolkit.errors import StoreError, UsageError
+from toolkit.errors import NotFound, StoreError, UsageError
 from toolkit.operations.choosing import FirstThatHas, one_place
 from toolkit.operations.joining import Joined
-from toolkit.operations.shortids import full_name
+from toolkit.operations.shortids import asked_for, full_name
 from toolkit.ports import Source
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.layout import LayoutStore
@@ -108,3 +108,19 @@ def test_an_id_of_a_place_that_is_here_comes_before_the_name_of_one_that_is_not(
     chosen = FirstThatHas("auto", [one_place(lambda: ambiguous), registry])
     with pytest.raises(UsageError, match="write more digits"):
         full_name(chosen, "a" * 12)
+
+
+def test_the_only_image_needs_no_name(tmp_path: Path) -> None:
+    named = open_bundle(written(tmp_path / "a.tar", layout(("app:1", APP), ("app:2", APP))))
+    assert asked_for(named, None) == "app:1"
+    assert asked_for(named, "app:2") == "app:2"
+    assert asked_for(named, ID[7:19]) == ID
+    bare = open_bundle(written(tmp_path / "b.tar", layout(("", APP))))
+    assert asked_for(bare, None) == bare.listings()[0].id
+
+
+def test_of_several_images_one_is_to_be_named(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.tar: holds 2 images; name one as REF: app:1, sha256:"):
+        asked_for(source, None)
+    with pytest.raises(NotFound, match="holds no images"):
+        asked_for(open_bundle(written(tmp_path / "none.tar", layout())), None)

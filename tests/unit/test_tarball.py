@@ -313,7 +313,7 @@ def test_the_end_tells_how_it_looked(content: bytes, end: str, trailing: int, no
     [
         (b"x", "not a tar archive"),
         (b"x" * 512, "not a tar archive"),
-        (HEADER + b"x" * 512, "tar header at byte 1024: its checksum is wrong"),
+        (HEADER + b"x" * 512, "tar header at byte 1024: its checksum is wrong; it follows '"),
         (HEADER + bytes(512) + HEADER, "readers treat|one zero block"),
         (HEADER + bytes(512) + b"\0", "end block has 1 bytes"),
         (HEADER + b"x" * 100, "last header has 100 bytes"),

@@ -17,7 +17,7 @@ from tests.webpages import (
     digest,
     parsed,
 )
-from toolkit.errors import NotFound, UnsafeArchive
+from toolkit.errors import CorruptContent, NotFound, UnsafeArchive
 from toolkit.pages.verification import verification_page
 from toolkit.report import error_json
 
@@ -106,6 +106,18 @@ def many(images: int, layers: int, shared: int) -> dict[str, object]:
             "What is in it is not what it says: 1 error, told below. Load nothing of it. What is listed under",
         ),
         (
+            "unsafe",
+            "full",
+            "Unsafe",
+            "What is in it is what it says, and is not safe to load, or beyond a limit: 1 error, told below.",
+        ),
+        (
+            "unproven",
+            "full",
+            "Read, nothing to compare with",
+            "Every byte was read, and nothing tells what its layers should be: 1 error, told below.",
+        ),
+        (
             "unverified",
             "full",
             "Not verified",
@@ -129,7 +141,8 @@ def test_the_verdict_is_a_word_a_sentence_a_shape_and_a_colour(
     assert head.one(class_="sentence").text.startswith(sentence)
     assert head.one("svg", "symbol").all("path", "mark")
     assert shown.all("title")[0].text == f"{word}: bundle.tar"
-    assert ("proven" in shown.text) == (verdict in {"corrupt", "unverified"} and depth == "full")
+    is_told = verdict in {"corrupt", "unsafe", "unverified"} and depth == "full"
+    assert ("Images proven" in shown.text) == is_told
 
 
 def test_a_digest_that_is_not_known_before_a_layer_is_read_is_told_as_that() -> None:
@@ -303,7 +316,8 @@ def test_the_same_document_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("error", "word"),
     [
-        (UnsafeArchive("x.tar", "holds 'a' twice", "tools differ"), "Corrupt"),
+        (UnsafeArchive("x.tar", "holds 'a' twice", "tools differ"), "Unsafe"),
+        (CorruptContent("x.tar", "is cut short"), "Corrupt"),
         (NotFound("x.tar", "is not there"), "Not verified"),
     ],
 )

@@ -83,6 +83,20 @@ def test_a_sound_image_beside_a_damaged_one_is_verified(store: LayoutStore) -> N
     assert [each.names for each in report.images] == [("other:1",)]
 
 
+def test_a_finding_of_a_layer_names_every_image_that_has_it(tmp_path: Path) -> None:
+    shared, own = image(ONE, TWO), image(ONE, THREE)
+    other = image(ONE, TWO, config={"User": "1"})
+    store = LayoutStore(unpacked(tmp_path / "s", layout(("a:1", shared), ("b:1", own), ("c:1", other))))
+    damage(store, ONE)
+    damage(store, THREE)
+    names = {finding.subject: finding.images for finding in verify(store).errors}
+    assert names == {f"layer {sha256(ONE)}": ("a:1", "b:1", "c:1"), f"layer {sha256(THREE)}": ("b:1",)}
+    asked = verify(store, ["c:1"]).errors
+    assert [finding.images for finding in asked] == [("c:1",)]
+    (store.path / blob(sha256(ONE))).unlink()
+    assert {name for finding in verify(store).errors for name in finding.images} == {"a:1", "b:1", "c:1"}
+
+
 def test_a_missing_or_short_or_swapped_blob_is_found(store: LayoutStore) -> None:
     (store.path / blob(sha256(ONE))).unlink()
     (store.path / blob(sha256(THREE))).write_bytes(THREE[:-512])

@@ -153,6 +153,7 @@ class Agreement:
             except ToolkitError as error:
                 self._unread.update(map(meaning, entry.names))
                 self._is_whole = False
+                error.images = error.images or tuple(entry.names)
                 yield error
                 if left < 0:
                     return

@@ -19,6 +19,7 @@ from toolkit.plumbing.archive import TarIndex
 from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Block, Landing
+from toolkit.printable import about
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Archive:
     def extent(self, name: str) -> Extent:
         """Return a member's bytes, links followed; raises MissingMember."""
         member = self.index.member(name)
-        return Extent(self._opened.handle, member.offset, member.size, f"{self.place}: {name}")
+        return Extent(self._opened.handle, member.offset, member.size, f"{about(self.place)} {name}")
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a blob of the layout in here."""

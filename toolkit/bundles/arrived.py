@@ -13,7 +13,9 @@ from toolkit.bundles.members import Member
 from toolkit.digest import Digest
 from toolkit.image import Layer, Proof
 from toolkit.model import Descriptor
+from toolkit.plumbing.files import storing
 from toolkit.plumbing.sharing import copy_range, move
+from toolkit.plumbing.space import require_space
 from toolkit.plumbing.streams import transfer
 from toolkit.plumbing.tarwriter import padding
 from toolkit.plumbing.writebehind import WriteBehind
@@ -25,8 +27,8 @@ NAME = "0" * 64 + "/layer.tar"  # as good as any blob's
 class Arrived:
     """The blobs at the beginning of one bundle's file."""
 
-    def __init__(self, handle: int) -> None:
-        self.handle, self.is_delivered = handle, False
+    def __init__(self, handle: int, place: str) -> None:
+        self.handle, self.place, self.is_delivered = handle, place, False
         self._proofs: dict[Digest, Proof] = {}  # in the order of their places
         self._lock = threading.Lock()
 
@@ -36,9 +38,10 @@ class Arrived:
         return sum(map(_room, self._proofs.values()))
 
     def take(self, layer: Layer, content: Content) -> Proof:
-        """Write one blob behind those that are there, proven; a Landing. Raises Mismatch."""
-        with self._lock:
+        """Write one blob behind those that are there, proven; a Landing. Raises Mismatch, StoreError."""
+        with self._lock, storing(self.place):
             start = self.size + _header_size(layer.size)
+            require_space(self.handle, layer.size, self.place)
             proof = transfer(content, layer, WriteBehind(self.handle, start))
             self._proofs.setdefault(proof.digest, proof)  # else the next one takes its place
             return proof

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from toolkit.bundles.archive_reader import Archive
@@ -52,7 +53,7 @@ def items(archive: Archive) -> list[Item]:
 
 
 def items_and_damage(archive: Archive) -> Iterator[Item | ToolkitError]:
-    """Yield each image of manifest.json, or what is wrong with it.
+    """Yield each image of manifest.json, or what is wrong with it, and what it is called all the same.
 
     Raises InvalidDocument where it is no list of images, and UnsafeArchive where that is too long.
     """
@@ -65,6 +66,7 @@ def items_and_damage(archive: Archive) -> Iterator[Item | ToolkitError]:
         try:
             item = _item(archive, node)
         except ToolkitError as error:
+            error.images = _told_names(archive, node)
             yield error
             continue
         allowance.take(item.config)
@@ -98,6 +100,13 @@ def _item(archive: Archive, node: Node) -> Item:
     folder = clean(members[-1], archive.place).rpartition("/")[0] if members else ""
     layers = tuple(map(archive.index.resolve, members))
     return Item(names, image_id, config, layers, folder, findings)
+
+
+def _told_names(archive: Archive, node: Node) -> tuple[str, ...]:
+    """Return what an image is called that cannot be had; nothing where that cannot be read either."""
+    with suppress(ToolkitError):
+        return tuple(dict.fromkeys(_names(archive, node)))
+    return ()
 
 
 def _names(archive: Archive, node: Node) -> Iterator[str]:
@@ -150,4 +159,4 @@ def _names_twice(item: Item, named: dict[tuple[str, ...], Digest], subject: str)
     for name in item.names:
         if named.setdefault(meaning(name), item.image_id) != item.image_id:
             both = f"{named[meaning(name)]} and {item.image_id}"
-            yield UnsafeArchive(subject, f"has {name!r} twice, as {both}")
+            yield UnsafeArchive(subject, f"has {name!r} twice, as {both}", images=(name,))

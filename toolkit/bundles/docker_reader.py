@@ -104,7 +104,7 @@ class DockerArchive(ArchiveSource):
         read = list(items_and_damage(self._archive))
         self._listed = [item for item in read if isinstance(item, Item)]
         damage = [error for error in read if isinstance(error, ToolkitError)]
-        return [*damage, *self._v1.disagreements(self._listed)]
+        return [*damage, *self._v1.disagreements(self._listed, damage)]
 
     @property
     def _items(self) -> list[Item]:

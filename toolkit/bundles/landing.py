@@ -14,11 +14,12 @@ from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest
 from toolkit.image import Layer
 from toolkit.limits import limits
-from toolkit.plumbing.files import storing, write_all
-from toolkit.plumbing.nameless import nameless_file, temporary_folder
+from toolkit.plumbing.files import write_all
+from toolkit.plumbing.nameless import temporary_file
 from toolkit.plumbing.streams import Stream
 from toolkit.plumbing.tarball import Entries, Entry, StreamReader
 from toolkit.ports import Block, Landing
+from toolkit.printable import about
 
 KEPT = 4096  # bytes of a large member
 BLOBS = "blobs/"
@@ -31,7 +32,7 @@ def landed(blocks: Iterator[Block], place: str, land: Landing) -> int:
     what is no tar.
     """
     held = limits()
-    with nameless_file() as spool, storing(f"temporary file in {temporary_folder()} for {place}"):
+    with temporary_file(place) as spool:
         walk = Entries(
             StreamReader(blocks), place, raw=lambda block: write_all(spool, block), limit=held.member
         )
@@ -48,7 +49,7 @@ def landed(blocks: Iterator[Block], place: str, land: Landing) -> int:
 def _land(entry: Entry, body: Iterator[Block], place: str, land: Landing) -> None:
     name = entry.name.decode(errors="surrogateescape")
     layer = Layer(f"{place} {name}", entry.size, _digest(name))
-    land(layer, Stream(entry.size, body, f"{place}: {name}"))
+    land(layer, Stream(entry.size, body, f"{about(place)} {name}"))
     for _ in body:  # of a blob that is there already nobody has read it
         pass
 

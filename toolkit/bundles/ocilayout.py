@@ -26,6 +26,7 @@ from toolkit.image import Finding, Image, Layer, preferred
 from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
+from toolkit.plumbing.streams import Extent
 from toolkit.ports import Content
 from toolkit.reference import near
 from toolkit.synthesis import own_chain
@@ -234,6 +235,13 @@ class OciImages(ListedImages):
             return image
         problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
         return image.noting(Finding(self.place, problem, check="archive"))
+
+    def compression(self, layer: Layer) -> str:
+        """Return how a layer is compressed, by its first bytes; empty where it is not."""
+        with self.open(layer) as content:
+            if isinstance(content, Extent):
+                return content.compression()
+        return mediatype.compression_of(layer.media_type) or ""
 
     def shown(self) -> Sequence[Entry]:
         """Return the entries that are images; what refers to one goes with it."""

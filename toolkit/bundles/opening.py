@@ -27,7 +27,7 @@ from toolkit.errors import (
 from toolkit.limits import limits
 from toolkit.plumbing.compression import decompressed, sniff
 from toolkit.plumbing.files import Stamp, storing, write_all
-from toolkit.plumbing.nameless import nameless_file, temporary_folder
+from toolkit.plumbing.nameless import temporary_file
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarheader import BLOCK, is_whole, was_whole
 from toolkit.plumbing.waiting import until_readable
@@ -181,7 +181,7 @@ def spooled(blocks: Iterator[Block], place: str) -> int:
 
 def _unpacked(blocks: Iterator[Block], compression: str, place: str) -> int:
     """Write content without its compression to a nameless file, and return that."""
-    with nameless_file() as spool, storing(f"temporary file in {temporary_folder()} for {place}"):
+    with temporary_file(place) as spool:
         for number, block in enumerate(decompressed(blocks, compression, place, limit=limits().bundle)):
             if number == 0 and compression and len(block) >= BLOCK:
                 _must_be_tar(block, place, lambda: f"{compression}-compressed data that is no tar")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from toolkit.errors import StoreError
 from toolkit.plumbing.files import storing
-from toolkit.plumbing.nameless import nameless_file
+from toolkit.plumbing.nameless import ELSEWHERE, nameless_file
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.waiting import until_writable
 from toolkit.ports import Block
@@ -29,8 +30,13 @@ class Streamed:
     def __call__(self, path: Path) -> Iterator[int]:
         """Yield a descriptor to write to, in the folder of `path`; raises BrokenPipeError as it is."""
         with nameless_file(path.parent) as plain:
-            with storing(path):
-                yield plain
+            try:
+                with storing(path):
+                    yield plain
+            except StoreError as error:
+                if error.subject != str(path):
+                    raise
+                raise replace(error, advice=ELSEWHERE) from error
             content = Extent(plain, 0, os.fstat(plain).st_size, str(path))
             for block in content.blocks():
                 self._send(block)

@@ -55,10 +55,14 @@ class TarSink:
         return self._arrived.proof(layer) if self._arrived else None
 
     @contextmanager
-    def landing(self) -> Iterator[Landing]:
-        """Yield how to put blobs into the file; it has its name when the block ends after a delivery."""
+    def landing(self, expected: int = 0) -> Iterator[Landing]:
+        """Yield how to put blobs into the file; it has its name when the block ends after a delivery.
+
+        Raises StoreError where the bytes that are expected, at least, cannot fit.
+        """
         with self._target(self.path) as handle:
-            self._arrived = Arrived(handle)
+            require_space(handle, expected, self.place)
+            self._arrived = Arrived(handle, self.place)
             try:
                 yield self._arrived.take
                 if not self._arrived.is_delivered:
@@ -81,7 +85,7 @@ class TarSink:
             yield self._arrived
             return
         with self._target(self.path) as handle:
-            yield Arrived(handle)
+            yield Arrived(handle, self.place)
 
 
 class TarReceiver:

@@ -57,27 +57,34 @@ class V1Agreement:
         for problem in () if self._preferred else self.problems(items):
             raise problem
 
-    def disagreements(self, items: Sequence[Item]) -> list[ToolkitError]:
-        """Return all that it would be refused for; from now on manifest.json is preferred."""
+    def disagreements(self, items: Sequence[Item], damage: Sequence[ToolkitError]) -> list[ToolkitError]:
+        """Return all that it would be refused for; from now on manifest.json is preferred.
+
+        `damage` is what of manifest.json cannot be had: nothing is held against that.
+        """
         if self._preferred:
             return []
-        found = list(self.problems(items)) or self._read[1]
+        found = list(self.problems(items, damage)) or self._read[1]
         self._preferred = bool(found)
         return found
 
-    def problems(self, items: Sequence[Item]) -> Iterator[ToolkitError]:
+    def problems(self, items: Sequence[Item], damage: Sequence[ToolkitError] = ()) -> Iterator[ToolkitError]:
         """Yield each name that `repositories` gives to other layers, and what cannot be read."""
         try:
             names = self._names
         except ToolkitError as error:
             yield error
             return
-        if names and (damage := self._read[1]):
-            yield from damage
+        if names and self._read[1]:
+            yield from self._read[1]
             return
         numbered = [(item, self._number(item.layers)) for item in items]
         named = {meaning(name): pair for pair in numbered for name in pair[0].names}
+        unread = {meaning(name) for error in damage for name in error.images}
+        is_whole = all(error.images for error in damage)  # else some name is of nobody knows what
         for name, layer_id in names.items():
+            if meaning(name) not in named and (meaning(name) in unread or not is_whole):
+                continue
             try:
                 self._compare_name(name, layer_id, named.get(meaning(name)))
             except ToolkitError as error:

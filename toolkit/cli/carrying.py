@@ -13,7 +13,7 @@ import click
 from toolkit.bundles import FORMATS, engines
 from toolkit.cli import options
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import CARRIED_HEAD, asked_name, carried_rows
+from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import Tell
@@ -69,14 +69,12 @@ class Wishes:
     compression: str | None
     level: int | None
     jobs: int  # blobs at once; 0 is as many as suits the places
-    limit_rate: int | None
     strict: bool
     reading: Reading
 
     def settings(self) -> Settings:
         """Return the settings of this folder, as far as nothing else is wished for."""
-        found = load_settings()
-        return found if self.limit_rate is None else replace(found, limit_rate=self.limit_rate)
+        return options.as_wished(load_settings())
 
 
 def carrying(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -173,7 +171,7 @@ def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
     return [replace(image, findings=(*image.findings, silence)) for image in images]
 
 
-def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Callable[[], Landing] | None:
+def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Callable[[int], Landing] | None:
     """Return how layers begin to go into the sink as they come; None where something will look at them first.
 
     What is begun ends with the stack.
@@ -182,7 +180,15 @@ def _landing(sink: Sink, wishes: Wishes, progress: Tell, stack: ExitStack) -> Ca
         return None
     if not isinstance(sink, Lands):
         return None
-    return functools.cache(lambda: followed_landing(stack.enter_context(sink.landing()), progress))
+    lands: Lands = sink
+    begun: list[Landing] = []
+
+    def land(expected: int) -> Landing:
+        if not begun:
+            begun.append(followed_landing(stack.enter_context(lands.landing(expected)), progress))
+        return begun[0]
+
+    return land
 
 
 def _renamed(source: Source, tags: Sequence[str], asked: Sequence[str]) -> Source:
@@ -216,10 +222,10 @@ def _failure(source: Source, listing: Listing) -> ToolkitError:
     from toolkit.cli.verify_cmd import FAILURES
 
     try:
-        source.image(asked_name(listing))
+        source.image(listing.asked_by)
     except ToolkitError as error:
-        return FAILURES.get(error.exit_code, CorruptContent)(asked_name(listing), listing.problem)
-    return CorruptContent(asked_name(listing), listing.problem)
+        return FAILURES.get(error.exit_code, CorruptContent)(listing.asked_by, listing.problem)
+    return CorruptContent(listing.asked_by, listing.problem)
 
 
 def tell(
@@ -236,11 +242,12 @@ def tell(
 
     `facts` begin the document.
     """
+    pinned, of_target = target.pinned(images), target.findings(images)
     images = target.kept(images)
     if admission:
         facts, noticed = {**facts, "signature": admission.signed.to_json()}, [admission.note, *noticed]
     found = [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
-    found += [*target.findings(), *(finding for image in images for finding in image.findings)]
+    found += [*of_target, *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms
     if output.json:
@@ -253,8 +260,8 @@ def tell(
     if images:
         output.table(CARRIED_HEAD, carried_rows(images, every_platform=keeps))
         output.say(_sentence(source, target, serves, _beside(images)))
-        for pinned in target.pinned(images):
-            output.say(f"pull by digest: {pinned}")
+        for each in pinned:
+            output.say(f"pull by digest: {each}")
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)

@@ -1,7 +1,8 @@
-"""`lading diff PLACE REF PLACE REF`: what differs between two images, wherever they are."""
+"""`lading diff PLACE [REF] PLACE [REF]`: what differs between two images, wherever they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
+from toolkit.errors import UsageError
 from toolkit.platform import Platform
 from toolkit.printable import printable
 from toolkit.reading import Reading
@@ -20,22 +22,19 @@ if TYPE_CHECKING:
     from toolkit.operations.diff import Difference
     from toolkit.operations.filediff import FileDifference
 
+ALONE = (None, None)  # of both places their only image
+
 
 @click.command("diff", cls=Command, short_help="Show what differs between two images.")
-@click.argument("left", metavar="PLACE")
-@click.argument("left_reference", metavar="REF")
-@click.argument("right", metavar="PLACE")
-@click.argument("right_reference", metavar="REF")
+@click.argument("words", metavar="PLACE [REF] PLACE [REF]", nargs=-1, required=True)
 @click.option("--files", is_flag=True, help="Walk the layers too, and compare the files of the two images.")
 @options.platform_option
+@options.limit_rate_option
 @options.reads
 @click.pass_obj
 def command(
     output: Output,
-    left: str,
-    left_reference: str,
-    right: str,
-    right_reference: str,
+    words: tuple[str, ...],
     *,
     files: bool,
     platform: Platform | None,
@@ -47,17 +46,19 @@ def command(
     content, mode, owner, time, link target, device and xattrs are compared too. Layers that both images
     have are taken at the word of their diffIDs; lading verify proves them.
 
+    Both REF are written, or none: without, each PLACE is, or holds, one image alone.
+
     Exits with 0 whether the images differ or not; --json says which, as `same`.
     """
     from toolkit.operations.diff import Asked, diff, told
-    from toolkit.operations.shortids import full_name
+    from toolkit.operations.shortids import asked_for
 
-    settings = load_settings()
+    settings, (places, names) = load_settings(), _sides(words)
     with ExitStack() as stack:
-        sources = stack.enter_context(options.several((left, right), settings, reading))
+        sources = stack.enter_context(options.several(places, settings, reading))
         asked = [
-            Asked(source, full_name(source, name), platform)
-            for source, name in zip(sources, (left_reference, right_reference), strict=True)
+            Asked(source, asked_for(source, name), platform)
+            for source, name in zip(sources, names, strict=True)
         ]
         if not files:
             _show(output, diff(*map(told, asked)))
@@ -67,6 +68,16 @@ def command(
         with progress_for(output, "comparing") as progress:
             found = stack.enter_context(compared_files(asked[0], asked[1], progress))
         _show(output, diff(found.left, found.right), found)
+
+
+def _sides(words: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str | None]]:
+    """Return the two places, and what is asked for of each; raises UsageError."""
+    if len(words) == len(ALONE):
+        return words, ALONE
+    if len(words) == len("PRPR"):
+        return words[::2], words[1::2]
+    problem = f"has {len(words)} words, expected PLACE PLACE or PLACE REF PLACE REF"
+    raise UsageError("lading diff", problem, "see: lading diff --help")
 
 
 def _show(output: Output, difference: Difference, files: FileDifference | None = None) -> None:

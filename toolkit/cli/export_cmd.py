@@ -13,10 +13,11 @@ from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.errors import NotFound, UsageError
+from toolkit.errors import InvalidReference, NotFound, UsageError
+from toolkit.place import SCHEMES
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder
-from toolkit.reference import file_name
+from toolkit.reference import Reference, file_name
 from toolkit.report import NO_IMAGES
 from toolkit.settings import Settings
 
@@ -57,6 +58,7 @@ def command(
     .bz2 is compressed as a whole.
     """
     settings = wishes.settings()
+    _refuse_places(references)
     if not references and not origins:
         raise UsageError(
             "lading export", "names no image", "write REF, or --from PLACE for all that is there"
@@ -76,6 +78,18 @@ def command(
         for companion in companions(Path(path)):  # the pipeline's, about the bundle that was replaced
             companion.unlink(missing_ok=True)
     tell(output, source, target, images, {"bundle": target.place})
+
+
+def _refuse_places(references: Sequence[str]) -> None:
+    """Raise UsageError for a place in the place of a name, as skopeo has it."""
+    for name in references:
+        if name.partition(":")[0].partition("+")[0] not in SCHEMES - {""}:
+            continue
+        try:
+            Reference.parse(name)
+        except InvalidReference as error:
+            advice = f"write --from {name}, or lading copy {name} FILE"
+            raise UsageError(name, "is a place, expected the name of an image", advice) from error
 
 
 def default_file(

@@ -1,4 +1,4 @@
-"""`lading extract PLACE REF DIR`: the files of an image in a new folder."""
+"""`lading extract PLACE [REF] DIR`: the files of an image in a new folder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from toolkit.image import Finding
 from toolkit.platform import Platform
 from toolkit.printable import printable
 from toolkit.reading import Reading
+from toolkit.reference import meaning
 from toolkit.report import NOTE, finding_json
 from toolkit.settings import load_settings
 
@@ -69,20 +70,21 @@ def keeps(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("extract", cls=Command, short_help="Put the files of an image into a new folder.")
 @options.place_argument
-@options.reference_argument
+@click.argument("references", metavar="[REF]", nargs=-1)
 @click.argument("folder", metavar="DIR")
 @keeps
 @click.option(
     "--as-whiteout", is_flag=True, help="Take what overlay file systems take for a whiteout for one."
 )
 @options.platform_option
+@options.limit_rate_option
 @options.strict_option
 @options.reads
 @click.pass_obj
 def command(
     output: Output,
     place: str,
-    reference: str,
+    references: tuple[str, ...],
     folder: str,
     *,
     profile: Profile,
@@ -96,9 +98,14 @@ def command(
     Every byte of them is compared with its digest, and DIR has its name when all of it is there. Files keep
     their permissions and times, and belong to whoever runs this. Owners, setuid bits, xattrs and devices are
     left out unless asked for, which is told. Nothing in an image leads out of DIR.
+
+    REF may be left out where PLACE is, or holds, one image alone.
     """
     from toolkit.operations.extract import Rules, extract
-    from toolkit.operations.shortids import full_name
+    from toolkit.operations.shortids import asked_for
+
+    if len(references) > 1:
+        raise UsageError("lading extract", "takes one image at a time", "see: lading extract --help")
 
     settings = load_settings()
     strict = strict or settings.strict
@@ -107,9 +114,18 @@ def command(
         options.opened(place, settings, reading) as source,
         progress_for(output, "extracting") as progress,
     ):
-        name = full_name(source, reference)
+        name = asked_for(source, references[0] if references else None)
+        if not references:
+            _must_be_folder(folder, name)
         done = extract(source, name, _path(folder), rules, platform=platform, progress=progress)
     _tell(output, source.place, done)
+
+
+def _must_be_folder(folder: str, name: str) -> None:
+    """Raise UsageError where the last of two words is what the image is called: DIR was forgotten."""
+    if os.sep not in folder and meaning(folder) == meaning(name):
+        advice = f"write lading extract PLACE {folder} DIR, or ./{folder} for a folder of that name"
+        raise UsageError("lading extract", f"has {folder}, an image, in the place of DIR", advice)
 
 
 def _path(folder: str) -> Path:

@@ -1,4 +1,4 @@
-"""`lading history PLACE REF`: an image's layers, top first, as `docker history` shows them."""
+"""`lading history PLACE [REF]`: an image's layers, top first, as `docker history` shows them."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ WIDTH = 45  # characters of CREATED BY
 def command(
     output: Output,
     place: str,
-    reference: str,
+    reference: str | None,
     *,
     no_trunc: bool,
     platform: Platform | None,
     reading: Reading,
 ) -> None:
-    """Show an image's layers, the newest first, as docker history does."""
-    from toolkit.operations.shortids import full_name
+    """Show an image's layers, the newest first, as docker history does.
+
+    REF may be left out where PLACE is, or holds, one image alone.
+    """
+    from toolkit.operations.shortids import asked_for
 
     with options.opened(place, load_settings(), reading) as source:
-        outline = source.outline(full_name(source, reference), platform)
+        outline = source.outline(asked_for(source, reference), platform)
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]
         facts = {"place": source.place, "names": list(outline.names), "id": outline.id, "history": lines}

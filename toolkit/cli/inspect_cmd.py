@@ -13,7 +13,6 @@ from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import (
     LISTING_HEAD,
-    asked_name,
     listing_json,
     listing_rows,
     outline_json,
@@ -39,6 +38,7 @@ CONTENTS_HEAD = ("LAYER", "FILES", "SIZE", "AT ITS TOP")
 @click.argument("reference", metavar="[REF]", required=False)
 @click.option("--contents", is_flag=True, help="Walk the layers too: folders, files, distribution.")
 @options.platform_option
+@options.limit_rate_option
 @options.reads
 @click.pass_obj
 def command(
@@ -58,7 +58,7 @@ def command(
 
     with options.opened(place, load_settings(), reading) as source:
         listings = [] if reference else source.listings()
-        names = [full_name(source, reference)] if reference else [asked_name(item) for item in listings]
+        names = [full_name(source, reference)] if reference else [item.asked_by for item in listings]
         view = _View(output, source, platform, contents)
         if output.json:
             view.document(names, listings)
@@ -66,7 +66,7 @@ def command(
         in_full = names if len(names) == 1 or contents else []
         outlines = {name: source.outline(name, platform) for name in in_full}
         for listing in listings:  # asked for by one of its names, it would show that one
-            if (name := asked_name(listing)) in outlines:
+            if (name := listing.asked_by) in outlines:
                 outlines[name] = replace(outlines[name], names=listing.names)
         output.say(f"{options.kind_of(source)}  {source.place}")
         for name, outline in outlines.items():
@@ -109,7 +109,7 @@ class _View:
 
     def _any(self, listing: Listing) -> dict[str, Any]:
         try:
-            return {**listing_json(listing), **self._json(asked_name(listing))}
+            return {**listing_json(listing), **self._json(listing.asked_by)}
         except ToolkitError as error:
             return {**listing_json(listing), "problem": str(error)}
 

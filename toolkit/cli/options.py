@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import click
@@ -18,8 +18,9 @@ from toolkit.ports import Closes, HoldsV1, Namespaced, Source
 from toolkit.reading import Reading
 from toolkit.settings import MOST_JOBS, Settings, read_rate
 
+RATE = "toolkit.limit_rate"  # what click's context has it as
 place_argument = click.argument("place", metavar="PLACE")
-reference_argument = click.argument("reference", metavar="REF")
+reference_argument = click.argument("reference", metavar="[REF]", required=False)  # of the only image
 READING = (
     click.option(
         "--prefer",
@@ -88,10 +89,11 @@ level_option = click.option(
 )
 
 
-def parsed_rate(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001
-    """Read an option that is a rate; raises UsageError."""
+def note_rate(ctx: click.Context, param: click.Parameter, text: str | None) -> None:  # noqa: ARG001
+    """Note a rate for the registries of this run of the command; raises UsageError."""
     try:
-        return None if text is None else read_rate(text)
+        if text is not None:
+            ctx.meta[RATE] = read_rate(text)
     except ValueError as error:
         raise UsageError(f"--limit-rate {text}", f"is no rate, expected {error}") from error
 
@@ -99,9 +101,17 @@ def parsed_rate(ctx: click.Context, param: click.Parameter, text: str | None) ->
 limit_rate_option = click.option(
     "--limit-rate",
     metavar="RATE",
-    callback=parsed_rate,
+    expose_value=False,  # whatever is opened is opened so
+    callback=note_rate,
     help="From and to registries, carry so many bytes a second and no more: 500k, 10M, 1G.",
 )
+
+
+def as_wished(settings: Settings) -> Settings:
+    """Return the settings, with the rate that --limit-rate says where the command was given one."""
+    context = click.get_current_context(silent=True)
+    rate = context.meta.get(RATE) if context else None
+    return settings if rate is None else replace(settings, limit_rate=rate)
 
 
 def kind_of(source: Source) -> str:
@@ -147,7 +157,7 @@ def several(origins: Sequence[str], settings: Settings, reading: Reading) -> Ite
 @contextmanager
 def _opened(place: str, settings: Settings, reading: Reading) -> Iterator[Source]:
     reading = reading.or_else(settings.reading)
-    source = places.open_source(place, settings, reading)
+    source = places.open_source(place, as_wished(settings), reading)
     if reading.docker_compatible and isinstance(source, HoldsV1):
         source.docker_compatible = True
     with closing(source):

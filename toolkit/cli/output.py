@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import StoreError
-from toolkit.printable import printable
+from toolkit.printable import about, printable
 
 if TYPE_CHECKING:  # a version or a help says nothing of images
     from toolkit.image import Finding
@@ -111,7 +111,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _sentence(finding: Finding) -> str:
-    return f"{finding.severity}: {finding.subject}: {finding.problem}"
+    return f"{finding.severity}: {about(finding.subject)} {finding.problem}"
 
 
 def _explained(findings: Iterable[Finding]) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _explained(findings: Iterable[Finding]) -> Iterator[str]:
         yield _sentence(finding)
         effects = [] if finding.check in told else [effect(finding.check)]
         told.add(finding.check)
-        if beside := "; ".join(filter(None, (*effects, finding.advice))):
+        if beside := "; ".join(filter(None, (finding.whose, *effects, finding.advice))):
             yield f"  {beside}"
 
 

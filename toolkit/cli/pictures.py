@@ -22,11 +22,6 @@ WORDS = ("Entrypoint", "Cmd", "WorkingDir", "User")
 LISTS = ("Env", "Volumes", "ExposedPorts", "Labels")  # members of a config that take a line for each item
 
 
-def asked_name(listing: Listing) -> str:
-    """Return what a source knows the listed image by."""
-    return listing.names[0] if listing.names else listing.id
-
-
 def listing_json(listing: Listing) -> dict[str, Any]:
     """Return one image of a place."""
     return {
@@ -50,7 +45,7 @@ def listing_rows(listings: Iterable[Listing]) -> list[tuple[str, ...]]:
 
 def problems(listings: Iterable[Listing]) -> list[Finding]:
     """Return what is wrong with images that cannot be read."""
-    return [Finding(asked_name(item), item.problem) for item in listings if item.problem]
+    return [Finding(item.asked_by, item.problem) for item in listings if item.problem]
 
 
 def outline_json(outline: Outline) -> dict[str, Any]:

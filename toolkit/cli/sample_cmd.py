@@ -7,7 +7,7 @@ import click
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
-from toolkit.cli.pictures import LISTING_HEAD, asked_name, listing_json, listing_rows
+from toolkit.cli.pictures import LISTING_HEAD, listing_json, listing_rows
 from toolkit.reading import AS_IT_IS
 from toolkit.settings import load_settings
 
@@ -22,7 +22,7 @@ def command(output: Output) -> None:
     with options.opened(PLACE, settings, AS_IT_IS) as source:
         listings = source.listings()
     folder = str((settings.home / "sample").absolute())
-    name = asked_name(listings[0])
+    name = listings[0].asked_by
     commands = [
         f"lading inspect {PLACE} {name} --contents",
         f"lading history {PLACE} {name}",

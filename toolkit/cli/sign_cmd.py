@@ -84,17 +84,21 @@ def _sign(output: Output, files: Sequence[str], secret: str, passphrase: str | N
     from toolkit.cli.passphrases import asking
     from toolkit.operations.companion import SIGNATURE, beside
     from toolkit.operations.keys import open_key
-    from toolkit.operations.signing import sign
+    from toolkit.operations.signing import list_of, sign, signer_of
 
     if not secret:
         raise UsageError("lading sign", "has no secret key", f"say --key FILE, or sign_key; {GENERATE}")
     key = open_key(secret, asking(passphrase))
     signed = []
     for file in files:
+        before = signer_of(list_of(Path(file)))
         sums, made = sign(Path(file), key, int(time.time()))
         signature = str(beside(sums, SIGNATURE))
-        signed.append({"list": str(sums), "signature": signature, "trusted_comment": made.trusted_comment})
+        facts = {"list": str(sums), "signature": signature, "trusted_comment": made.trusted_comment}
+        is_others = before not in {"", key.public.key_id}
+        signed.append({**facts, "replaced": before} if is_others else facts)
         if not output.json:
-            output.say(f"signed {sums} by key {key.public.key_id}: {signature}")
+            replaced = f", in place of that by key {before}" if is_others else ""
+            output.say(f"signed {sums} by key {key.public.key_id}: {signature}{replaced}")
     if output.json:
         output.document({"key_id": key.public.key_id, "public_key": str(key.public), "signed": signed})

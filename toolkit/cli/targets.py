@@ -20,9 +20,11 @@ from toolkit.place import AUTO, SCHEMES, STANDARD_STREAM, Place
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.nameless import temporary_folder
 from toolkit.ports import Loses, Renames, Sink
+from toolkit.report import NOTE
 from toolkit.settings import Settings
 
 FORMAT_OF = {"": DEFAULT, "docker-archive": "docker-v1.2", "oci-archive": "oci", "dir": "dir"}  # as skopeo's
+UNTAGGED = "has no tag there, and some registries remove such an image; to give it one: "
 STORES = SCHEMES - {*FORMAT_OF, AUTO}
 
 
@@ -66,15 +68,23 @@ class Target:
         return [replace(image, referrers=()) for image in images]
 
     def pinned(self, images: Sequence[ProvenImage]) -> list[str]:
-        """Return what images in a registry are pulled by whatever becomes of their tags."""
-        if not isinstance(self.sink, Renames):
+        """Return what images, as they were carried, are pulled by from a registry whatever their tags."""
+        sink = self.sink
+        if not isinstance(sink, Renames):
             return []
-        names = [(name.rpartition(":")[0], image.top.digest) for image in images for name in image.names]
-        return [f"{repository}@{digest}" for repository, digest in dict.fromkeys(names)]
+        told = [
+            f"{one}@{image.top.digest}" for image in images for one in sink.repositories_there(image.names)
+        ]
+        return list(dict.fromkeys(told))
 
-    def findings(self) -> list[Finding]:
-        """Return what there is to say of the bundle as a whole."""
-        return loads_packed(self.written) if isinstance(self.written, Path) else []
+    def findings(self, images: Sequence[ProvenImage]) -> list[Finding]:
+        """Return what there is to say of the bundle as a whole, or of images, as they were carried."""
+        if isinstance(self.written, Path):
+            return loads_packed(self.written)
+        if not isinstance(self.sink, Renames) or "@" in self.place:
+            return []
+        bare = [image for image in images if not self.sink.names_there(image.names)]
+        return [Finding(f"image {image.top.digest}", f"{UNTAGGED}{self.place}:TAG", NOTE) for image in bare]
 
 
 def target(text: str, format_: str | None, settings: Settings, output: Output, progress: Tell) -> Target:

@@ -39,6 +39,8 @@ from toolkit.report import (
     FAST,
     FULL,
     STRUCTURE,
+    UNPROVEN,
+    UNSAFE,
     UNSIGNED,
     UNVERIFIED,
     VERIFIED,
@@ -53,7 +55,9 @@ KINDS = (NotFound, Unsupported, CorruptContent, UnsafeArchive, StoreError)
 WORDS = {
     VERIFIED: "verified",
     STRUCTURE: "structure verified, contents not read:",
+    UNPROVEN: "read, nothing to compare with:",
     CORRUPT: "CORRUPT",
+    UNSAFE: "UNSAFE",
     UNSIGNED: "NOT SIGNED",
     UNVERIFIED: "NOT VERIFIED",
 }
@@ -65,13 +69,11 @@ FAILURES = {kind.exit_code: kind for kind in KINDS}
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @options.platform_option
 @options.jobs_option
-@click.option(
-    "--fast", "depth", flag_value=FAST, help="Compare documents, names and sizes; no layer is read."
-)
+@options.limit_rate_option
+@click.option("--fast", is_flag=True, help="Compare documents, names and sizes; no layer is read.")
 @click.option(
     "--deep",
-    "depth",
-    flag_value=DEEP,
+    is_flag=True,
     help="Look into the layers too: paths, links, whiteouts, devices, programs.",
 )
 @options.strict_option
@@ -97,7 +99,8 @@ def command(
     *,
     platform: Platform | None,
     jobs: int,
-    depth: str | None,
+    fast: bool,
+    deep: bool,
     strict: bool,
     html: str | None,
     keys: tuple[str, ...],
@@ -108,10 +111,12 @@ def command(
     Everything is read again, and everything that was found is told. Exits with 5 where something is corrupt,
     or not signed as it has to be, and with 6 where it is unsafe.
     """
+    if fast and deep:
+        raise UsageError("--fast", "and --deep contradict each other", "the one reads no layer")
     settings = load_settings()
     wanted = _public_keys(place, keys, settings)
     strict, jobs = strict or settings.strict, jobs or settings.jobs
-    asked = Asked(references, platform, depth or FULL, strict, jobs, wanted)
+    asked = Asked(references, platform, FAST if fast else DEEP if deep else FULL, strict, jobs, wanted)
     with page_beside(html, place, output) as show:
         report = _report(output, place, asked, settings, reading)
         print_report(output, report)
@@ -152,9 +157,9 @@ def _report(output: Output, place: str, asked: Asked, settings: Settings, readin
                 jobs=asked.jobs,
             )
             report = replace(report, serves=served(source, report.images))
-            return _vouched(report, place, source, asked.keys)
+            return _vouched(report, place, source, asked)
     except CorruptContent as error:
-        return _vouched(refused(place, error, asked.depth), place, None, asked.keys)
+        return _vouched(refused(place, error, asked.depth), place, None, asked)
 
 
 def _public_keys(place: str, keys: Sequence[str], settings: Settings) -> Sequence[PublicKey]:
@@ -170,25 +175,33 @@ def _public_keys(place: str, keys: Sequence[str], settings: Settings) -> Sequenc
     return read_public_keys(words)
 
 
-def _vouched(report: Report, place: str, source: Source | None, keys: Sequence[PublicKey]) -> Report:
+def _vouched(report: Report, place: str, source: Source | None, asked: Asked) -> Report:
     """Add what the files beside a bundle say of it; no `source` where it could not be opened."""
-    if keys:
-        from toolkit.operations.admission import check_list, check_signature
+    from toolkit.operations.companion import check_companion, has_list
+    from toolkit.operations.verify import vouched
 
-        if report.depth == FAST:
-            finding = check_list(place, keys)
-            unsigned = finding if finding.severity == ERROR else None
-            return replace(report, findings=(*report.findings, finding), unsigned=unsigned)
-        signed, finding = check_signature(place, source, keys)
-        report = replace(report, findings=(*report.findings, finding))
-        return replace(report, signature=signed.to_json()) if signed else replace(report, unsigned=finding)
-    from toolkit.operations.companion import check_companion
-
-    path = Path(Place.parse(place).path)
+    if asked.keys:
+        report = _signed(report, place, source, asked.keys)
+        return vouched(report, is_covered=bool(report.signature), strict=asked.strict)
+    path, is_covered = Path(Place.parse(place).path), False
     if is_bundle(place) and place != STANDARD_STREAM and path.is_file():
         beside = check_companion(path, is_read=report.depth != FAST)
-        return replace(report, findings=(*report.findings, *beside))
-    return report
+        report = replace(report, findings=(*report.findings, *beside))
+        is_covered = has_list(path) and not beside
+    return vouched(report, is_covered=is_covered, strict=asked.strict)
+
+
+def _signed(report: Report, place: str, source: Source | None, keys: Sequence[PublicKey]) -> Report:
+    """Add who signed the bundle, or why none of the keys did."""
+    from toolkit.operations.admission import check_list, check_signature
+
+    if report.depth == FAST:
+        finding = check_list(place, keys)
+        unsigned = finding if finding.severity == ERROR else None
+        return replace(report, findings=(*report.findings, finding), unsigned=unsigned)
+    signed, finding = check_signature(place, source, keys)
+    report = replace(report, findings=(*report.findings, finding))
+    return replace(report, signature=signed.to_json()) if signed else replace(report, unsigned=finding)
 
 
 def print_report(output: Output, report: Report) -> None:
@@ -199,7 +212,8 @@ def print_report(output: Output, report: Report) -> None:
     if rows := carried_rows(report.images):
         output.table(CARRIED_HEAD, rows)
     loads = f", for {', '.join(report.serves)}" if report.serves and report.ok else ""
-    output.say(f"{WORDS[report.verdict]} {report.subject}{loads}")
+    signer = f", signed by {report.signature['key_id']}" if report.signature and report.ok else ""
+    output.say(f"{WORDS[report.verdict]} {report.subject}{signer}{loads}")
     last = None if report.ok else worst(report)
     output.findings((finding for finding in report.findings if finding is not last), explained=True)
 
@@ -208,7 +222,7 @@ def verdict(report: Report) -> ToolkitError:
     """Return the failure of a report with errors: the gravest of them, and how many more there are."""
     last, more = worst(report), len(report.errors) - 1
     kind = FAILURES.get(last.exit_code, CorruptContent)
-    told = (effect(last.check), last.advice, f"and {more} more found" if more else "")
+    told = (last.whose, effect(last.check), last.advice, f"and {more} more found" if more else "")
     return kind(last.subject, last.problem, "; ".join(filter(None, told)))
 
 

@@ -11,14 +11,21 @@ from toolkit.checks import as_finding
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Finding
 from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.site import Site
 from toolkit.mirror.trail import LIMIT
-from toolkit.plumbing.files import read_bounded
+from toolkit.plumbing.files import read_bounded, write_atomically
 from toolkit.report import WARNING
 
 
 def log_name(site: str) -> str:
     """Return what the log of a site is called on a medium."""
     return f"{site}.trail.jsonl"
+
+
+def carry_log(site: Site, folder: Path) -> None:
+    """Put the log as it stands beside the volumes, for the closed side; nothing once they left."""
+    if folder.is_dir():
+        write_atomically(folder / log_name(site.name), site.trail.raw())
 
 
 def take_logs(side: ClosedSide, folders: Iterable[Path], now: datetime) -> Iterator[Finding]:

@@ -14,14 +14,15 @@ from toolkit.event import Tell, nobody
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
+from toolkit.mirror.carriedlog import carry_log
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
-from toolkit.mirror.setrecord import SENT, SetRecord, VolumeSum
+from toolkit.mirror.setrecord import BUILDING, SENT, SetRecord, VolumeSum
 from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange, list_name
-from toolkit.mirror.volumes import Written, write_set
+from toolkit.mirror.volumes import Written, clear_unfinished, write_set
 from toolkit.operations.signing import sign_list
 from toolkit.plumbing.files import make_folder, read_bounded, storing
 from toolkit.plumbing.parallel import in_parallel
@@ -85,12 +86,16 @@ def finish(
     draft = Increment.of(site.name, 1, lock.date, images, baseline)
     costs = shares(images, baseline)
     if not wishes.since and (made := made_before(site, draft)):
+        carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
         return Finished(made, costs, gaps, is_new=False)
+    _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
     written = _written(increment, lock, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
     sums = [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
-    return Finished(site.sent(increment.number, sums, now), costs, gaps, is_new=True)
+    record = site.sent(increment.number, sums, now)
+    carry_log(site, wishes.folder)
+    return Finished(record, costs, gaps, is_new=True)
 
 
 def strict_error(site: str, gaps: Sequence[Gap]) -> ToolkitError:
@@ -124,6 +129,14 @@ def _reckoned(
         except ToolkitError as error:
             gaps.append(Gap(locked.name, failed.get(locked.name, str(error)), lock.date))
     return images, gaps
+
+
+def _clear_given_up(site: Site, draft: Increment, folder: Path) -> None:
+    """Remove what a killed run left of the last set, if that is given up for another one."""
+    numbers = site.numbers()
+    last = site.set(numbers[-1]) if numbers else None
+    if last and last.status == BUILDING and not draft.is_same_content(last.increment):
+        clear_unfinished(folder, last.increment.name)
 
 
 def made_before(site: Site, draft: Increment) -> SetRecord | None:

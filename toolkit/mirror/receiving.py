@@ -14,12 +14,11 @@ from pathlib import Path
 
 from toolkit.digest import Digest
 from toolkit.errors import (
-    CorruptContent,
     Mismatch,
     NotFound,
+    StoreError,
     ToolkitError,
     UnsafeArchive,
-    Unsupported,
     UsageError,
 )
 from toolkit.event import Tell, nobody
@@ -155,7 +154,9 @@ class Receiving:
                 progress=terms.progress,
                 jobs=terms.jobs,
             )
-        except (CorruptContent, Unsupported) as error:  # of this set; a store that fails ends the run
+        except ToolkitError as error:
+            if isinstance(error, StoreError) and error.subject not in arrival.stamps:
+                raise  # the base store fails, not a medium
             self._refuse(volumes, error, arrival.findings)
             return True
         findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done.behind))

@@ -78,9 +78,10 @@ def run(
 ) -> Ran:
     """Do one night, and tell what it came to; with gaps it is done, too.
 
-    Raises TryAgain where the site is held, or outside of the window, and then nobody is told; as `resolved`,
-    `must_fit`, `finish`, and then it is told as failed.
+    Raises InvalidSetting where somebody could never be told, TryAgain where the site is held or outside of
+    the window, and then nobody is told; as `resolved`, `must_fit` and `finish`, and then it is told failed.
     """
+    notices.check(job.notify)
     begun = clock()
     if job.policy.limit_rate:
         settings = replace(settings, limit_rate=job.policy.limit_rate)

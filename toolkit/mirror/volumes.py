@@ -72,6 +72,14 @@ def write_set(
     ]
 
 
+def clear_unfinished(folder: Path, name: str) -> None:
+    """Remove what a killed run left of a set that nobody will write again; one that has a list stays."""
+    if folder.is_dir():
+        with storing(folder), _stage(folder / name):
+            if not os.path.lexists(folder / list_name(name)):
+                _remove_volumes(folder, name)
+
+
 class _Writer:
     """Writes all files of a set into a folder of their own."""
 

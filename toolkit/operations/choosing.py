@@ -102,7 +102,7 @@ class FirstThatHas:
         """Open a layer where its image comes from."""
         return self._of(layer.key).open(layer)
 
-    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[int], Landing] | None = None) -> None:
         """Have each place fetch what comes from it."""
         wanted: dict[str, tuple[Source, list[str]]] = {}
         for name in names:

@@ -32,6 +32,11 @@ def companions(bundle: Path) -> list[Path]:
     return [beside(bundle, suffix) for suffix in SUFFIXES]
 
 
+def has_list(bundle: Path) -> bool:
+    """Tell whether there is a `.sha256` beside a bundle; what it says is for `check_companion`."""
+    return os.path.lexists(beside(bundle, LIST))
+
+
 def check_companion(bundle: Path, sha256: str = "", *, is_read: bool = True) -> list[Finding]:
     """Compare a bundle with the `.sha256` beside it, where there is one; `sha256` if it is known.
 
@@ -42,10 +47,8 @@ def check_companion(bundle: Path, sha256: str = "", *, is_read: bool = True) -> 
         expected = ChecksumList.parse(read_bounded(sums, LIMIT), str(sums)).sums.get(bundle.name)
     except NotFound:
         return []
-    except InvalidDocument:
-        expected = None
     except ToolkitError as error:
-        return [as_finding(error)]
+        return [_unreadable(error)]
     if expected is None:
         return [Finding(str(sums), f"does not speak of {bundle.name}", WARNING, check="companion")]
     if not is_read:
@@ -55,6 +58,13 @@ def check_companion(bundle: Path, sha256: str = "", *, is_read: bool = True) -> 
         return []
     advice = f"it is not the file that {sums.name} was written for"
     return [as_finding(Mismatch(str(bundle), "sha256", advice, actual, expected))]
+
+
+def _unreadable(error: ToolkitError) -> Finding:
+    """Say of a list why it cannot be read; one that is none says nothing against the bundle."""
+    if not isinstance(error, InvalidDocument):
+        return as_finding(error)
+    return replace(as_finding(error, "nothing was compared with it"), severity=WARNING, check="companion")
 
 
 def companion_warnings(bundle: Path, *, strict: bool = False) -> list[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from toolkit.errors import NotFound, StoreError, UsageError
 from toolkit.plumbing.files import atomic_file, storing, write_all, write_atomically
 from toolkit.secretkey import FILE_SIZE, SecretKey, SigningKey
-from toolkit.signature import PublicKey, encoded
+from toolkit.signature import PublicKey, encoded, lines_of
 
 LIMIT = 4 << 10  # bytes of a key's file, or of one with a passphrase
 PASSPHRASE_LIMIT = 1023  # bytes: as much as minisign reads of one
@@ -17,6 +17,10 @@ VARIABLE = "LADING_PASSPHRASE"
 SECRET_LENGTH = len(encoded(bytes(FILE_SIZE)))  # characters of a secret key's line
 PUBLIC_LENGTH = len(str(PublicKey(bytes(8), bytes(32))))
 SECRET, PUBLIC = ".key", ".pub"
+
+
+class TooLarge(StoreError):
+    """A file that was named has more in it than such files have."""
 
 
 def read_public_keys(words: Iterable[str]) -> tuple[PublicKey, ...]:
@@ -27,21 +31,27 @@ def read_public_keys(words: Iterable[str]) -> tuple[PublicKey, ...]:
 def read_public_key(word: str) -> PublicKey:
     """Read a key: its base64, as minisign -P takes it, or the path of its file.
 
-    Raises InvalidDocument, UsageError for a secret one, NotFound for what is neither.
+    Raises InvalidDocument, UsageError for a secret one and what is too large, NotFound for what is neither.
     """
     _must_not_be_secret(word)
     if len(word) == PUBLIC_LENGTH and word.startswith("RW"):  # whatever a file here is called
         return PublicKey.parse(word.encode(), "public key")
     try:
-        return PublicKey.parse(read_named(word), word)
+        content = _read_key(word)
+        if _key_lines(content, SECRET_LENGTH):
+            raise UsageError(word, "is a secret key, expected a public one", f"give its {PUBLIC} file")
+        return PublicKey.parse(content, word)
     except NotFound as error:
         raise NotFound(f"public key {word[:200]}", "is neither a key nor a file that is there") from error
 
 
 def read_secret_key(path: str) -> SecretKey:
-    """Read the file of a secret key; raises NotFound, InvalidDocument or Unsupported."""
+    """Read the file of a secret key; raises NotFound, InvalidDocument, Unsupported, UsageError for others."""
     _must_not_be_secret(path)
-    return SecretKey.parse(read_named(path), path)
+    content = _read_key(path)
+    if _key_lines(content, PUBLIC_LENGTH):
+        raise UsageError(path, "is a public key, expected a secret one", f"give its {SECRET} file")
+    return SecretKey.parse(content, path)
 
 
 def open_key(path: str, passphrase: Callable[[str], bytes]) -> SigningKey:
@@ -80,7 +90,7 @@ def read_named(path: str, limit: int = LIMIT) -> bytes:
     with storing(path), open(path, "rb") as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
-        raise StoreError(path, f"is more than {limit} bytes, expected a small file")
+        raise TooLarge(path, f"is more than {limit} bytes, expected a small file")
     return content
 
 
@@ -89,6 +99,19 @@ def must_be_new(name: str) -> None:
     for path in (name + SECRET, name + PUBLIC):
         if os.path.lexists(path):
             raise UsageError(path, "is there, and keys are never overwritten", "choose another name")
+
+
+def _read_key(path: str) -> bytes:
+    """Read the file of a key; raises NotFound, and UsageError for what is too large for one."""
+    try:
+        return read_named(path)
+    except TooLarge as error:
+        raise UsageError(path, "is no key", f"the file of a key has at most {LIMIT} bytes") from error
+
+
+def _key_lines(content: bytes, length: int) -> bool:
+    """Tell whether a line of a file is as long as that of a key of one kind, and begins as all do."""
+    return any(len(line) == length and line.startswith(b"RW") for line in lines_of(content))
 
 
 def _must_not_be_secret(word: str) -> None:

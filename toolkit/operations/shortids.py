@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from toolkit.errors import NotFound, UsageError
 from toolkit.ports import KnowsIds, Resolves, Source
 from toolkit.reference import ID
+from toolkit.report import NO_IMAGES
 
 FEW = 3  # IDs to show
 
@@ -30,6 +31,22 @@ def full_name(source: Source, name: str) -> str:
         told = ", ".join(ids[:FEW]) + (", …" if len(ids) > FEW else "")
         raise UsageError(f"image {name}", f"may be any of {told}", "write more digits")
     return ids[0] if ids else name
+
+
+def asked_for(source: Source, name: str | None) -> str:
+    """Return the full name of what is asked for; where that is not said, of the only image of the source.
+
+    Raises UsageError where it has several images, NotFound where it has none.
+    """
+    if name is not None:
+        return full_name(source, name)
+    lines = source.listings()
+    if not lines:
+        raise NotFound(source.place, NO_IMAGES)
+    if len(lines) > 1:
+        told = ", ".join(line.asked_by for line in lines[:FEW]) + (", …" if len(lines) > FEW else "")
+        raise UsageError(source.place, f"holds {len(lines)} images", f"name one as REF: {told}")
+    return lines[0].asked_by
 
 
 def ids_of(source: Source) -> Iterable[str]:

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from toolkit import checksums, signature
 from toolkit.checksums import ChecksumList, is_file_name
-from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, Unsupported, UsageError
+from toolkit.errors import (
+    CorruptContent,
+    Mismatch,
+    MissingMember,
+    NotFound,
+    ToolkitError,
+    Unsupported,
+    UsageError,
+)
 from toolkit.operations.companion import LIST, SIGNATURE, beside, stamped_sum
 from toolkit.plumbing.files import read_bounded, storing, write_atomically
 from toolkit.printable import printable
@@ -86,13 +94,26 @@ def sign(file: Path, key: SigningKey, seconds: int) -> tuple[Path, Signature]:
     another than the list says, MissingMember where it is not there. `seconds` since 1970 go into the trusted
     comment.
     """
+    sums = list_of(file)
+    content = _fitting_list(sums, "" if sums == file else file.name)
+    return sums, sign_list(sums, content, key, seconds)
+
+
+def list_of(file: Path) -> Path:
+    """Return the checksum list of a bundle, or the list that `file` is itself; raises UsageError."""
     if not is_file_name(file.name):
         problem = "has no name that a line of a checksum list can hold"
         raise UsageError(repr(str(file)), problem, "sign a file, and rename it where need be")
-    is_list = file.name.endswith(LIST)
-    sums = file if is_list else beside(file, LIST)
-    content = _fitting_list(sums, "" if is_list else file.name)
-    return sums, sign_list(sums, content, key, seconds)
+    return file if file.name.endswith(LIST) else beside(file, LIST)
+
+
+def signer_of(sums: Path) -> str:
+    """Return the ID of the key whose signature stands beside a list; empty where there is none to be read."""
+    path = beside(sums, SIGNATURE)
+    try:
+        return Signature.parse(read_bounded(path, signature.LIMIT), str(path)).key_id
+    except ToolkitError:
+        return ""
 
 
 def sign_list(sums: Path, content: bytes, key: SigningKey, seconds: int) -> Signature:

@@ -37,7 +37,7 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.sharing import link_atomically
-from toolkit.plumbing.space import reserve
+from toolkit.plumbing.space import require_space, reserve
 from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.plumbing.turns import turn
 from toolkit.plumbing.writebehind import WriteBehind
@@ -213,6 +213,7 @@ def _shared(content: Content, path: Path) -> bool:
 
 def _written(content: Content, layer: Layer, path: Path) -> Proof:
     with atomic_file(path) as handle:
+        require_space(handle, layer.size, str(path))
         reserve(handle, layer.size)
         return transfer(content, layer, WriteBehind(handle))
 

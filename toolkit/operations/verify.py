@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from toolkit.checks import as_finding
@@ -30,6 +30,8 @@ from toolkit.ports import Source, remarks_of
 from toolkit.report import DEEP, ERROR, FAST, FULL, NOTE, WARNING, Report, nothing_in
 from toolkit.synthesis import own_chain
 
+UNCOVERED = "a .sha256 or a signature beside it would tell; the other formats hold digests"
+
 
 @runtime_checkable
 class Disagrees(Protocol):
@@ -37,6 +39,27 @@ class Disagrees(Protocol):
 
     def disagreements(self) -> Sequence[ToolkitError]:
         """Return all that it would be refused for; from now on what can be read of it is read."""
+
+
+@runtime_checkable
+class Sniffs(Protocol):
+    """A source whose blobs lie here, so that their first bytes cost nothing."""
+
+    def compression(self, layer: Layer) -> str:
+        """Return how a layer is compressed, by its first bytes; empty where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An image to be read, and what findings call it: its names, or what it was asked for by."""
+
+    image: SourceImage
+    called: tuple[str, ...]
+
+    @classmethod
+    def of(cls, image: SourceImage, asked: str) -> Gathered:
+        """Take an image that was asked for so."""
+        return cls(image, tuple(image.names) or (asked,))
 
 
 def verify(
@@ -58,34 +81,78 @@ def verify(
     """
     findings = _disagreements(source)
     images = _gather(source, names, platform, findings)
-    layers = layers_of(images)
+    layers = layers_of(each.image for each in images)
     if depth == FAST:
-        checked = [CheckedLayer(recorded_findings(layer), placeholder(layer)) for layer in layers]
+        checked = [_unread(source, layer) for layer in layers]
         progress = nobody  # nothing is read, and nothing proven
     else:
-        for image in images:
-            progress(ImageBegun(image.names, image.layers))
+        for each in images:
+            progress(ImageBegun(each.image.names, each.image.layers))
         checked = _read(source, layers, depth, progress, jobs)
-    findings += [finding for each in checked for finding in each.findings]
+    findings += _of_layers(layers, checked, images)
     findings += [*_unproven(source, layers), *_unverifiable(source, layers), *remarks_of(source)]
     proofs = {layer.key: each.proof for layer, each in zip(layers, checked, strict=True) if each.proof}
-    proven = [result for image in images if (result := _prove(image, proofs, findings))]
+    proven = [result for each in images if (result := _prove(each, source.place, proofs, findings))]
     for done in proven:
-        findings += hazards(done)
+        findings += [hazard.of(done.names) for hazard in hazards(done)]
         progress(ImageDone(done.names, done.top.digest))
     if depth == DEEP:
         from toolkit.operations.layerstacks import stack_findings
 
-        findings += [finding for done in proven for finding in stack_findings(done, checked)]
+        findings += [odd.of(done.names) for done in proven for odd in stack_findings(done, checked)]
     if strict:
         findings = list(map(_hardened, findings))
         proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]
     return replace(Report.of(source.place, proven, findings), depth=depth)
 
 
+def vouched(report: Report, *, is_covered: bool, strict: bool = False) -> Report:
+    """Return the report of a place that was read, `is_covered` where a sum or signature beside it fits it.
+
+    Where none does, that it records no digest of its layers is a warning, and an error where `strict`.
+    """
+    if is_covered or report.depth == FAST:
+        return report
+    severity = ERROR if strict else WARNING
+    findings = (
+        replace(each, severity=severity, advice=UNCOVERED) if each.problem == NO_DIGESTS else each
+        for each in report.findings
+    )
+    return replace(report, findings=tuple(findings))
+
+
 def refused(place: str, error: CorruptContent, depth: str) -> Report:
     """Return the report on a place that is so damaged that it cannot even be opened."""
     return Report(place, (), (as_finding(error),), depth=depth)
+
+
+def _unread(source: Source, layer: Layer) -> CheckedLayer:
+    """Return what can be told of a layer that is not read, but its first bytes."""
+    told, assumed = recorded_findings(layer), placeholder(layer)
+    if not isinstance(source, Sniffs) or layer.diff_id is None:
+        return CheckedLayer(told, assumed)
+    try:
+        return CheckedLayer(told, replace(assumed, compression=source.compression(layer)))
+    except ToolkitError as error:
+        return CheckedLayer((as_finding(error), *told))
+
+
+def _of_layers(
+    layers: Sequence[Layer], checked: Sequence[CheckedLayer], images: Sequence[Gathered]
+) -> list[Finding]:
+    """Return what was found of layers, with the images that have them."""
+    whose: dict[str, dict[str, None]] = {
+        layer.key: {} for layer, each in zip(layers, checked, strict=True) if each.findings
+    }
+    for gathered in images if whose else ():
+        for layer in gathered.image.layers:
+            if layer.key in whose:
+                whose[layer.key].update(dict.fromkeys(gathered.called))
+    return [
+        finding.of(tuple(whose[layer.key]))
+        for layer, each in zip(layers, checked, strict=True)
+        for finding in each.findings
+    ]
 
 
 def _read(
@@ -110,13 +177,13 @@ def _disagreements(source: Source) -> list[Finding]:
 
 def _gather(
     source: Source, names: Sequence[str], platform: Platform | None, findings: list[Finding]
-) -> list[SourceImage]:
+) -> list[Gathered]:
     images = []
     for name in dict.fromkeys(names):
         try:
-            images.append(source.image(name, platform))
+            images.append(Gathered.of(source.image(name, platform), name))
         except CorruptContent as error:
-            findings.append(as_finding(error))
+            findings.append(as_finding(error).of((name,)))
     listings: list[Listing] = []
     try:
         listings = [] if names else source.listings()
@@ -125,24 +192,30 @@ def _gather(
     except CorruptContent as error:
         findings.append(as_finding(error))
     for listing in listings:
+        called = listing.names or (listing.id,)
         try:
-            images += [source.image(name, platform) for name in listing.names or (listing.id,)]
+            images += [Gathered.of(source.image(name, platform), name) for name in called]
         except ToolkitError as error:
-            findings.append(as_finding(error))
+            findings.append(as_finding(error).of(called))
     return images
 
 
-def _prove(image: SourceImage, proofs: Mapping[str, Proof], findings: list[Finding]) -> ProvenImage | None:
-    findings += image.findings  # a report tells each once
+def _prove(
+    gathered: Gathered, place: str, proofs: Mapping[str, Proof], findings: list[Finding]
+) -> ProvenImage | None:
+    image, called = gathered.image, gathered.called
+    findings += [  # a report tells each once
+        finding if finding.subject == place else finding.of(called) for finding in image.findings
+    ]
     if any(layer.key not in proofs for layer in image.layers):
         return None
     try:
         proven = image.proven(proofs)
         for picture in proven.images():
             own_chain(picture)  # the v1 part must tell the same image
-        findings += too_deep(proven)
+        findings += [deep.of(called) for deep in too_deep(proven)]
     except ToolkitError as error:
-        findings.append(as_finding(error))
+        findings.append(as_finding(error).of(called))
         return None
     return proven
 

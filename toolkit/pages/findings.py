@@ -35,13 +35,13 @@ class Card:
     @classmethod
     def of(cls, finding: Mapping[str, Any]) -> Card:
         """Read a finding of the JSON form; its later members may be missing."""
-        facts = ((title, _text(finding.get(member))) for member, title in FACTS.items())
+        facts = [(title, _text(finding.get(member))) for member, title in FACTS.items()]
         return cls(
             finding["severity"],
             cut(finding["subject"]),
             cut(finding["problem"], SENTENCE),
             _text(finding.get("check")),
-            tuple(fact for fact in facts if fact[1]),
+            tuple(fact for fact in (("Images", _images(finding)), *facts) if fact[1]),
         )
 
     def texts(self) -> Iterable[str]:
@@ -95,6 +95,12 @@ def summary(groups: Iterable[Group]) -> str:
 
 def _gravity(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def _images(finding: Mapping[str, Any]) -> str:
+    """Return the names of the images that a finding is of, and how many more there are."""
+    names, more = finding.get("images", ()), finding.get("more_images", 0)
+    return ", ".join(map(cut, names)) + (f" and {more:,} more" if more else "")
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolkit.errors import CorruptContent, UnsafeArchive
 from toolkit.figures import size_text
 from toolkit.pages.findings import Group, groups_of, summary
 from toolkit.pages.images import LayerList, artifacts_of, images_of, key_of, referrers_of, stacks_of
@@ -19,26 +20,38 @@ from toolkit.report import (
     FAST,
     FULL,
     STRUCTURE,
+    UNPROVEN,
+    UNSAFE,
     UNSIGNED,
     UNVERIFIED,
     VERIFIED,
     WARNING,
-    WRONG,
 )
 
 WORDS = {
     VERIFIED: "Verified",
     STRUCTURE: "Structure verified",
+    UNPROVEN: "Read, nothing to compare with",
     CORRUPT: "Corrupt",
+    UNSAFE: "Unsafe",
     UNSIGNED: "Not signed",
     UNVERIFIED: "Not verified",
 }
-GOOD = {VERIFIED, STRUCTURE}
+GOOD = {VERIFIED, UNPROVEN, STRUCTURE}
 ALL = "all that is recorded of it agrees: digests, sizes, diffIDs and documents"
+BY_CODE = {CorruptContent.exit_code: CORRUPT, UnsafeArchive.exit_code: UNSAFE}  # else it was not read
+BAD = {
+    CORRUPT: "What is in it is not what it says",
+    UNSAFE: "What is in it is what it says, and is not safe to load, or beyond a limit",
+}
 LOOKED = {  # how far, and what is so where nothing is odd
     FAST: ("No layer was read", "what else is recorded of it agrees: documents, names and sizes"),
     FULL: ("Every byte was read", ALL),
     DEEP: ("Every byte was read, every layer looked into", ALL),
+}
+DOUBTS = {
+    UNVERIFIED: "Nothing that was read is wrong, but not all of it could be read",
+    UNPROVEN: "Every byte was read, and nothing tells what its layers should be",
 }
 ROOM = 750_000  # bytes of the page for each of its long tables
 MOST_OPEN = 40  # images that are listed in full unasked
@@ -82,7 +95,7 @@ def failure_report(error: Json, place: str) -> dict[str, Any]:
     problem = error["sentence"].removeprefix(f"{place}: ")
     return {
         "subject": place,
-        "verdict": CORRUPT if error["exit_code"] in WRONG else UNVERIFIED,
+        "verdict": BY_CODE.get(error["exit_code"], UNVERIFIED),
         "images": [],
         "findings": [{"severity": ERROR, "subject": place, "problem": problem}],
     }
@@ -92,15 +105,15 @@ def _sentence(report: Json, groups: Sequence[Group]) -> str:
     """Say the verdict in a sentence or two."""
     counts = {group.severity: group.title for group in groups}
     errors = counts.get(ERROR, "")
-    if report["verdict"] == CORRUPT:
+    if bad := BAD.get(report["verdict"]):
         is_proven = report["images"] and report.get("depth") != FAST
         proven = " What is listed under Images was proven all the same." if is_proven else ""
-        return f"What is in it is not what it says: {errors}, told below. Load nothing of it.{proven}"
+        return f"{bad}: {errors}, told below. Load nothing of it.{proven}"
     if report["verdict"] == UNSIGNED:
         right = "No layer was read" if report.get("depth") == FAST else "Its images are what they say"
         return f"{right}, but it is not signed as it has to be: {errors}, told below."
-    if report["verdict"] == UNVERIFIED:
-        return f"Nothing that was read is wrong, but not all of it could be read: {errors}, told below."
+    if doubt := DOUBTS.get(report["verdict"]):
+        return f"{doubt}: {errors or counts.get(WARNING, '')}, told below."
     if not report["images"]:
         return "It was read, and holds no images."
     read, agrees = LOOKED.get(report.get("depth", FULL), LOOKED[FULL])

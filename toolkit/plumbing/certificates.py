@@ -24,6 +24,7 @@ FOLDERS = (
     Path("/etc/containers/certs.d"),
     Path("/etc/docker/certs.d"),
 )
+BELOW = f"in one of {', '.join(str(folder.parent) for folder in FOLDERS)}"  # as people are told of them
 LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[?::1\]?")
 HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from toolkit.errors import RegistryError
+from toolkit.plumbing.certificates import BELOW
 from toolkit.plumbing.proxies import Proxy
 from toolkit.plumbing.urls import address, shown
 
@@ -24,7 +25,7 @@ BROKEN, NOBODY = "BROKEN", "NOBODY"  # codes of ours: a connection that broke, a
 LOGIN_NEEDED, FORBIDDEN = 407, 403
 TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")  # http.client's words
 NO_HTTP = "look what listens there: another service, or one that speaks TLS"
-AUTHORITY = "its certificate authority belongs into certs.d/HOST[:PORT]/ca.crt"
+AUTHORITY = f"its certificate authority belongs into certs.d/HOST[:PORT]/ca.crt {BELOW}"
 
 
 def failure(method: str, url: str, problem: str, advice: str = "", code: str = "") -> RegistryError:

@@ -20,9 +20,9 @@ from typing import Self
 from toolkit.errors import NoRoom, NotFound, StoreError, ToolkitError, TryAgain
 from toolkit.limits import says
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # what a full disk is told as
 ADVICE = {
-    errno.ENOSPC: "free some space and run again",
-    errno.EDQUOT: "free some space and run again",
+    **dict.fromkeys(FULL, "free some space and run again"),
     errno.EACCES: "check its owner and mode, or run as root",
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",

@@ -6,15 +6,19 @@ would be more files than a process may have open.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.plumbing.files import PART, storing, write_at
+from toolkit.errors import StoreError
+from toolkit.plumbing.files import FULL, PART, storing, write_at
+from toolkit.plumbing.space import require_space_in
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Block, Content
 
+ELSEWHERE = "free some space there, or have TMPDIR name another folder"
 Piece = tuple[int, int]  # where it lies, and how many bytes it has
 
 
@@ -40,6 +44,29 @@ def temporary_folder() -> Path:
 
     with storing("temporary folder"):
         return Path(tempfile.gettempdir())
+
+
+@contextmanager
+def temporary_file(owner: str) -> Iterator[int]:
+    """Yield a nameless file in TMPDIR; what the system refuses there is told of it and its `owner`."""
+    subject = _subject(owner)
+    with nameless_file() as spool, storing(subject):
+        try:
+            yield spool
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise StoreError(subject, os.strerror(error.errno).lower(), ELSEWHERE) from error
+
+
+def require_temporary_space(size: int, owner: str) -> None:
+    """Refuse at once what cannot fit into TMPDIR; raises StoreError with the folder and figures."""
+    with storing("temporary folder"):
+        require_space_in(temporary_folder(), size, _subject(owner), ELSEWHERE)
+
+
+def _subject(owner: str) -> str:
+    return f"temporary file in {temporary_folder()} for {owner}"
 
 
 class Spool:

@@ -11,19 +11,19 @@ from toolkit.errors import NoRoom
 WORTH = 4 << 20  # bytes; a smaller file is not worth the call
 
 
-def require_space(handle: int, size: int, place: str) -> None:
+def require_space(handle: int, size: int, place: str, advice: str = "make room") -> None:
     """Refuse at once, with figures, what cannot fit; raises NoRoom."""
     facts = os.fstatvfs(handle)
     free = facts.f_bavail * facts.f_frsize
     if free < size:
-        raise NoRoom(place, f"needs {size} bytes and its file system has {free} free", "make room")
+        raise NoRoom(place, f"needs {size} bytes and its file system has {free} free", advice)
 
 
-def require_space_in(folder: str | Path, size: int, place: str) -> None:
+def require_space_in(folder: str | Path, size: int, place: str, advice: str = "make room") -> None:
     """Refuse as `require_space` does, for a file system by a folder in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        require_space(handle, size, place)
+        require_space(handle, size, place, advice)
     finally:
         os.close(handle)
 

@@ -51,6 +51,7 @@ class Entries:
         self._limits, self._allow_sparse, self._allow_junk = limits(), allow_sparse, allow_junk
         self._limit = self._limits.entry if limit is None else limit
         self._left = self._padding = self._globals = 0
+        self._before = b""  # the name of the last entry
 
     def __iter__(self) -> Self:
         return self
@@ -72,8 +73,15 @@ class Entries:
         self.count += 1
         if self.count > self._limit:
             raise more_than(self._subject, "has more than {} entries", self._limit)
-        self._left, self._padding = entry.size, -entry.size % BLOCK
+        self._left, self._padding, self._before = entry.size, -entry.size % BLOCK, entry.name
         return entry
+
+    def _damaged(self) -> CorruptContent:
+        """Return the refusal of a header whose checksum is wrong, which tells what comes before it."""
+        if not self.count:
+            return CorruptContent("", NOT_A_TAR)
+        before = self._before[:200].decode(errors="backslashreplace")
+        return CorruptContent("", "its checksum is wrong", f"it follows {before!r}")
 
     def beginning(self, count: int) -> bytes:
         """Return up to `count` bytes of the last entry's body, from where it was left; then goes on there."""
@@ -138,7 +146,7 @@ class Entries:
             self._finish()
             return None
         if not tarheader.is_whole(block):
-            raise CorruptContent("", "its checksum is wrong" if self.count else NOT_A_TAR)
+            raise self._damaged()
         if not self._allow_junk and not tarheader.is_clean(block):
             raise CorruptContent("", "its checksum ends in something else than a space or NUL", JUNK)
         return block

@@ -20,6 +20,7 @@ from toolkit.image import Layer, SourceImage
 from toolkit.limits import limits
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
+from toolkit.plumbing.nameless import require_temporary_space
 from toolkit.ports import Closes, Content, Landing, Source
 from toolkit.reading import DOCKER
 from toolkit.reference import meaning
@@ -95,7 +96,7 @@ class EngineSource:
             raise NotFound(f"image {name}", f"is for {platform_of(node)}, expected {platform}", advice)
         return engine_outline(known.names, node, self._engine.history(known.id))
 
-    def gather(self, names: Sequence[str], land: Callable[[], Landing] | None = None) -> None:
+    def gather(self, names: Sequence[str], land: Callable[[int], Landing] | None = None) -> None:
         """Have all these images saved at once, where they have names: layers that they share come once.
 
         Large layers go straight into a sink that takes them so, where the engine tells their digests: a sink
@@ -192,16 +193,30 @@ class EngineSource:
                 return saved
         return self._save(frozenset({known}))
 
-    def _save(self, wanted: frozenset[Known], land: Callable[[], Landing] | None = None) -> Saved:
+    def _save(self, wanted: frozenset[Known], land: Callable[[int], Landing] | None = None) -> Saved:
         names = sorted(known.name or known.id for known in wanted)
         # The OCI part of Docker 25 and later has no image that was saved by its ID (formats D.3.2).
         prefer = "" if all(known.name for known in wanted) else DOCKER
-        source = open_arriving(self.place, self._engine.save(names), prefer, land and land())
+        least = self._least(wanted)
+        landing = land and land(least)
+        if landing is None:
+            require_temporary_space(least, self.place)
+        source = open_arriving(self.place, self._engine.save(names), prefer, landing)
         saved = Saved(source, wanted, landed=land is not None)
         self._saved.append(saved)
         _last.clear()  # one at a time: each has the size of its images
         _last[str(self._engine.host)] = saved
         return saved
+
+    def _least(self, wanted: frozenset[Known]) -> int:
+        """Return how many bytes the tar of these images has at least: those of the largest; 0 where unknown.
+
+        With a graph driver an image's size is that of its files. With containerd it is another one: that of
+        compressed layers, or of those and what they were unpacked to.
+        """
+        if self._engine.keeps_manifests:
+            return 0
+        return max(_size_of_files(self._engine.inspect(known.id)) for known in wanted)
 
     def _last(self) -> list[Saved]:
         """Return what this process had saved last, where the engine still has the same under those names."""
@@ -221,6 +236,14 @@ class EngineSource:
             if self._is_served(node) and _has_layer(told, key):
                 return self._of(Known(node.get("Id", str), next(iter(self._names(node)), "")))
         raise NotFound(f"layer {key}", f"is not in {self.place}")
+
+
+def _size_of_files(told: Node) -> int:
+    """Return the size of an inspect document, 0 where a layer counts twice in it: its tar is saved once."""
+    if not told.optional("RootFS", dict):  # before Docker 1.10
+        return 0
+    diff_ids = told.child("RootFS").texts("Layers")
+    return (told.optional("Size", int) or 0) if len(set(diff_ids)) == len(diff_ids) else 0
 
 
 def _has_layer(told: Node, key: str) -> bool:

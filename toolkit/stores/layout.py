@@ -36,7 +36,7 @@ from toolkit.plumbing.files import (
 )
 from toolkit.plumbing.folder_files import must_be_folders
 from toolkit.plumbing.sharedlock import alone, together
-from toolkit.plumbing.space import require_space_in, reserve
+from toolkit.plumbing.space import require_space, require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block, Content, Landing
@@ -80,8 +80,9 @@ class LayoutStore(OciImages):
             yield LayoutReceiver(self)
 
     @contextmanager
-    def landing(self) -> Iterator[Landing]:
+    def landing(self, expected: int = 0) -> Iterator[Landing]:
         """Yield how to put blobs here before a delivery begins; the folder becomes a layout now."""
+        del expected  # how much of that is here already shows as it comes
         self._prepare()
         with together(self._own / WRITERS):
             yield lambda layer, content: self.present(layer) or self.put(layer, content)
@@ -98,6 +99,7 @@ class LayoutStore(OciImages):
                 return proof
             try:
                 os.ftruncate(handle, 0)
+                require_space(handle, layer.size, self.place)
                 reserve(handle, layer.size)
                 proof = transfer(content, layer, WriteBehind(handle))
                 os.fsync(handle)

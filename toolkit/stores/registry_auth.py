@@ -25,7 +25,9 @@ from toolkit.plumbing.http import Answer, Secret, Transport
 from toolkit.plumbing.patience import not_before
 from toolkit.plumbing.urls import origin, shown
 from toolkit.stores.registry_logins import Login, find_login
+from toolkit.stores.registry_words import status_and_words
 
+REFUSED = "refuses us"
 HEADER_LIMIT = 8 << 10  # characters of a challenge
 TOKEN_LIMIT = 1 << 20  # bytes of a token server's answer
 SHORTEST = 60.0  # seconds that a token holds where nothing is said (token.md)
@@ -122,8 +124,15 @@ class Doorman:
             return f"no login was used, and one may raise the limit: docker login {self._host}"
         return f"they are counted for the login of {self._login.where}"
 
+    def kept_secret(self, words: str) -> str:
+        """Return what a server said without our logins, which it may say back."""
+        for login in filter(None, self._logins.values()):
+            for secret in (login.basic.removeprefix("Basic "), login.password, login.identity_token):
+                words = words.replace(secret, "…") if secret else words
+        return words
+
     def _refusal(self) -> RegistryError:
-        return RegistryError(self._host, "refuses us", self.advice(), status=401)
+        return RegistryError(self._host, REFUSED, self.advice(), status=401)
 
     def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> Pass:
         """Fetch a token from the server that the registry names (token.md, oauth.md)."""
@@ -172,7 +181,8 @@ class Doorman:
     def _read(self, answer: Answer, realm: str) -> Pass:
         subject = f"token server {realm}"
         if answer.status in {400, 401, 403}:
-            raise RegistryError(subject, f"refuses us ({answer.status})", self.advice(), status=answer.status)
+            problem = f"{REFUSED} ({self.kept_secret(status_and_words(answer.status, answer.body))})"
+            raise RegistryError(subject, problem, self.advice(), status=answer.status)
         if answer.status != 200:  # noqa: PLR2004 - HTTP's own
             problem = f"answered {answer.status}{not_before(answer.headers)}"
             raise RegistryError(subject, problem, status=answer.status)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -92,11 +93,21 @@ def _resolved(
         found = _decoded(told, wanted, environ) if told else {}
     except (ValueError, TypeError, AttributeError, KeyError, OSError):
         # The cause is not kept: it may quote what is secret.
-        helper = any(config.get(name) for name in HELPERS)
-        advice = "look after the credential helper that it names" if helper else ""
+        advice = _about_helper(config, wanted)
         raise InvalidSetting(where, f"holds no login for {host} that can be read", advice) from None
     login = Login(where, found.get("username", ""), found.get("password", ""), found.get("identitytoken", ""))
     return login if login.username or login.identity_token else None
+
+
+def _about_helper(config: Mapping[str, Any], wanted: str) -> str:
+    """Name the credential helper that is asked for a registry, and say so where there is no such program."""
+    helpers = config.get("credHelpers")
+    name = (helpers.get(wanted) if isinstance(helpers, dict) else None) or config.get("credsStore")
+    if not isinstance(name, str):
+        return ""
+    program = f"docker-credential-{name}"
+    missing = "" if shutil.which(program) else ", which is not in PATH"
+    return f"look after the credential helper that it names: {program}{missing}"
 
 
 def _entry(auths: Mapping[str, Any], host: str, repository: str) -> Any:  # noqa: ANN401 - any JSON

@@ -5,28 +5,33 @@ Source: OCI distribution-spec 1.1 (spec.md); docker/distribution docs/spec/api.m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from toolkit.document import load_any
 from toolkit.errors import NotFound, RegistryError, ToolkitError
 from toolkit.image import Finding
 from toolkit.plumbing.allowance import TOO_MANY, Allowance
+from toolkit.plumbing.certificates import BELOW
 from toolkit.plumbing.http import Answer, Body, Flow, Transport
 from toolkit.plumbing.patience import not_before
 from toolkit.plumbing.urls import address, origin, shown
 from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
-from toolkit.stores.registry_auth import Doorman
+from toolkit.stores.registry_auth import REFUSED, Doorman
+from toolkit.stores.registry_words import ERROR_LIMIT, status_and_words, told
 
-CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-LONGEST_MESSAGE = 200  # characters of a registry's own words that are told
-ERROR_LIMIT = 64 << 10  # bytes of an error document that are read
 OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING, BAD = 200, 201, 401, 403, 404, 400
 AT_ONCE = 6  # blobs; what Docker and skopeo take
 PULL, PUSH = "pull", "pull,push"
+
+
+class Refused(NamedTuple):
+    """What a 401 said."""
+
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Client:
@@ -68,7 +73,7 @@ class Client:
             self._note(answer)
             if answer.status != UNAUTHORIZED or not self._is_ours(answer.url) or isinstance(body, Iterator):
                 break  # a body that is yielded is gone
-            sent = self._admitted(method, url, answer.headers, scopes, sent)
+            sent = self._admitted(method, url, Refused(answer.headers, answer.body), scopes, sent)
         if answer.status in expected:
             return answer
         raise self.refusal(method, answer.url, answer.status, answer.body, answer.headers)
@@ -86,16 +91,17 @@ class Client:
                 if flow.status != UNAUTHORIZED or last or not self._is_ours(flow.url):
                     yield flow
                     return
-                refused = flow.headers
+                refused = Refused(flow.headers, _beginning(flow))
             sent = self._admitted("GET", url, refused, scopes, sent)
 
     def refusal(
         self, method: str, url: str, status: int, body: bytes, headers: Mapping[str, str]
     ) -> ToolkitError:
         """Return what a refusal is told as; its body may be anything."""
-        code, message = _told(body)
-        told = ", ".join(filter(None, (code, message)))
-        problem = f"answered {status}{self._through(url)}" + (f" ({told})" if told else "")
+        code, message = told(body)
+        words = ", ".join(filter(None, (code, message)))
+        problem = f"answered {status}{self._through(url)}"
+        problem += f" ({self._doorman.kept_secret(words)})" if words else ""
         where = shown(url)
         if status == MISSING:
             return NotFound(f"{method} {where}", problem)
@@ -106,17 +112,12 @@ class Client:
         if not self._is_ours(url):
             advice = f"{self.address.host} sent us there"
         if status == BAD and b"HTTPS" in body:  # as Go's server and nginx answer plain HTTP
-            advice = "if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt"
+            advice = f"if it speaks TLS, put its certificate authority into certs.d/HOST:PORT/ca.crt {BELOW}"
         return RegistryError(f"{method} {where}", problem, advice, method, where, status, code)
 
     def refused(self, flow: Flow) -> ToolkitError:
         """Return what a refusal in place of a body is told as."""
-        body = bytearray()
-        for block in flow.blocks():
-            body += block[: ERROR_LIMIT - len(body)]
-            if len(body) >= ERROR_LIMIT:
-                break
-        return self.refusal("GET", flow.url, flow.status, bytes(body), flow.headers)
+        return self.refusal("GET", flow.url, flow.status, _beginning(flow), flow.headers)
 
     def remarks(self) -> list[Finding]:
         """Say so where the registry will answer few more requests, or none."""
@@ -151,18 +152,22 @@ class Client:
         return f" through the proxy {proxy}" if proxy else ""
 
     def _admitted(
-        self, method: str, url: str, headers: Mapping[str, str], scopes: tuple[str, ...], sent: str | None
+        self, method: str, url: str, refused: Refused, scopes: tuple[str, ...], sent: str | None
     ) -> str:
-        told = headers.get("WWW-Authenticate", "")
+        challenge = refused.headers.get("WWW-Authenticate", "")
         try:
-            return self._doorman.admit([told] if told else [], scopes, sent)
+            return self._doorman.admit([challenge] if challenge else [], scopes, sent)
         except RegistryError as error:
             if error.method:
                 raise  # it tells of a request of its own
             about = "" if error.subject == self.address.host else f"{error.subject}: "
+            problem = error.problem
+            if problem == REFUSED:
+                words = status_and_words(UNAUTHORIZED, refused.body)
+                problem = f"{REFUSED} ({self._doorman.kept_secret(words)})"
             where = shown(url)
             raise RegistryError(
-                f"{method} {where}", about + error.problem, error.advice, method, where, error.status
+                f"{method} {where}", about + problem, error.advice, method, where, error.status
             ) from error
 
 
@@ -185,13 +190,11 @@ def _scopes(repository: str, rights: str, also: str) -> tuple[str, ...]:
     return tuple(scopes)
 
 
-def _told(body: bytes) -> tuple[str, str]:
-    """Return the first code and message of an error document (spec.md, Error Codes); nothing of a page."""
-    try:
-        found = load_any(body, "errors", ERROR_LIMIT)
-        first = found["errors"][0]
-        code, message = first.get("code"), first.get("message")
-    except (ToolkitError, KeyError, IndexError, TypeError, AttributeError):
-        return "", ""
-    code = code if isinstance(code, str) and CODE.fullmatch(code) else ""
-    return code, message[:LONGEST_MESSAGE] if isinstance(message, str) else ""
+def _beginning(flow: Flow) -> bytes:
+    """Return as much of a body as an error document may have."""
+    body = bytearray()
+    for block in flow.blocks():
+        body += block[: ERROR_LIMIT - len(body)]
+        if len(body) >= ERROR_LIMIT:
+            break
+    return bytes(body)

@@ -99,6 +99,10 @@ class RegistrySink:
         there = ((f"{self.address.host}/{one.repository}", one.tag) for one in self.destinations(names))
         return [f"{repository}:{tag}" for repository, tag in there if tag]
 
+    def repositories_there(self, names: Sequence[str]) -> list[str]:
+        """Return the repositories that an image of these names lies in."""
+        return _joined([f"{self.address.host}/{one.repository}" for one in self.destinations(names)], [])
+
     def needing(self, layer: Layer) -> list[str]:
         """Return the repositories that a layer goes to."""
         own = [self.address.repository] if self.address.repository else []
