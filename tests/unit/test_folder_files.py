@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from toolkit.errors import CorruptContent, Mismatch, MissingMember, StoreError, UnsafeArchive
+from toolkit.errors import Mismatch, MissingMember, StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles, must_be_folders
 from toolkit.plumbing.tree import Tree
 
@@ -127,33 +126,3 @@ def test_a_name_that_is_no_utf_8_is_a_name(files: FolderFiles, name: str) -> Non
         files.names(f"{name}/below")
     folder, _, last = name.rpartition("/")
     assert last in files.names(folder)
-
-
-def test_a_file_that_comes_while_it_is_looked_for_is_read(
-    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opening = os.open
-
-    def late(path: str | bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if path == b"late" and not (late_file := files.folder / "late").exists():
-            late_file.write_bytes(TEXT)  # by somebody else, the moment after
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return opening(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", late)
-    assert files.read("late", 100) == TEXT
-
-
-def test_a_file_that_comes_and_goes_for_ever_is_told(
-    files: FolderFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opening = os.open
-
-    def gone(path: str | bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if path == b"file":
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return opening(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", gone)
-    with pytest.raises(CorruptContent, match="comes and goes while it is read"):
-        files.read("file", 100)
