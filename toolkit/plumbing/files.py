@@ -201,8 +201,9 @@ def sweep(folder: Path) -> None:
             is_folder = path.is_dir() and not path.is_symlink()
             lock = path.with_name(path.name + LOCK) if is_folder else path
             with suppress(TryAgain, OSError), locked(lock, wait=False):
-                remove_tree(path)
-                lock.unlink(missing_ok=True)
+                if is_folder:
+                    remove_tree(path)
+                lock.unlink(missing_ok=True)  # once: what then has the name is another's already
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
