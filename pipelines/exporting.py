@@ -24,7 +24,7 @@ from toolkit.operations.copy import copy
 from toolkit.operations.keys import open_key, read_public_key
 from toolkit.operations.shortids import full_name
 from toolkit.operations.signing import Signed, sign_list, signed
-from toolkit.operations.staging import StagedSource, Staging
+from toolkit.operations.staging import StagedSource, Staging, origin_of
 from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
@@ -55,7 +55,7 @@ class ExportLayer(LadingTask):
 
     def output(self) -> StagedLayer:
         """Return the layer under `<home>/layers`."""
-        return StagedLayer(Staging(self.settings.home / "layers"), _source(self).place, self.layer)
+        return StagedLayer(Staging(self.settings.home / "layers"), origin_of(_source(self)), self.layer)
 
     def run(self) -> None:
         """Read, prove, write."""
@@ -139,7 +139,7 @@ class AssembleBundle(ImageTask):
     def requires(self) -> list[ExportLayer]:
         """Require each layer, and claim it, so that no other image's end removes it."""
         source = self.opened(self.place)
-        _staging(self).claim(self.owner, source.place, self.layer_keys)
+        _staging(self).claim(self.owner, origin_of(source), self.layer_keys)
         return [ExportLayer(source=self.place, layer=key) for key in self.layer_keys]
 
     def output(self) -> Receipt:

@@ -58,6 +58,7 @@ FLOORS = {
     "toolkit.bundles": 5,
     "toolkit.operations": 5,
     "toolkit.stores": 6,
+    "toolkit.voucher": 1,
     "toolkit.place": 2,
     "toolkit.openers": 7,
     "toolkit.places": 7,

@@ -45,6 +45,7 @@ def test_what_is_not_there_is_a_gap_for_the_cause_that_is_known(store: LayoutSto
     site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
     done = finish(site, JOB, LOCK, store, wishes, failed={"tool:1": "answered 500"}, now=NOW)
     assert done.gaps == (Gap("tool:1", "answered 500", NIGHT),)
+    assert done.record.increment.gaps == ("tool:1",)
     assert site.gaps() == done.gaps
     assert [carried.name for carried in done.record.increment.new] == ["app:1"]
     assert site.set(1).status == SENT

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from toolkit.digest import Digest
-from toolkit.mirror.blob import ImageBlobs
+from toolkit.mirror.blob import ImageBlobs, short
 from toolkit.mirror.imagerecord import ImageRecord
 from toolkit.mirror.receipt import Receipt
 
@@ -70,14 +70,17 @@ class Baseline:
         """
         start = cls.confirmed(receipt, record_of)
         tops, blobs = set(start.tops), set(start.blobs)
+        shorts = set(map(short, blobs))
         last = max(receipt.sets, default=0) if receipt else 0
         for increment in sorted(sent, key=lambda each: each.number):
             if increment.baseline != ASSUMED:
                 tops, blobs = set(start.tops), set(start.blobs)
             needed = {blob.digest for blob in increment.requires}
-            if increment.number > last and needed <= blobs and increment.requires_images <= tops:
+            is_held = increment.requires_images <= tops and shorts.issuperset(increment.held)
+            if increment.number > last and needed <= blobs and is_held:
                 tops.update(image.digest for image in increment.images)
                 blobs.update(blob.digest for blob in increment.contains)
+                shorts.update(short(blob.digest) for blob in increment.contains)
         return cls(ASSUMED, frozenset(tops), frozenset(blobs), start.unknown)
 
     def holds(self, image: ImageBlobs) -> bool:

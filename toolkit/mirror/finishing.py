@@ -16,6 +16,7 @@ from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
 from toolkit.mirror.carriedlog import carry_log
 from toolkit.mirror.cut import Cargo
+from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
@@ -83,7 +84,8 @@ def finish(
         raise strict_error(job.site, gaps)
     if gaps and not images:
         raise StoreError(f"site {job.site}", f"not one image can be had; {_first(gaps)}", "nothing was made")
-    draft = Increment.of(site.name, 1, lock.date, images, baseline)
+    names = gap_names(job, gaps)
+    draft = Increment.of(site.name, 1, lock.date, images, baseline, gaps=names)
     costs = shares(images, baseline)
     if not wishes.since and (made := made_before(site, draft)):
         carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did

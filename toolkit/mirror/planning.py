@@ -12,6 +12,7 @@ from toolkit.figures import size_text
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob, ImageBlobs, total
 from toolkit.mirror.fetching import BLOBS, Offers, survey
+from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked
@@ -95,7 +96,8 @@ def plan(
     gaps = [Gap(one.name, str(each), lock.date) for one, each in pairs if isinstance(each, ToolkitError)]
     coming = [each for each in found if isinstance(each, ImageBlobs)]
     images = [*there, *coming]
-    draft = Increment.of(job.site, 1, lock.date, images, baseline)
+    names = gap_names(job, [*lock.gaps, *gaps])
+    draft = Increment.of(job.site, 1, lock.date, images, baseline, gaps=names)
     fetch = total(_not_in(store, coming))
     stream = _stream_size(draft)
     volumes, size = _volumes(job.bundle, stream, len(draft.contains))
