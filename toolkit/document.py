@@ -80,10 +80,11 @@ class Node:
 
     def only_as_written(self, known: Iterable[str]) -> None:
         """Refuse a key that Go would take for a known one although it is spelt otherwise."""
-        exact = set(known)
-        folded = {fold(key) for key in exact}
-        for key in self.value:
-            if key not in exact and fold(key) in folded:
+        exact = known if isinstance(known, Mapping) else frozenset(known)
+        others = [key for key in self.value if key not in exact]
+        folded = set(map(fold, exact)) if others else ()
+        for key in others:
+            if fold(key) in folded:
                 raise UnsafeArchive(
                     self.subject,
                     f"{self.path}{key} is a second spelling of a known key, read by some engines only",

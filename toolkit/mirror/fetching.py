@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
@@ -145,4 +145,4 @@ class _Offered(Through):
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return it, under the name that it is asked for."""
         del platform
-        return replace(self._offers.image(self._locked), names=(name,))
+        return self._offers.image(self._locked).under((name,))

@@ -60,6 +60,16 @@ class LayoutStore(OciImages):
         self._landed = set[Digest]()  # what nobody has named yet of the blobs of a landing
         self._is_landing = False
         super().__init__(_Existing(self.folder, path), f"oci:{path}")
+        self._listed: tuple[Stamp, Entries] | None = None
+
+    def entries(self) -> Entries:
+        """Return what index.json lists; it is not read again while nobody touched it."""
+        stamp = Stamp.of(self.path / INDEX)  # before it is read: what comes later shows next time
+        if stamp and self._listed and self._listed[0] == stamp:
+            return self._listed[1]
+        entries = super().entries()
+        self._listed = (stamp, entries) if stamp else None
+        return entries
 
     def present(self, layer: Layer) -> Proof | None:
         """Return the proof of a blob that is stamped since it was proven, or that is proven now."""
