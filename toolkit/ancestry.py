@@ -25,7 +25,8 @@ DRIVER = re.compile(r"[a-z0-9]{0,32}")
 CHAIN_BYTES, CHAIN_VALUES = 16 << 20, 400_000  # in the jsons of one image, which are held in memory
 V1_KEYS = (
     "id", "parent", "comment", "created", "container", "container_config", "docker_version",
-    "author", "config", "architecture", "os", "Size", "parent_id", "layer_id",
+    "author", "config", "architecture", "os", "variant", "Size", "checksum", "throwaway", "parent_id",
+    "layer_id",
 )  # fmt: skip
 NEGATIVE = re.compile(r"-[0-9]{1,19}")  # Docker took it for "not known" and computed it again
 PREFIX = "io.lading.v1."

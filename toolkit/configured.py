@@ -37,6 +37,10 @@ class ConfiguredImage:
         """Return the blobs to read, base first, each once."""
         return tuple({layer.key: layer for layer in self.stack}.values())
 
+    def under(self, names: tuple[str, ...]) -> ConfiguredImage:
+        """Return the same image under these names."""
+        return replace(self, names=names)
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image with a manifest made of the proofs, one for each layer's key."""
         found = [proofs[layer.key] for layer in self.stack]

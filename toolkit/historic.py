@@ -51,6 +51,10 @@ class HistoricImage:
         """Return the blobs to read, base first, each once."""
         return tuple({layer.key: layer for layer in self.stack}.values())
 
+    def under(self, names: tuple[str, ...]) -> HistoricImage:
+        """Return the same image under these names."""
+        return replace(self, names=names)
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image with the config of rule R; raises InvalidDocument where Docker cannot read a json.
 

@@ -248,5 +248,8 @@ class SourceImage(Protocol):
     def findings(self) -> tuple[Finding, ...]:
         """Return what the source noticed."""
 
+    def under(self, names: tuple[str, ...]) -> SourceImage:
+        """Return the same image under these names: equal to every other one of it under them."""
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image with its final documents, given a proof for each layer's key."""

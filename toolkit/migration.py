@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit import gojson, mediatype, v1image
@@ -116,6 +116,10 @@ class LegacyImage:
         subject = f"image {self.chain[-1].id[:12]}" if self.chain else "image"
         if not self.chain or [layer.key for layer in self.layers] != [layer.id for layer in self.chain]:
             raise CorruptContent(subject, f"has {len(self.chain)} v1 layers and {len(self.layers)} tars")
+
+    def under(self, names: tuple[str, ...]) -> LegacyImage:
+        """Return the same image under these names."""
+        return replace(self, names=names)
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image with the config of rule R and a manifest that tells each layer's v1 json.

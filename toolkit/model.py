@@ -16,11 +16,11 @@ from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.document import Node, load
 from toolkit.errors import InvalidDocument, Mismatch, UnsafeArchive, Unsupported
+from toolkit.gostruct import CONFIG, DESCRIPTOR, MANIFEST, refuse_respelt, refuse_respelt_within
 from toolkit.limits import above, limits
 from toolkit.platform import Platform
 
 DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "platform", "annotations")
-MANIFEST_KEYS = ("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "history")
 INDEX_KEYS = ("schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations")
 CONFIG_KEYS = ("architecture", "os", "variant", "created", "author", "config", "rootfs", "history")
 
@@ -44,7 +44,7 @@ class Descriptor:
     @classmethod
     def from_node(cls, node: Node) -> Self:
         """Read one descriptor; unknown members are kept in `extra`."""
-        node.only_as_written(DESCRIPTOR_KEYS)
+        refuse_respelt(node, DESCRIPTOR)
         if (size := node.get("size", int)) < 0:
             node.fail("size", f"is {size}, expected 0 or more")
         return cls(
@@ -198,9 +198,8 @@ class Config:
         Raises UnsafeArchive for a history that is too long.
         """
         top = load(raw, f"config {Digest.of(raw)}")
-        top.only_as_written(CONFIG_KEYS)
+        refuse_respelt(top, CONFIG)
         rootfs = top.child("rootfs")
-        rootfs.only_as_written(("type", "diff_ids"))
         ids = rootfs.texts("diff_ids")
         return cls(
             raw,
@@ -247,7 +246,8 @@ def _diff_id(rootfs: Node, number: int, text: str) -> Digest:
 
 
 def _expect_kind(top: Node, media_type: str, foreign: tuple[str, ...]) -> None:
-    top.only_as_written(MANIFEST_KEYS)
+    top.only_as_written(MANIFEST)
+    refuse_respelt_within(top, {"subject": DESCRIPTOR})  # the others are descriptors that are read here
     if confused := [key for key in foreign if key in top.value]:
         raise UnsafeArchive(top.subject, f"has {confused[0]!r}, so that two readers would see two images")
     if (version := top.get("schemaVersion", int)) != 2:  # noqa: PLR2004 - the only one both share

@@ -33,7 +33,7 @@ class Platform:
     @classmethod
     def from_node(cls, node: Node) -> Self:
         """Read the platform of a descriptor, or of a config."""
-        node.only_as_written(("os", "architecture", "variant"))
+        node.only_as_written(("os", "architecture", "variant", "os.version", "os.features"))
         return cls(
             node.optional("os", str) or "",
             node.optional("architecture", str) or "",

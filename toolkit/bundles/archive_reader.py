@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,7 +62,7 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self.index
 
-    @property
+    @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Return what is odd about the file."""
         return tuple(Finding(self.place, problem, check="archive") for problem in self.index.findings)

@@ -21,6 +21,7 @@ from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer, drafts
+from toolkit.latest import Latest
 from toolkit.model import Config
 from toolkit.outline import Listing, Outline, modern_outline
 from toolkit.platform import Platform
@@ -57,6 +58,7 @@ class DockerArchive(ArchiveSource):
         super().__init__(archive)
         self._v1 = V1Agreement(archive, preferred=prefer == DOCKER)
         self._listed: list[Item] | None = None
+        self._latest = Latest[Item, ConfiguredImage]()
         self._note = (Finding(archive.place, note, check="agreement"),) if note else ()
 
     def listings(self) -> list[Listing]:
@@ -75,7 +77,7 @@ class DockerArchive(ArchiveSource):
     def image(self, name: str, platform: Platform | None = None) -> ConfiguredImage:
         """Return an image; of its layers only the first bytes are read."""
         names, item = self._find(name)
-        image = self._image(names, item)
+        image = self._image(item).under(names)
         if platform and not image.config.platform.matches(platform):
             raise NotFound(f"image {name}", f"is for {image.config.platform}, expected {platform}")
         return image
@@ -147,7 +149,11 @@ class DockerArchive(ArchiveSource):
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
 
-    def _image(self, names: tuple[str, ...], item: Item) -> ConfiguredImage:
+    def _image(self, item: Item) -> ConfiguredImage:
+        """Return an image without its names: read once for those that follow each other."""
+        return self._latest.get(item, lambda: self._made(item))
+
+    def _made(self, item: Item) -> ConfiguredImage:
         config = Config.from_bytes(item.config)
         if (files := len(item.layers)) != (ids := len(config.diff_ids)):
             problem = f"has {files} layers in {MANIFEST}, and {ids} diffIDs in its config"
@@ -160,7 +166,7 @@ class DockerArchive(ArchiveSource):
         noted = (*self._note, Finding(self.place, NO_MANIFESTS, "note", check="manifest"))
         findings = (*self._archive.findings, *item.findings, *chain.findings, *noted)
         called = {layer.key: name for layer in stack if (name := self._called(layer.key))}
-        return ConfiguredImage(names, config, tuple(stack), tuple(dict.fromkeys(findings)), called=called)
+        return ConfiguredImage((), config, tuple(stack), tuple(dict.fromkeys(findings)), called=called)
 
     def _called(self, key: str) -> Digest | None:
         """Return the digest that a layer's file is called by, packed or unpacked, as skopeo and crane do."""
@@ -178,7 +184,7 @@ class DockerArchive(ArchiveSource):
 
     def _listing(self, item: Item) -> Listing:
         try:
-            image = self._image(item.names, item)
+            image = self._image(item)
         except ToolkitError as error:
             return Listing(item.names, str(item.image_id), problem=str(error))
         size = sum(layer.size for layer in image.stack)

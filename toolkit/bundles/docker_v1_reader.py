@@ -13,6 +13,7 @@ from toolkit.bundles.v1_part import V1Part
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import NO_DIGESTS, Finding, Layer
+from toolkit.latest import Latest
 from toolkit.limits import limits
 from toolkit.migration import LegacyImage, camelcase_findings
 from toolkit.outline import Listing, Outline, legacy_outline
@@ -29,6 +30,7 @@ class V1Bundle(ArchiveSource):
         self._part = V1Part(archive)
         self._parents: dict[str, str] | None = None
         self.docker_compatible = False
+        self._latest = Latest[tuple[str, bool], LegacyImage]()
 
     def listings(self) -> list[Listing]:
         """List names, those that lead nowhere too, then images that nobody names or builds upon."""
@@ -50,17 +52,24 @@ class V1Bundle(ArchiveSource):
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its chain of jsons."""
-        names, chain = self._chain(name, platform)
+        names, chain = self._asked(name, platform)
         return legacy_outline(names, chain, self._findings(chain))
 
     def image(self, name: str, platform: Platform | None = None) -> LegacyImage:
         """Return an image; of its layers only the first bytes are read."""
-        names, chain = self._chain(name, platform)
-        return LegacyImage(names, tuple(chain), tuple(map(self._layer, chain)), self._findings(chain))
+        names, layer_id = self._find(name)
+        image = self._latest.get((layer_id, self.docker_compatible), lambda: self._image(layer_id))
+        _must_be_for(platform, image.chain[-1], name)
+        return image.under(names)
+
+    def _image(self, layer_id: str) -> LegacyImage:
+        """Return an image without its names: read once for those that follow each other."""
+        chain = self._chain(layer_id)
+        return LegacyImage((), tuple(chain), tuple(map(self._layer, chain)), self._findings(chain))
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the layer IDs, base first."""
-        return tuple(layer.id for layer in self._chain(name, platform)[1])
+        return tuple(layer.id for layer in self._asked(name, platform)[1])
 
     def layer(self, key: str) -> Layer:
         """Return one layer by its ID; raises NotFound."""
@@ -138,15 +147,15 @@ class V1Bundle(ArchiveSource):
         """Map what a name means to the name as it stands; of two the first counts."""
         return {meaning(stored): stored for stored in reversed(self._names)}
 
-    def _chain(self, name: str, platform: Platform | None) -> tuple[tuple[str, ...], list[V1Layer]]:
+    def _asked(self, name: str, platform: Platform | None) -> tuple[tuple[str, ...], list[V1Layer]]:
         names, layer_id = self._find(name)
-        chain = self._part.chain(layer_id)
-        own = Platform.from_node(chain[-1].node)
-        if platform and own.architecture and not own.matches(platform):
-            raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
-        if self.docker_compatible:
-            chain = [layer.as_docker_reads() for layer in chain]
+        chain = self._chain(layer_id)
+        _must_be_for(platform, chain[-1], name)
         return names, chain
+
+    def _chain(self, layer_id: str) -> list[V1Layer]:
+        chain = self._part.chain(layer_id)
+        return [layer.as_docker_reads() for layer in chain] if self.docker_compatible else chain
 
     def _layer(self, v1: V1Layer) -> Layer:
         extent = self._archive.extent(f"{v1.id}/layer.tar")
@@ -176,11 +185,18 @@ class V1Bundle(ArchiveSource):
         try:
             name = names[0] if names else layer_id
             # Docker fails on any layer of a chain, so that each has to be looked at.
-            chain = self._chain(name, None)[1] if self.docker_compatible else [self._top(name, layer_id)]
+            chain = self._asked(name, None)[1] if self.docker_compatible else [self._top(name, layer_id)]
             told = legacy_outline(names, chain)
         except ToolkitError as error:
             return Listing(names, layer_id, problem=str(error))
         return Listing(names, layer_id, told.created, told.platform, told.size)
+
+
+def _must_be_for(platform: Platform | None, top: V1Layer, name: str) -> None:
+    """Raise NotFound where an image is told to be for another platform."""
+    own = Platform.from_node(top.node)
+    if platform and own.architecture and not own.matches(platform):
+        raise NotFound(f"image {name}", f"is for {own}, expected {platform}")
 
 
 def _circles(parents: Mapping[str, str]) -> Iterator[UnsafeArchive]:

@@ -6,14 +6,14 @@ a registry without the referrers API, which is how regctl keeps them in a layout
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry
 from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.referrers import Claim
-from toolkit.bundles.refertags import cosign_tags, list_tag, repository_of, subject_in, tag_of
+from toolkit.bundles.refertags import cosign_tags, list_tag, subject_in, tag_of
 from toolkit.digest import Digest
 from toolkit.document import Allowance, load
 from toolkit.errors import MissingMember, ToolkitError
@@ -40,9 +40,9 @@ class ListedReferrers:
         for digest, subject in self._subjects.items():
             self._referrers.setdefault(subject, []).append(digest)
 
-    def beside(self, names: Iterable[str]) -> Beside:
-        """Return what is known of an image of these names."""
-        return Beside(self, self._blobs, set(map(repository_of, names)))
+    def beside(self, repositories: Collection[str]) -> Beside:
+        """Return what is known of an image in these repositories."""
+        return Beside(self, self._blobs, repositories)
 
     def own(self) -> list[Entry]:
         """Return the entries that go with no other one."""
@@ -63,7 +63,7 @@ class ListedReferrers:
         """Return the entries that name a manifest."""
         return self._referrers.get(subject, [])
 
-    def by_tag(self, tag: str, repositories: set[str]) -> list[Descriptor]:
+    def by_tag(self, tag: str, repositories: Collection[str]) -> list[Descriptor]:
         """Return what has a tag, in one of these repositories or in none that is told."""
         return [
             top
@@ -110,7 +110,7 @@ class Beside:
 
     at_once = 1
 
-    def __init__(self, listed: ListedReferrers, blobs: Blobs, repositories: set[str]) -> None:
+    def __init__(self, listed: ListedReferrers, blobs: Blobs, repositories: Collection[str]) -> None:
         self._listed, self._blobs, self._repositories = listed, blobs, repositories
 
     def claims(self, subject: Digest) -> Iterator[Claim]:

@@ -87,6 +87,10 @@ class ModernImage:
             self.names, self.top, self.documents, blobs, self.findings, referrers=self.referrers
         )
 
+    def under(self, names: tuple[str, ...]) -> ModernImage:
+        """Return the same image under these names."""
+        return replace(self, names=names)
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""
         for layer in self.layers:

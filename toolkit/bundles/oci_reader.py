@@ -86,9 +86,11 @@ class OciBundle(ArchiveSource, OciImages):
         blobs = _Counted(self.blobs, self.place)
         return ((entry, partial(read, blobs, entry)) for entry in entries)
 
-    def image(self, name: str, platform: Platform | None = None) -> ModernImage:
+    def gathered(
+        self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+    ) -> ModernImage:
         """Return an image, with what is odd about the archive."""
-        image = super().image(name, platform)
+        image = super().gathered(names, top, platform)
         return replace(image, findings=(*image.findings, *self._noted, *self._archive.findings))
 
 

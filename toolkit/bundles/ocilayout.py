@@ -11,25 +11,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries, Entry, digest_in
-from toolkit.bundles.modern import Blobs, Documents, ModernImage, blob_name, gather, listed, platforms_here
+from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather, listed
 from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
-from toolkit.image import Finding, Image, Layer, preferred
+from toolkit.image import Finding, Image, Layer
+from toolkit.latest import Latest
 from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Content
 from toolkit.reference import near
-from toolkit.synthesis import own_chain
 
 if TYPE_CHECKING:  # an image that is copied has none
     from toolkit.bundles.listed_referrers import ListedReferrers
@@ -46,6 +45,7 @@ class ListedImages(ABC):
         self.place, self.blobs = place, blobs
         self._ids: dict[Digest, Descriptor] = {}  # image ID or manifest digest → manifest
         self._ids_of: Entries | None = None  # the list that they were looked up in
+        self._latest = Latest[tuple[Descriptor, Platform | None], ModernImage]()
 
     @abstractmethod
     def entries(self) -> Entries:
@@ -63,6 +63,8 @@ class ListedImages(ABC):
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without one."""
+        from toolkit.bundles.layout_lines import in_order, told_apart
+
         entries = self.shown()
         twice = Counter(name for entry in entries for name in entry.names)
         lines = [self._listing(entry, [name for name in entry.names if twice[name] > 1]) for entry in entries]
@@ -88,12 +90,15 @@ class ListedImages(ABC):
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""
+        from toolkit.bundles.layout_lines import outline
+
         return outline(self.image(name, platform))
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage:
-        """Return an image, its documents proven."""
+        """Return an image, its documents proven: read once for names that follow each other."""
         entry = self._find(name)
-        return self.gathered(entry.names, entry.top, platform)
+        image = self._latest.get((entry.top, platform), lambda: self.gathered((), entry.top, platform))
+        return image.under(entry.names)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the digests of the image's blobs, base first."""
@@ -160,6 +165,7 @@ class ListedImages(ABC):
             yield by_raw[image.manifest.raw], image
 
     def _listing(self, entry: Entry, ambiguous: Sequence[str]) -> Listing:
+        from toolkit.bundles.layout_lines import broken_listing, listing
 
         try:
             if ambiguous:
@@ -167,41 +173,6 @@ class ListedImages(ABC):
             return listing(self.gathered(entry.names, entry.top))
         except ToolkitError as error:
             return broken_listing(entry.names, entry.top, self.blobs, error)
-
-
-def listing(image: ModernImage) -> Listing:
-    """Return the line of an image; an index has as many image IDs as platforms, so its own digest is told."""
-    from toolkit.outline import Listing
-
-    digest = str(image.top.digest)
-    pictures = image.offered.images()
-    if not pictures:
-        return Listing(image.names, digest, size=sum(blob.size for blob in image.layers))
-    told = _outline(image, pictures)
-    id_ = digest if image.top.media_type in mediatype.INDEXES else told.id
-    return Listing(image.names, id_, told.created, ", ".join(told.platforms), told.size)
-
-
-def broken_listing(names: tuple[str, ...], top: Descriptor, blobs: Documents, error: ToolkitError) -> Listing:
-    """Return the line of an image that cannot be read, with the platforms that are left of an index."""
-    from toolkit.outline import Listing
-
-    left = platforms_here(blobs, top) if top.media_type in mediatype.INDEXES else []
-    return Listing(names, str(top.digest), platform=", ".join(map(str, left)), problem=str(error))
-
-
-def told_apart(lines: Sequence[Listing], tops: Sequence[Digest]) -> list[Listing]:
-    """Return the lines, each with an ID of its own: the digest of its top where others have the same."""
-    ids = Counter(line.id for line in lines)
-    return [
-        line if ids[line.id] == 1 else replace(line, id=str(top))
-        for line, top in zip(lines, tops, strict=True)
-    ]
-
-
-def in_order(lines: Iterable[Listing]) -> list[Listing]:
-    """Return the lines as `listings` promises them: named ones by their names, then the others."""
-    return sorted(lines, key=lambda line: (not line.names, line.names))
 
 
 class OciImages(ListedImages):
@@ -213,6 +184,7 @@ class OciImages(ListedImages):
         super().__init__(blobs, place)
         self._entries = Entries(b"")
         self._beside: ListedReferrers | None = None
+        self._beside_latest = Latest[tuple[ModernImage, frozenset[str]], ModernImage]()
 
     def entries(self) -> Entries:
         """Return what index.json lists; raises Unsupported for no layout of ours."""
@@ -229,8 +201,19 @@ class OciImages(ListedImages):
         image = super().image(name, platform)
         if self.referrers:
             from toolkit.bundles.referrers import accompanied
+            from toolkit.bundles.refertags import repository_of
 
-            image = accompanied(image, self._listed_referrers().beside(image.names))
+            bare, repositories = image.under(()), frozenset(map(repository_of, image.names))
+            beside = self._listed_referrers().beside(repositories)
+            whole = self._beside_latest.get((bare, repositories), lambda: accompanied(bare, beside))
+            return whole.under(image.names)
+        return image
+
+    def gathered(
+        self, names: tuple[str, ...], top: Descriptor, platform: Platform | None = None
+    ) -> ModernImage:
+        """Return an image with all its documents; raises as `gather`."""
+        image = super().gathered(names, top, platform)
         if self.blobs.read(LAYOUT, limits().document) is not None:
             return image
         problem = f"has no {LAYOUT}, without which podman, containerd and skopeo read no layout"
@@ -254,37 +237,6 @@ class OciImages(ListedImages):
         if self._beside is None or self._beside.entries is not entries:
             self._beside = ListedReferrers(self.blobs, entries, self.place)
         return self._beside
-
-
-def outline(image: ModernImage) -> Outline:
-    """Describe an image; one that was a legacy image shows the layersizes that were recorded for it."""
-    pictures = image.offered.images()
-    if not pictures:
-        raise Unsupported(f"manifest {image.top.digest}", "is an artifact, not an image")
-    return _outline(image, pictures)
-
-
-def _outline(image: ModernImage, pictures: Sequence[Image]) -> Outline:
-    from toolkit.outline import modern_outline
-
-    picture = preferred(pictures)
-    platforms = [str(each.config.platform) for each in pictures]
-    told = modern_outline(image.names, picture, platforms, image.findings)
-    chain = own_chain(picture) or []
-    sizes = iter([layer.layersize.value for layer in chain])
-    layers = [
-        replace(line, size=size) if line.id and (size := next(sizes, None)) is not None else line
-        for line in told.layers
-    ]
-    return replace(
-        told,
-        layers=tuple(layers),
-        v1_ids=tuple(layer.id for layer in chain),
-        manifest=next(
-            str(digest) for digest, each in image.documents.items() if each.raw == picture.manifest.raw
-        ),
-        index=str(image.top.digest) if image.top.media_type in mediatype.INDEXES else "",
-    )
 
 
 def check_layout(blobs: Blobs, place: str) -> None:

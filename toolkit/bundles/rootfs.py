@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit import gojson, mediatype, v1image
@@ -43,6 +43,10 @@ class RootfsImage:
     created: str
     comment: str
     findings: tuple[Finding, ...] = ()
+
+    def under(self, names: tuple[str, ...]) -> RootfsImage:
+        """Return the same image under these names."""
+        return replace(self, names=names)
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image: the same layer, platform, time and comment give the same bytes."""

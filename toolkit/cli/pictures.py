@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what is carried has none
 NAMELESS = "<none>"
 LISTING_HEAD = ("NAME", "ID", "PLATFORM", "CREATED", "SIZE")
 CARRIED_HEAD = ("NAME", "PLATFORM", "IMAGE ID", "LAYERS", "SIZE", "LAYERSIZE")
+MOST_NAMES = 20  # of an image that was carried
 WORDS = ("Entrypoint", "Cmd", "WorkingDir", "User")
 LISTS = ("Env", "Volumes", "ExposedPorts", "Labels")  # members of a config that take a line for each item
 
@@ -127,7 +128,7 @@ def carried_rows(images: Iterable[ProvenImage], *, every_platform: bool = True) 
     """Return a row for each platform of images that were carried or verified, or for the preferred one."""
     return [
         (
-            ", ".join(proven.names) or NAMELESS,
+            names,
             str(image.config.platform),
             short_id(str(image.config.image_id)) if is_told(image.config.raw) else "-",
             str(len(image.manifest.layers)),
@@ -135,8 +136,15 @@ def carried_rows(images: Iterable[ProvenImage], *, every_platform: bool = True) 
             _layersize_text(image),
         )
         for proven in images
+        for names in [_names_text(proven.names)]
         for image in (proven.images() if every_platform else filter(None, [proven.preferred()]))
     ]
+
+
+def _names_text(names: Sequence[str]) -> str:
+    """Return an image's names, of very many the first and how many more: they stand in a row a platform."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "") or NAMELESS
 
 
 def _layersize_text(image: Image) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import StoreError, ToolkitError, TryAgain
+from toolkit.errors import NoRoom, StoreError, ToolkitError, TryAgain
 from toolkit.figures import size_text
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob, ImageBlobs, total
@@ -42,15 +42,13 @@ class Room:
         return not self.needed or self.needed + self.reserve <= self.free
 
     def must_be_enough(self) -> None:
-        """Raise StoreError with the figures where it does not fit."""
+        """Raise NoRoom with the figures where it does not fit."""
         if not self.is_enough:
             stays = f", of which {self.reserve} stay free" if self.reserve else ""
             problem = (
                 f"needs {self.needed} bytes ({self.what}) and its file system has {self.free} free{stays}"
             )
-            raise StoreError(
-                str(self.folder), problem, "make room, or write the set elsewhere: --into FOLDER"
-            )
+            raise NoRoom(str(self.folder), problem, "make room, or write the set elsewhere: --into FOLDER")
 
 
 @dataclass(frozen=True, slots=True)

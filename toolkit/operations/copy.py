@@ -8,6 +8,7 @@ from dataclasses import replace
 from toolkit.errors import CorruptContent
 from toolkit.event import MOUNTED, PRESENT, BlobSkipped, ImageBegun, ImageDone, Tell, nobody
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, layers_of, odd, too_deep
+from toolkit.operations.alike import together
 from toolkit.operations.taking import taken
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
@@ -40,6 +41,7 @@ def copy(
     images: Sequence[SourceImage] = [source.image(name, platform) for name in dict.fromkeys(names)]
     if isinstance(sink, Names):
         images = sink.as_called(images)
+    images = together(images)
     if strict:
         refuse_warnings([finding for image in images for finding in image.findings])
     for image in images:

@@ -122,5 +122,8 @@ class _Keyed:
     def findings(self) -> tuple[Finding, ...]:
         return self.image.findings
 
+    def under(self, names: tuple[str, ...]) -> _Keyed:
+        return replace(self, image=self.image.under(names))
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         return self.image.proven({layer.key: proofs[layer.key + self.suffix] for layer in self.image.layers})

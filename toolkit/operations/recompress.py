@@ -16,6 +16,7 @@ from toolkit.digest import Digest
 from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.latest import Latest
 from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.operations.rewrite import named_by, rewritten
@@ -61,6 +62,7 @@ class Recompressed(Through):
         super().__init__(source)
         self._transcoder = transcoder
         self._new: dict[str, Transcoded] = {}  # by the key that we gave it
+        self._latest = Latest[SourceImage, SourceImage]()
 
     def identify(self, name: str) -> str:
         """Tell an image from the same one in another compression."""
@@ -69,6 +71,10 @@ class Recompressed(Through):
     def image(self, name: str, platform: Platform | None = None) -> SourceImage:
         """Return the image, its layers transcoded; raises what reading them raises."""
         image = self.source.image(name, platform)
+        return self._latest.get(image.under(()), lambda: self._packed(image)).under(image.names)
+
+    def _packed(self, image: SourceImage) -> SourceImage:
+        """Return the image, its layers transcoded: once for names that follow each other."""
         if any(layer.digest is None for layer in image.layers):
             return self._made_up(image)
         return self._rewritten(image)
@@ -150,6 +156,10 @@ class _MadeUp:
         """Return the image's names."""
         return self.image.names
 
+    def under(self, names: tuple[str, ...]) -> _MadeUp:
+        """Return the same image under these names."""
+        return replace(self, image=self.image.under(names))
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return what the image makes of the proofs."""
         return replace(self.image.proven(proofs), findings=self.findings)
@@ -171,6 +181,10 @@ class RecompressedImage:
     def findings(self) -> tuple[Finding, ...]:
         """Return what the source noticed, and what has another digest now."""
         return self.whole.findings
+
+    def under(self, names: tuple[str, ...]) -> RecompressedImage:
+        """Return the same image under these names."""
+        return replace(self, whole=replace(self.whole, names=names))
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""

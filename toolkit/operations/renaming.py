@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from toolkit.errors import UsageError
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import SourceImage
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
 from toolkit.ports import Source
@@ -51,26 +51,7 @@ class Renamed(Through):
         """Return the source's image, under its new names if it has any."""
         image = self.source.image(name, platform)
         new = self._renaming.names.get(meaning(name))
-        return image if new is None else _Named(image, new)
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """An image under other names; a SourceImage."""
-
-    image: SourceImage
-    names: tuple[str, ...]
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        return self.image.layers
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return self.image.findings
-
-    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
-        return replace(self.image.proven(proofs), names=self.names)
+        return image if new is None else image.under(new)
 
 
 def _split(word: str, asked: Sequence[str]) -> tuple[str, str]:

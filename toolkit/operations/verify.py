@@ -21,6 +21,7 @@ from toolkit.image import (
     placeholder,
     too_deep,
 )
+from toolkit.operations.alike import together
 from toolkit.operations.layercheck import CheckedLayer, check_layer, recorded_findings
 from toolkit.outline import Listing
 from toolkit.platform import Platform
@@ -194,7 +195,8 @@ def _gather(
     for listing in listings:
         called = listing.names or (listing.id,)
         try:
-            images += [Gathered.of(source.image(name, platform), name) for name in called]
+            same = together(source.image(name, platform) for name in called)
+            images += [Gathered.of(image, called[0]) for image in same]
         except ToolkitError as error:
             findings.append(as_finding(error).of(called))
     return images

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from toolkit.bundles import named
 from toolkit.bundles.losses import lost_layersizes, lost_manifest, lost_platforms, lost_referrers
@@ -69,7 +69,7 @@ class EngineSink:
         if self._called and len(images) != 1:
             problem = f"names one image, and {len(images)} are to be loaded"
             raise UsageError(self.place, problem, f"write {PLACE}: and --tag OLD=NEW")
-        return [_Called(image, (self._called,)) for image in images] if self._called else images
+        return [image.under((self._called,)) for image in images] if self._called else images
 
     def must_load(self, images: Sequence[ProvenImage]) -> None:
         """Raise Unsupported for what this engine cannot unpack: no image, or compressions newer than it."""
@@ -129,25 +129,3 @@ class _Receiver:
         self._sink.must_load(images)
         self.proven = images
         self._inner.finish(images)
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    """An image under another name; a SourceImage."""
-
-    image: SourceImage
-    names: tuple[str, ...]
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Return the image's layers."""
-        return self.image.layers
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Return what the source noticed."""
-        return self.image.findings
-
-    def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
-        """Return the proven image under its other name."""
-        return replace(self.image.proven(proofs), names=self.names)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from toolkit.bundles.entries import Entries
@@ -43,9 +43,10 @@ from toolkit.ports import Block, Content, Landing
 from toolkit.stores.folder_blobs import FolderBlobs
 from toolkit.stores.kinds import no_store
 from toolkit.stores.layout_index import EMPTY, named_in
+from toolkit.stores.layout_tidy import BUSY, OWN, WRITERS, let_go, missing, unmake
 from toolkit.stores.stamps import Stamps
 
-OWN, WRITERS = ".lading", "writers.lock"
+ATTEMPTS = 10  # to begin in a folder that others, whose delivery failed, take away
 
 
 class LayoutStore(OciImages):
@@ -56,7 +57,19 @@ class LayoutStore(OciImages):
         self.folder = FolderBlobs(path)
         self._own = path / OWN
         self._stamps = Stamps(self._own / "stamps")
+        self._landed = set[Digest]()  # what nobody has named yet of the blobs of a landing
+        self._is_landing = False
         super().__init__(_Existing(self.folder, path), f"oci:{path}")
+        self._listed: tuple[Stamp, Entries] | None = None
+
+    def entries(self) -> Entries:
+        """Return what index.json lists; it is not read again while nobody touched it."""
+        stamp = Stamp.of(self.path / INDEX)  # before it is read: what comes later shows next time
+        if stamp and self._listed and self._listed[0] == stamp:
+            return self._listed[1]
+        entries = super().entries()
+        self._listed = (stamp, entries) if stamp else None
+        return entries
 
     def present(self, layer: Layer) -> Proof | None:
         """Return the proof of a blob that is stamped since it was proven, or that is proven now."""
@@ -71,21 +84,54 @@ class LayoutStore(OciImages):
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[LayoutReceiver]:
         """Begin a delivery; what it has not named when it ends is only blobs that nobody refers to.
 
-        Raises StoreError where what is not there yet cannot fit.
+        A folder that was made for it, and has none, goes again. Raises StoreError where what is not there
+        yet cannot fit.
         """
         del known  # every blob lies by itself: there is nothing to lay out
-        self._prepare()
-        with together(self._own / WRITERS):
+        with self._delivery():
             self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
             yield LayoutReceiver(self)
 
     @contextmanager
     def landing(self, expected: int = 0) -> Iterator[Landing]:
-        """Yield how to put blobs here before a delivery begins; the folder becomes a layout now."""
+        """Yield how to put blobs here before a delivery begins; the folder becomes a layout now.
+
+        Those that were not here before, and that no image has, go again when the block ends.
+        """
         del expected  # how much of that is here already shows as it comes
-        self._prepare()
-        with together(self._own / WRITERS):
-            yield lambda layer, content: self.present(layer) or self.put(layer, content)
+        with self._delivery():
+            self._is_landing = True
+            try:
+                yield lambda layer, content: self.present(layer) or self.put(layer, content)
+            finally:
+                self._is_landing = False
+
+    @contextmanager
+    def _delivery(self) -> Iterator[None]:
+        """Make the folder a layout, and hold the lock of deliveries; what was in vain goes again."""
+        made, was_there = missing(self.path), os.path.lexists(self.path / LAYOUT)
+        try:
+            with ExitStack() as stack:
+                self._begin(stack)
+                yield
+        finally:
+            if not self._is_landing:  # a delivery within it is a part of a landing
+                let_go(self.path, self._landed)
+                self._landed.clear()
+                if not was_there:
+                    unmake(self.path, made)
+
+    def _begin(self, stack: ExitStack) -> None:
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                self._prepare()
+                stack.enter_context(together(self._own / WRITERS))
+                self._prepare()  # what was taken away while we waited
+            except NotFound:
+                if not left:
+                    raise
+            else:
+                return
 
     def put(self, layer: Layer, content: Content) -> Proof:
         """Write one blob under its digest, unless somebody else did so while we waited to.
@@ -127,6 +173,8 @@ class LayoutStore(OciImages):
                 problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {limit}"
                 raise Unsupported(self.place, problem, "use another store")
             write_atomically(self.path / INDEX, index)
+        for part in (part for image in images for part in image.parts):
+            self._landed -= {*part.documents, *(blob.digest for blob in part.blobs)}
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -135,7 +183,7 @@ class LayoutStore(OciImages):
         What it has put or found here has no name yet, and looks as if nobody needed it.
         """
         self._make_own()
-        with alone(self._own / WRITERS, self.place, "is being written to"):
+        with alone(self._own / WRITERS, self.place, BUSY):
             yield
 
     def unname(self, change: Callable[[Entries], bytes]) -> None:
@@ -193,6 +241,8 @@ class LayoutStore(OciImages):
     def _name(self, part: Path, digest: Digest) -> None:
         path = self.folder.path(digest)
         make_folder(path.parent)
+        if self._is_landing and not os.path.lexists(path):
+            self._landed.add(digest)
         os.replace(part, path)
         fsync_folder(path.parent)
 

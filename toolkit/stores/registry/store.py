@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from toolkit import mediatype
-from toolkit.bundles import ocilayout
+from toolkit.bundles import layout_lines
+from toolkit.bundles.layout_lines import in_order, listing, told_apart
 from toolkit.bundles.modern import ModernImage
-from toolkit.bundles.ocilayout import in_order, listing, told_apart
 from toolkit.bundles.refertags import cosign_tags, list_tag
 from toolkit.digest import Digest
 from toolkit.errors import (
@@ -129,7 +129,7 @@ class RegistryStore:
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""
         image = self.image(name, platform)
-        return historic_outline(image) if isinstance(image, HistoricImage) else ocilayout.outline(image)
+        return historic_outline(image) if isinstance(image, HistoricImage) else layout_lines.outline(image)
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage | HistoricImage:
         """Return an image, its documents proven; raises as `Documents`, NotFound with near names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from toolkit.bundles.ocilayout import in_order, listing, told_apart
+from toolkit.bundles.layout_lines import in_order, listing, told_apart
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
 from toolkit.historic import HistoricImage, historic_outline

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from toolkit import mediatype
+from toolkit.bundles.layout_lines import broken_listing
 from toolkit.bundles.modern import ModernImage, blob_name, gather
-from toolkit.bundles.ocilayout import broken_listing
 from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import MissingMember, NotFound, ToolkitError

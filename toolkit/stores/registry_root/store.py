@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from toolkit.bundles import ocilayout
+from toolkit.bundles import layout_lines
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDigest, MissingMember, NotFound
@@ -49,7 +49,7 @@ class RegistryRoot:
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its documents."""
         image = self.image(name, platform)
-        return historic_outline(image) if isinstance(image, HistoricImage) else ocilayout.outline(image)
+        return historic_outline(image) if isinstance(image, HistoricImage) else layout_lines.outline(image)
 
     def image(self, name: str, platform: Platform | None = None) -> ModernImage | HistoricImage:
         """Return an image, its documents proven and all its blobs linked; raises as `Repository.image`."""

@@ -47,6 +47,10 @@ class RebuiltImage:
         """Return what the source noticed."""
         return self.image.findings
 
+    def under(self, names: tuple[str, ...]) -> RebuiltImage:
+        """Return the same image under these names."""
+        return replace(self, image=self.image.under(names))
+
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image under its new ID; raises Unsupported where its config cannot be told so."""
         changed = {was: proofs[key].diff_id for key, was in self.anew.items() if proofs[key].diff_id != was}
