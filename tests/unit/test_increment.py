@@ -113,6 +113,17 @@ def test_a_thousand_unchanged_images_take_at_most_120_bytes_each() -> None:
     assert len(raw) <= 1 << 20
 
 
+def test_a_thousand_unchanged_images_that_share_nothing_keep_the_promise_of_a_megabyte() -> None:
+    def alone(number: int) -> ImageBlobs:
+        blobs = [Blob(Digest.of(f"{number} {part}".encode()), part) for part in range(40)]
+        return ImageBlobs(
+            f"registry.example/team-{number % 40:02}/service-{number:04}:v1", blobs[0].digest, tuple(blobs)
+        )
+
+    images = [alone(number) for number in range(1_000)]
+    assert len(bytes(reckoned(images, known(*images)))) <= 1 << 20
+
+
 def test_an_image_costs_what_no_other_brings_and_nobody_has() -> None:
     assert shares(BOTH, Baseline.full()) == (
         Share(Carried("app:1", A, is_new=True), new=321, shared=0, there=0),

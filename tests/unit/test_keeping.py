@@ -244,7 +244,7 @@ def test_a_set_of_another_list_is_not_removed(site: Site, home: Path, tmp_path: 
 
 def take(side: ClosedSide, number: int, *images: str, gaps: Sequence[str] = ()) -> None:
     carried = tuple(Carried(name, digest(STORE[name]), is_new=True) for name in images)
-    side.take(Increment("plant-7", number, NOW.date(), FULL, carried, (), (), tuple(gaps)), NOW)
+    side.take(Increment("plant-7", number, NOW.date(), FULL, carried, (), (), gaps=tuple(gaps)), NOW)
 
 
 @pytest.mark.parametrize(
