@@ -47,6 +47,7 @@ FLOORS = {
     "toolkit.historic": 3,
     "toolkit.synthesis": 3,
     "toolkit.checks": 3,
+    "toolkit.findings": 3,
     "toolkit.hazards": 3,
     "toolkit.strongid": 3,
     "toolkit.image": 3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -11,6 +11,7 @@ from toolkit.ancestry import Layersize, V1Layer
 from toolkit.checks import effect
 from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, ToolkitError, UnsafeArchive
+from toolkit.findings import Findings
 from toolkit.image import FEW, NO_DIGESTS, Finding, Image, ProvenImage, Referrer, is_told
 from toolkit.model import Descriptor
 
@@ -45,8 +46,10 @@ class Report:
     @classmethod
     def of(cls, subject: str, images: Sequence[ProvenImage], findings: Iterable[Finding] = ()) -> Report:
         """Gather what the images noticed and what else there is, each finding once."""
-        own = (finding for image in images for finding in image.findings)
-        return cls(subject, tuple(images), _once((*own, *findings)))
+        found = Findings(subject)
+        found += (finding for image in images for finding in image.findings)
+        found += findings
+        return cls(subject, tuple(images), tuple(found))
 
     @property
     def errors(self) -> list[Finding]:
@@ -97,17 +100,6 @@ def is_unproven(finding: Finding) -> bool:
 def nothing_in(place: str) -> Finding:
     """Say of a place that it lists no image, as a manifest.json of `[]` does (formats H, case 11)."""
     return Finding(place, NO_IMAGES, WARNING, check="empty")
-
-
-def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return each finding once, with all images that it is told of."""
-    images: dict[Finding, dict[str, None]] = {}
-    for each in findings:
-        images.setdefault(each, {}).update(dict.fromkeys(each.images))
-    return tuple(
-        replace(each, images=tuple(names)) if len(names) > len(each.images) else each
-        for each, names in images.items()
-    )
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

@@ -9,67 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
-from toolkit.ancestry import V1Layer
 from toolkit.bundles.archive_reader import Archive
 from toolkit.bundles.docker_part import MANIFEST, Item, items_and_damage
 from toolkit.bundles.entries import Entry
-from toolkit.bundles.modern import blob_name
 from toolkit.bundles.names import loadable
+from toolkit.bundles.told import Rung, Told, ToldImage, joined, listed
 from toolkit.bundles.v1_agreement import CHAINS_LIMIT, GUESTHOUSE
 from toolkit.bundles.v1_part import REPOSITORIES, V1Part
 from toolkit.digest import Digest
 from toolkit.errors import Disagreement, MissingMember, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Image
 from toolkit.reference import meaning
-from toolkit.synthesis import own_chain, saved_chain, told_chain, v1_json_for_bundle
 
 ADVICE = "choose one with --prefer docker or --prefer oci, if you trust the archive"
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """A v1 layer that a writer may have given an image, and the member that holds it."""
-
-    v1_id: str
-    json: Digest
-    member: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToldImage:
-    """What is compared of an image: little enough to be held of each one in an archive."""
-
-    image_id: Digest
-    layers: Digest  # of the names of the members that hold them
-    top: Digest | None  # diffID of the top layer
-    chains: tuple[tuple[Rung, ...], ...] = ()  # where the archive has v1 folders at all
-    own: tuple[tuple[Rung, Digest], ...] = ()  # the layers of the legacy image that it was, and their diffIDs
-
-    @classmethod
-    def of(cls, image: Image, archive: Archive, *, with_chains: bool) -> ToldImage:
-        """Take an image; raises MissingMember where a layer is not there."""
-        members = [archive.index.resolve(blob_name(layer.digest)) for layer in image.manifest.layers]
-        ids = image.config.diff_ids
-        bare = cls(image.config.image_id, _joined(members), ids[-1] if ids else None)
-        if not with_chains:
-            return bare
-        chains = tuple(_rungs(chain, members) for chain in _chains(image))
-        own = tuple(zip(chains[0], ids, strict=True)) if own_chain(image) else ()
-        return replace(bare, chains=chains, own=own)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one name, or none, stands for in the OCI part."""
-
-    names: tuple[str, ...]
-    images: tuple[ToldImage, ...]  # its platforms
-
-    def ids(self) -> str:
-        """Return the image IDs, for a message."""
-        return ", ".join(str(image.image_id) for image in self.images) or "no image"
 
 
 ByName = Mapping[tuple[str, ...], Told]
@@ -167,12 +120,12 @@ class Agreement:
             named = by_name.get(meaning(name))
             if named is None and meaning(name) not in self._unread:
                 yield Disagreement(place, f"has {name!r} in {MANIFEST} and not in its OCI part", ADVICE)
-            elif named and all(image.image_id != item.image_id for image in named.images):
-                problem = f"has {named.ids()} as {name!r} in its OCI part, and {item.image_id} in {MANIFEST}"
+            elif named and item.image_id not in named.ids:
+                problem = f"has {named.text} as {name!r} in its OCI part, and {item.image_id} in {MANIFEST}"
                 yield Disagreement(place, problem, ADVICE)
         if item.image_id not in by_id:
             self._more += [item.image_id] if self._is_whole else []
-        elif _joined(item.layers) not in by_id[item.image_id]:
+        elif joined(item.layers) not in by_id[item.image_id]:
             problem = f"has {item.image_id} with other layers in {MANIFEST} than in its OCI part"
             yield Disagreement(place, problem, ADVICE)
 
@@ -183,16 +136,18 @@ class Agreement:
         for item in listed:
             called.setdefault(item.image_id, set()).update(map(meaning, item.names))
         for one in self._told:
-            names = [called[image.image_id] for image in one.images if image.image_id in called]
-            for name in loadable(one.names) if names else ():
-                if not any(meaning(name) in each for each in names) and meaning(name) not in told:
-                    problem = f"has {one.ids()} as {name!r} in its OCI part, and without that name"
+            here = [called[image_id] for image_id in one.ids if image_id in called]
+            known: set[tuple[str, ...]] = set().union(*here)
+            for name in loadable(one.names) if here else ():
+                if meaning(name) not in known and meaning(name) not in told:
+                    problem = f"has {one.text} as {name!r} in its OCI part, and without that name"
                     yield Disagreement(self._archive.place, f"{problem} in {MANIFEST}", ADVICE)
 
     def _compare_folders(self) -> Iterator[ToolkitError]:
         """Hold each v1 folder against the chains that the OCI images would be written as."""
         chains = (chain for one in self._told for image in one.images for chain in image.chains)
         expected = {rung for chain in chains for rung in chain}
+        whole = listed(list(dict.fromkeys(one.text for one in self._told)), "; ")
         for folder in self._part.folders():
             try:
                 layer = self._part.layer(folder)
@@ -202,21 +157,20 @@ class Agreement:
                 continue
             found = Rung(layer.id, Digest.of(layer.raw), member)
             if (found not in expected and self._is_whole) or folder not in {layer.id, GUESTHOUSE}:
-                ids = "; ".join(dict.fromkeys(one.ids() for one in self._told))
-                problem = f"has {ids} in its OCI part, and layer {layer.id} in {folder!r} of no such image"
+                problem = f"has {whole} in its OCI part, and layer {layer.id} in {folder!r} of no such image"
                 yield Disagreement(self._archive.place, problem, ADVICE)
 
     def _compare_names(self, names: Mapping[str, str], by_name: ByName) -> Iterator[ToolkitError]:
         """Hold each name of `repositories` against the tops of those chains."""
-        tops: dict[tuple[str, ...], set[str]] = {}
+        called: dict[tuple[str, ...], list[Told]] = {}
         for one in self._told:
-            for chain in (chain for image in one.images for chain in image.chains if chain):
-                for name in one.names:
-                    tops.setdefault(meaning(name), set()).add(chain[-1].v1_id)
+            for name in one.names:
+                called.setdefault(meaning(name), []).append(one)
         for name, layer_id in names.items():
-            if layer_id not in tops.get(meaning(name), ()) and meaning(name) not in self._unread:
+            known = any(layer_id in one.v1_tops for one in called.get(meaning(name), ()))
+            if not known and meaning(name) not in self._unread:
                 named = by_name.get(meaning(name))
-                ids = named.ids() if named else "nothing"
+                ids = named.text if named else "nothing"
                 problem = (
                     f"has {ids} as {name!r} in its OCI part, and layer {layer_id[:64]} in {REPOSITORIES}"
                 )
@@ -234,7 +188,7 @@ class Agreement:
             with suppress(ToolkitError):  # it was told before
                 layer = self._part.layer(folder)
                 layers[layer.id] = layer.parent
-        tops = {image.top.hex for one in self._told for image in one.images if image.top}
+        tops = {top for one in self._told for top in one.tops}
         blank = {meaning(name) for one in self._told if not one.images for name in one.names}
         read = (id_ for name, id_ in names.items() if meaning(name) not in self._unread | blank)
         for gone in sorted(({*read} - tops | {*layers.values()}) - layers.keys() - {""}):
@@ -246,12 +200,12 @@ class Agreement:
 
         A name of a v1 layer was compared with those.
         """
-        tops = {image.top.hex for one in by_name.values() for image in one.images if image.top}
+        tops = {top for one in self._told if one.names for top in one.tops}
         for name, layer_id in names.items():
             one = by_name.get(meaning(name))
-            own = {image.top.hex for image in one.images if image.top} if one else set()
-            if layer_id in tops - own and meaning(name) not in self._unread:
-                ids = one.ids() if one else "nothing"
+            own = one.tops if one else frozenset()
+            if layer_id in tops and layer_id not in own and meaning(name) not in self._unread:
+                ids = one.text if one else "nothing"
                 others = f"the layers of another image in {REPOSITORIES}"
                 problem = f"has {ids} as {name!r} in its OCI part, and {others}"
                 yield Disagreement(self._archive.place, problem, ADVICE)
@@ -264,26 +218,3 @@ class Agreement:
             if known.setdefault(rung.v1_id, facts) != facts:
                 problem = f"has two different layers under one v1 ID, {rung.v1_id}"
                 yield Disagreement(self._archive.place, problem, ADVICE)
-
-
-def _chains(image: Image) -> Iterator[list[V1Layer]]:
-    """Yield every chain that a writer may have given the image."""
-    if own := own_chain(image):
-        yield own
-        return
-    for synthesis in (saved_chain, told_chain):
-        try:
-            yield synthesis(image)
-        except ToolkitError:
-            continue  # it cannot be written as v1 layers, so no folder of it is expected
-
-
-def _joined(members: Sequence[str]) -> Digest:
-    return Digest.of("\0".join(members).encode(errors="surrogateescape"))
-
-
-def _rungs(chain: Sequence[V1Layer], members: Sequence[str]) -> tuple[Rung, ...]:
-    return tuple(
-        Rung(layer.id, Digest.of(v1_json_for_bundle(layer)), member)
-        for layer, member in zip(chain, members, strict=True)
-    )

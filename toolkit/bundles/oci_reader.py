@@ -70,17 +70,15 @@ class OciBundle(ArchiveSource, OciImages):
             self._agreed = entries
         return self._agreed
 
-    def disagreements(self) -> list[ToolkitError]:
-        """Return all that its parts differ in; afterwards its OCI part is read."""
+    def disagreements(self) -> Iterator[ToolkitError]:
+        """Yield all that its parts differ in; afterwards its OCI part is read."""
         if self._agreed is not None or self._preferred:
-            return []
+            return
         entries, agreement = super().entries(), Agreement(self._archive)
-        found: list[ToolkitError] = []
         if entries.disputed:
-            found.append(Disagreement(self.place, entries.disputed, DISPUTED))
-        found += agreement.problems(self._offered(entries, _readable))
+            yield Disagreement(self.place, entries.disputed, DISPUTED)
+        yield from agreement.problems(self._offered(entries, _readable))
         self._agreed, self._noted = entries, agreement.findings()
-        return found
 
     def _offered(self, entries: Entries, read: Callable[[Blobs, Entry], list[Image]]) -> Iterator[Offer]:
         blobs = _Counted(self.blobs, self.place)

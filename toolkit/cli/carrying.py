@@ -18,6 +18,7 @@ from toolkit.cli.targets import Target, keep_stdout_clear
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import Tell
 from toolkit.figures import size_text
+from toolkit.findings import Findings
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
 from toolkit.platform import Platform
@@ -225,7 +226,8 @@ def tell(
         told = [each.signed.to_json() for each in let_in]
         facts |= {"signature": told[0]} if len(told) == 1 else {"signatures": told}
         noticed = [*(each.note for each in let_in), *noticed]
-    found = [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
+    found = Findings(source.place)
+    found += [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*of_target, *(finding for image in images for finding in image.findings)]
     serves = engines(target.format, images, target.outer) if target.format else []
     keeps = target.keeps_platforms
@@ -233,7 +235,7 @@ def tell(
         if target.format:
             facts |= {"format": target.format, "size": target.size if images else 0, "serves": serves}
         facts["images"] = [image_json(image, every_platform=keeps) for image in images]
-        facts["findings"] = [finding_json(finding) for finding in dict.fromkeys(found)]
+        facts["findings"] = [finding_json(finding) for finding in found]
         output.document(facts)
         return
     if images:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from toolkit.checks import as_finding
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.event import ImageBegun, ImageDone, Tell, nobody
+from toolkit.findings import Findings, names_of
 from toolkit.hazards import hazards
 from toolkit.image import (
     NO_DIGESTS,
@@ -38,8 +39,8 @@ UNCOVERED = "a .sha256 or a signature beside it would tell; the other formats ho
 class Disagrees(Protocol):
     """A bundle of several parts, refused as a whole where they differ or one of its images is damaged."""
 
-    def disagreements(self) -> Sequence[ToolkitError]:
-        """Return all that it would be refused for; from now on what can be read of it is read."""
+    def disagreements(self) -> Iterable[ToolkitError]:
+        """Yield all that it would be refused for; from now on what can be read of it is read."""
 
 
 @runtime_checkable
@@ -80,7 +81,8 @@ def verify(
     blobs are read at once; 0 is as many as suits the place. Raises only where there is nothing to report on:
     the place cannot be read at all.
     """
-    findings = _disagreements(source)
+    findings = Findings(source.place, strict=strict)
+    findings += _disagreements(source)
     images = _gather(source, names, platform, findings)
     layers = layers_of(each.image for each in images)
     if depth == FAST:
@@ -95,14 +97,13 @@ def verify(
     proofs = {layer.key: each.proof for layer, each in zip(layers, checked, strict=True) if each.proof}
     proven = [result for each in images if (result := _prove(each, source.place, proofs, findings))]
     for done in proven:
-        findings += [hazard.of(done.names) for hazard in hazards(done)]
+        findings += (hazard.of(done.names) for hazard in hazards(done))
         progress(ImageDone(done.names, done.top.digest))
     if depth == DEEP:
         from toolkit.operations.layerstacks import stack_findings
 
-        findings += [odd.of(done.names) for done in proven for odd in stack_findings(done, checked)]
+        findings += (odd.of(done.names) for done in proven for odd in stack_findings(done, checked))
     if strict:
-        findings = list(map(_hardened, findings))
         proven = [replace(image, findings=tuple(map(_hardened, image.findings))) for image in proven]
     return replace(Report.of(source.place, proven, findings), depth=depth)
 
@@ -140,20 +141,18 @@ def _unread(source: Source, layer: Layer) -> CheckedLayer:
 
 def _of_layers(
     layers: Sequence[Layer], checked: Sequence[CheckedLayer], images: Sequence[Gathered]
-) -> list[Finding]:
-    """Return what was found of layers, with the images that have them."""
-    whose: dict[str, dict[str, None]] = {
-        layer.key: {} for layer, each in zip(layers, checked, strict=True) if each.findings
+) -> Iterator[Finding]:
+    """Yield what was found of layers, with the images that have them."""
+    whose: dict[str, list[tuple[str, ...]]] = {
+        layer.key: [] for layer, each in zip(layers, checked, strict=True) if each.findings
     }
     for gathered in images if whose else ():
         for layer in gathered.image.layers:
             if layer.key in whose:
-                whose[layer.key].update(dict.fromkeys(gathered.called))
-    return [
-        finding.of(tuple(whose[layer.key]))
-        for layer, each in zip(layers, checked, strict=True)
-        for finding in each.findings
-    ]
+                whose[layer.key].append(gathered.called)
+    for layer, each in zip(layers, checked, strict=True):
+        called = names_of(whose.get(layer.key, ()))
+        yield from (finding.of(called) for finding in each.findings)
 
 
 def _read(
@@ -168,56 +167,57 @@ def _read(
     return in_parallel(check, layers, size=lambda layer: layer.size, jobs=jobs_for(source, asked=jobs))
 
 
-def _disagreements(source: Source) -> list[Finding]:
-    """Return what a bundle would be refused for, once: afterwards its images are read one by one."""
+def _disagreements(source: Source) -> Iterator[Finding]:
+    """Yield what a bundle would be refused for, once: afterwards its images are read one by one."""
     try:
-        return list(map(as_finding, source.disagreements())) if isinstance(source, Disagrees) else []
+        if isinstance(source, Disagrees):
+            yield from map(as_finding, source.disagreements())
     except CorruptContent as error:
-        return [as_finding(error)]
+        yield as_finding(error)
 
 
 def _gather(
-    source: Source, names: Sequence[str], platform: Platform | None, findings: list[Finding]
+    source: Source, names: Sequence[str], platform: Platform | None, findings: Findings
 ) -> list[Gathered]:
     images = []
     for name in dict.fromkeys(names):
         try:
             images.append(Gathered.of(source.image(name, platform), name))
         except CorruptContent as error:
-            findings.append(as_finding(error).of((name,)))
+            findings.add(as_finding(error).of((name,)))
     listings: list[Listing] = []
     try:
         listings = [] if names else source.listings()
         if not names and not listings and not findings:  # of what was refused nothing may be left
-            findings.append(nothing_in(source.place))
+            findings.add(nothing_in(source.place))
     except CorruptContent as error:
-        findings.append(as_finding(error))
+        findings.add(as_finding(error))
     for listing in listings:
         called = listing.names or (listing.id,)
         try:
             same = together(source.image(name, platform) for name in called)
             images += [Gathered.of(image, called[0]) for image in same]
         except ToolkitError as error:
-            findings.append(as_finding(error).of(called))
+            findings.add(as_finding(error).of(called))
     return images
 
 
 def _prove(
-    gathered: Gathered, place: str, proofs: Mapping[str, Proof], findings: list[Finding]
+    gathered: Gathered, place: str, proofs: Mapping[str, Proof], findings: Findings
 ) -> ProvenImage | None:
     image, called = gathered.image, gathered.called
-    findings += [  # a report tells each once
+    findings += (  # a report tells each once
         finding if finding.subject == place else finding.of(called) for finding in image.findings
-    ]
+    )
     if any(layer.key not in proofs for layer in image.layers):
         return None
     try:
         proven = image.proven(proofs)
         for picture in proven.images():
             own_chain(picture)  # the v1 part must tell the same image
-        findings += [deep.of(called) for deep in too_deep(proven)]
+        findings += (deep.of(called) for deep in too_deep(proven))
     except ToolkitError as error:
-        findings.append(as_finding(error).of(called))
+        findings.add(as_finding(error).of(called))
         return None
     return proven
 

@@ -39,9 +39,9 @@ from toolkit.plumbing.sharedlock import alone, together
 from toolkit.plumbing.space import require_space, require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
-from toolkit.ports import Block, Content, Landing
+from toolkit.ports import Content, Landing
 from toolkit.stores.folder_blobs import FolderBlobs
-from toolkit.stores.kinds import no_store
+from toolkit.stores.layout_blobs import Existing, Whole
 from toolkit.stores.layout_index import EMPTY, named_in
 from toolkit.stores.layout_tidy import BUSY, OWN, WRITERS, let_go, missing, unmake
 from toolkit.stores.stamps import Stamps
@@ -59,7 +59,7 @@ class LayoutStore(OciImages):
         self._stamps = Stamps(self._own / "stamps")
         self._landed = set[Digest]()  # what nobody has named yet of the blobs of a landing
         self._is_landing = False
-        super().__init__(_Existing(self.folder, path), f"oci:{path}")
+        super().__init__(Existing(self.folder, path), f"oci:{path}")
         self._listed: tuple[Stamp, Entries] | None = None
 
     def entries(self) -> Entries:
@@ -162,7 +162,7 @@ class LayoutStore(OciImages):
         descriptor = document.descriptor
         layer = Layer(str(descriptor.digest), len(document.raw), descriptor.digest)
         if not self.present(layer):
-            self.put(layer, _Whole(document.raw))
+            self.put(layer, Whole(document.raw))
 
     def name(self, images: Sequence[ProvenImage]) -> None:
         """Put images into index.json, beside what others have put there meanwhile."""
@@ -270,36 +270,6 @@ class LayoutReceiver:
                     raise MissingMember(f"blob {blob.digest}", f"is not in {self._store.place}")
             for document in part.documents.values():
                 self._store.put_document(document)
-
-
-class _Existing:
-    """Blobs of a folder that must be there."""
-
-    def __init__(self, inner: FolderBlobs, path: Path) -> None:
-        self._inner, self._path = inner, path
-        self.size, self.open = inner.size, inner.open
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        """Return a small file; raises NotFound where the folder is not there, or no layout."""
-        found = self._inner.read(name, limit)
-        if found is None and not self._path.is_dir():
-            raise NotFound(f"oci:{self._path}", "is not there")
-        if found is None and name == INDEX and self._inner.read(LAYOUT, limits().document) is not None:
-            return EMPTY  # the first delivery has not ended yet
-        if found is None and name == INDEX:
-            raise no_store("oci", f"oci:{self._path}")
-        return found
-
-
-class _Whole:
-    """Bytes in memory, as Content."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw, self.size = raw, len(raw)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield them."""
-        yield self.raw
 
 
 def _is_ours(name: str) -> bool:
