@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from toolkit.mirror.job import Job
 from toolkit.mirror.running import Orders, run
 from toolkit.settings import Settings
 
-REPOSITORIES, TAGS = 50, 20
+REPOSITORIES, TAGS = 50, int(os.environ.get("MIRROR_TAGS", "20"))  # CI takes fewer
 IMAGES = REPOSITORIES * TAGS
 FIRST = dt.datetime(2026, 11, 26, 2, tzinfo=dt.UTC)
 ASKED_SECONDS, ASKED_BYTES, ASKED_MEMORY = 30, 1_000_000, 256 << 20
