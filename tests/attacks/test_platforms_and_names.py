@@ -18,6 +18,7 @@ from tests.archives import (
     image,
     index,
     layout,
+    rewritten,
     sha256,
     tar,
     v1_folder,
@@ -136,3 +137,22 @@ def test_twelve_thousand_names_are_told_of_one_image(tmp_path: Path) -> None:
     report = verify(source)
     assert [set(each.names) for each in report.images] == [set(wanted)]
     assert report.ok
+
+
+def test_several_images_for_one_platform_are_told_and_which_of_them_engines_take(tmp_path: Path) -> None:
+    """Podman 4.3.1, skopeo 1.9.3 and containerd 1.6.20 take the first that the index lists."""
+    one, two, other = image(LAYER), image(LAYER, author="b"), image(LAYER, architecture="arm64")
+    path = written(tmp_path / "x.tar", layout(("a:1", index(one, other, two))))
+    (finding,) = verify(open_bundle(path), strict=True).findings
+    assert (finding.severity, finding.check) == ("note", "platform")
+    assert (
+        f"has 2 images for linux/amd64; podman, skopeo and containerd take the first, {sha256(one.config)}"
+        in finding.problem
+    )
+
+
+def test_images_of_several_windows_versions_or_of_one_config_are_no_riddle(tmp_path: Path) -> None:
+    versions = [image(LAYER, **{"os.version": f"10.0.{number}"}) for number in range(3)]
+    again = rewritten(versions[0], lambda value: value.update(annotations={"compression": "zstd"}))
+    path = written(tmp_path / "x.tar", layout(("a:1", index(*versions, again))))
+    assert verify(open_bundle(path)).findings == ()

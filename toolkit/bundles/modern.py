@@ -13,6 +13,7 @@ from typing import Protocol
 from toolkit import mediatype
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.entries import bare
+from toolkit.bundles.several import several_for_one
 from toolkit.configured import odd_type
 from toolkit.digest import Digest
 from toolkit.errors import (
@@ -32,6 +33,7 @@ from toolkit.ports import Content
 from toolkit.synthesis import own_chain
 
 TOTAL = 32 << 20  # bytes of all documents of one image, which are held in memory
+NOT_WHOLE = "is not there, and without it this image is not whole"
 UNKNOWN = "unknown"  # BuildKit gives its attestations this platform
 
 
@@ -157,12 +159,11 @@ class _Gathering:
         self._missing: list[Digest] = []
         self._left = TOTAL
         self._take(top, 0)
+        self.findings += several_for_one(top, self._images)
         if self._damage and not self._images:
             raise self._damage[0]
         if self._missing and not self._images:
-            raise MissingMember(
-                f"blob {self._missing[0]}", "is not there, and without it this image is not whole"
-            )
+            raise MissingMember(f"blob {self._missing[0]}", NOT_WHOLE)
 
     def chosen(self, platform: Platform) -> Descriptor:
         """Return the manifest for a platform; raises NotFound."""

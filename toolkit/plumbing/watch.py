@@ -24,6 +24,7 @@ UID, GID, SIZE, TARGET = 108, 116, slice(124, 136), 157  # where they begin
 SYMLINK, BASE_256 = ord("2"), 0x80
 ROOT = frozenset(b"\0./")  # characters of a name that may stand for the root
 MANY = 4  # extensions of the largest size that one entry may have
+ONE_ZERO = "has one zero block in its tar and more after it; podman, containerd and Docker refuse it"
 NO_TAR = "is no tar, or a broken one; no engine unpacks it"
 
 
@@ -78,8 +79,11 @@ class Watch:
             self._counted()
             size = tarheader.number(block[SIZE]) if kind == FILE else 0
             return size + -size % BLOCK
-        if block == ZERO_BLOCK or not tarheader.is_whole(block):
-            self._stop("" if block == ZERO_BLOCK else NO_TAR)
+        if block == ZERO_BLOCK:
+            self._what = self._after_zero
+            return 0
+        if not tarheader.is_whole(block):
+            self._stop(NO_TAR)
             return 0
         self._begin = self._begin if self._headers else self._end - BLOCK
         self._headers += block
@@ -89,6 +93,11 @@ class Watch:
             self._what = self._map
             return 0
         return self._entry()
+
+    def _after_zero(self, block: bytes) -> int:
+        """Look at the block after the first zero block, where there is one: the end is two of them."""
+        self._stop("" if block == ZERO_BLOCK else ONE_ZERO)
+        return 0
 
     def _extension(self, size: int) -> int:
         if not 0 <= size <= self._largest:
