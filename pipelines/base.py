@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,10 +13,10 @@ from typing import Any
 import luigi
 
 from toolkit.digest import Digest
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, UsageError
 from toolkit.event import BlobEvent, Event
 from toolkit.image import Layer
-from toolkit.operations.keys import read_public_keys
+from toolkit.operations.keys import VARIABLE, passphrase_from, read_public_keys
 from toolkit.places import open_source
 from toolkit.ports import Holds, Source
 from toolkit.reading import Reading
@@ -27,6 +28,9 @@ STARTED = time.time_ns()  # of this run; children inherit it
 HELD: dict[
     str, dict[tuple[str, str], Digest]
 ] = {}  # likewise: by place, what its moving names were found to mean
+
+
+LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 
 
 class LadingTask(luigi.Task):
@@ -85,6 +89,13 @@ class Meter:
             self._task.set_status_message(message)
         if self._task.set_progress_percentage:
             self._task.set_progress_percentage(100 * passed // size)
+
+
+def passphrase(subject: str) -> bytes:
+    """Return what opens a secret key; raises UsageError where the environment has none: nobody sits here."""
+    if (found := passphrase_from(os.environ)) is None:
+        raise UsageError(subject, "takes a passphrase, which is not there", f"set {VARIABLE}")
+    return found
 
 
 def receipt_path(settings: Settings, kind: str, subject: str) -> Path:

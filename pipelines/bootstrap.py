@@ -56,7 +56,10 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - th
 
 
 def one_sentence(record: logging.LogRecord) -> bool:
-    """Drop the traceback of an error that is ours, or of a flag: its sentence says it all."""
+    """Drop the traceback of an error that is ours, or of a flag: its sentence says it all.
+
+    Whatever is quoted is escaped.
+    """
     error = record.exc_info[1] if record.exc_info else None
     message = record.getMessage()
     if isinstance(error, ToolkitError):
@@ -68,10 +71,16 @@ def one_sentence(record: logging.LogRecord) -> bool:
     elif found := OURS.search(message):  # luigi writes the traceback of a scheduling error as text
         message, sentence = message[: found.start()], found[1]
     else:
+        record.msg, record.args = "%s", (_shown(message),)
         return True
-    record.msg, record.args = "%s: %s", (message.rstrip(" :\n"), sentence)
-    LAST_WORDS.say(sentence)
+    record.msg, record.args = "%s: %s", (_shown(message.rstrip(" :\n")), printable(sentence))
+    LAST_WORDS.say(printable(sentence))
     return True
+
+
+def _shown(message: str) -> str:
+    """Return what luigi logs, line by line, with whatever could fool a terminal escaped."""
+    return "\n".join(printable(line, len(line)) for line in message.split("\n"))
 
 
 def of_parameter(error: ParameterException) -> str:

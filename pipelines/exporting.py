@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Generator, Mapping
@@ -13,19 +12,19 @@ from typing import Any
 
 import luigi
 
-from pipelines.base import LadingTask, Meter, receipt_path
+from pipelines.base import LOG, LadingTask, Meter, passphrase, receipt_path
 from pipelines.parameters import FormatParameter, PlaceParameter, PlatformParameter
 from pipelines.receipts import Receipt, stamp_json, untouched
 from pipelines.verifying import VerifyBundle, VerifyNew
 from toolkit.bundles import DEFAULT, create_bundle
 from toolkit.digest import Digest
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.errors import ToolkitError
 from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
-from toolkit.operations.keys import VARIABLE, open_key, passphrase_from, read_public_key
+from toolkit.operations.keys import open_key, read_public_key
 from toolkit.operations.shortids import full_name
 from toolkit.operations.signing import Signed, sign_list, signed
-from toolkit.operations.staging import StagedSource, Staging
+from toolkit.operations.staging import StagedSource, Staging, origin_of
 from toolkit.places import settled
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder, read_bounded, sweep, write_atomically
@@ -56,7 +55,7 @@ class ExportLayer(LadingTask):
 
     def output(self) -> StagedLayer:
         """Return the layer under `<home>/layers`."""
-        return StagedLayer(Staging(self.settings.home / "layers"), _source(self).place, self.layer)
+        return StagedLayer(Staging(self.settings.home / "layers"), origin_of(_source(self)), self.layer)
 
     def run(self) -> None:
         """Read, prove, write."""
@@ -140,7 +139,7 @@ class AssembleBundle(ImageTask):
     def requires(self) -> list[ExportLayer]:
         """Require each layer, and claim it, so that no other image's end removes it."""
         source = self.opened(self.place)
-        _staging(self).claim(self.owner, source.place, self.layer_keys)
+        _staging(self).claim(self.owner, origin_of(source), self.layer_keys)
         return [ExportLayer(source=self.place, layer=key) for key in self.layer_keys]
 
     def output(self) -> Receipt:
@@ -254,7 +253,6 @@ class ExportImage(ImageTask):
         return f"{sha256}  {self.path.name}\n".encode()
 
 
-LOG = logging.getLogger("luigi-interface")  # where luigi's own lines go
 SAMPLE = ", a small store that ships with the package"
 PLACES: dict[tuple[str, str], str] = {}  # of this run, and its children: where each image comes from
 KEYS: dict[str, SigningKey] = {}  # likewise: by the path of its file
@@ -268,14 +266,8 @@ def _opened_key(path: str) -> SigningKey:
     """
     path = os.path.abspath(path)
     if path not in KEYS:
-        KEYS[path] = open_key(path, _passphrase)
+        KEYS[path] = open_key(path, passphrase)
     return KEYS[path]
-
-
-def _passphrase(subject: str) -> bytes:
-    if (found := passphrase_from(os.environ)) is None:
-        raise UsageError(subject, "takes a passphrase, which is not there", f"set {VARIABLE}")
-    return found
 
 
 def _staging(task: LadingTask) -> Staging:

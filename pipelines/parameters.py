@@ -6,6 +6,7 @@ import luigi
 
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
+from toolkit.mirror.shard import Shard
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.report import DEPTHS
@@ -49,3 +50,11 @@ class PlatformParameter(luigi.Parameter):
     def parse(self, text: str) -> str:
         """Return the text."""
         return str(Platform.parse(text)) if text else ""
+
+
+class ShardParameter(luigi.Parameter):
+    """A host's share, as `2/5`; raises UsageError."""
+
+    def parse(self, text: str) -> str:
+        """Return the text."""
+        return str(Shard.parse(text))

@@ -25,6 +25,7 @@ from toolkit.mirror.volume import BlobRange
 from toolkit.mirror.volumes import write_set
 from toolkit.operations.copy import copy
 from toolkit.operations.signing import sign_list
+from toolkit.platform import Platform
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
 from toolkit.stores.layout import LayoutStore
@@ -76,10 +77,11 @@ class Crossing:
         parity: bool = False,
         key: SigningKey | None = None,
         format_name: str = "universal",
+        platforms: tuple[Platform, ...] = (),
     ) -> Path:
-        """Make the next set of these images; return the medium that it is on."""
+        """Make the next set of these images, all platforms of them or some; return the medium that it is on."""
         self.nights += 1
-        images = self.fetched(pictures)
+        images = self.fetched(pictures, platforms)
         draft = Increment.of(
             self.site, 0, self.now.date(), [each.blobs for each in images], self.sender.baseline(baseline)
         )
@@ -113,13 +115,13 @@ class Crossing:
     def source(self) -> LayoutStore:
         return LayoutStore(self.folder / "connected" / "store")
 
-    def fetched(self, pictures: Mapping[str, Picture]) -> list[Stored]:
+    def fetched(self, pictures: Mapping[str, Picture], platforms: tuple[Platform, ...] = ()) -> list[Stored]:
         """Put images into the store of the connected side."""
         self.folder.mkdir(exist_ok=True)
         bundle = open_bundle(written(self.folder / "in.tar", layout(*pictures.items())))
         copy(bundle, self.source, list(pictures))
         wanted = [
-            Locked(name, name, "docker://example.org", Digest.parse(picture.digest))
+            Locked(name, name, "docker://example.org", Digest.parse(picture.digest), platforms)
             for name, picture in pictures.items()
         ]
         return list(stored(self.source, wanted))

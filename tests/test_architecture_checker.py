@@ -92,7 +92,7 @@ def test_a_step_over_a_fence_is_found(path: str, text: str) -> None:
         ("pipelines/tasks.py", "import luigi.util"),
         ("toolkit/digest.py", "import hashlib"),
         ("toolkit/plumbing/failures.py", "import http.client, urllib3"),
-        ("toolkit/stores/engine.py", "def f():\n    import docker"),
+        ("toolkit/stores/registry_logins.py", "def f():\n    import docker"),
         ("toolkit/stores/graph/a.py", "from urllib.parse import quote"),
         ("toolkit/bundles/a.py", "from toolkit.bundles import docker_v1"),
     ],

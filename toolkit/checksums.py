@@ -12,6 +12,8 @@ from toolkit.errors import InvalidDocument
 
 LIMIT = 1 << 20  # bytes of a list: more than 3,000 files of the longest names
 LINE = re.compile(r"(?P<sha256>[0-9a-fA-F]{64}) [ *](?P<name>[^\n]+)")
+# What moves the cursor of a terminal, or turns what follows around: C0, C1, line ends and bidi of Unicode.
+HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 FORM = "64 hex digits, two blanks and a file's name"
 
 
@@ -46,6 +48,8 @@ class ChecksumList:
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether this names a file in a folder, and fits in a line as it is: no path, nothing to escape."""
-    has_control = any(char < " " or char == "\x7f" for char in name)
-    return name not in {"", ".", ".."} and "/" not in name and not has_control
+    """Tell whether this names a file in a folder, and fits in a line as it is: no path, nothing to escape.
+
+    Signatures tell it in their comments, which other programs print as they are.
+    """
+    return name not in {"", ".", ".."} and "/" not in name and not HIDDEN.search(name)

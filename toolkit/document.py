@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from toolkit.errors import InvalidDocument, ToolkitError, UnsafeArchive
 from toolkit.limits import above, limits, more_than
@@ -50,17 +50,17 @@ class Node:
         except ToolkitError as error:
             raise InvalidDocument(self.subject, f"{self.path}{key}: {error}") from error
 
-    def child(self, key: str) -> Node:
+    def child(self, key: str) -> Self:
         """Return the object under `key`."""
-        return Node(self.get(key, dict), self.subject, f"{self.path}{key}.")
+        return type(self)(self.get(key, dict), self.subject, f"{self.path}{key}.")
 
-    def children(self, key: str) -> Iterator[Node]:
+    def children(self, key: str) -> Iterator[Self]:
         """Yield the objects of the list under `key`; absent or null is an empty list."""
         for index, item in enumerate(self.optional(key, list) or []):
             here = f"{self.path}{key}[{index}]"
             if not isinstance(item, dict):
                 self.fail(f"{key}[{index}]", f"object required, found {type(item).__name__}")
-            yield Node(item, self.subject, here + ".")
+            yield type(self)(item, self.subject, here + ".")
 
     def texts(self, key: str) -> list[str]:
         """Return the list of strings under `key`; absent or null is an empty list."""

@@ -7,7 +7,7 @@
     ├── Unsupported         4   a format, media type or conversion we do not do
     ├── CorruptContent      5   Mismatch, Misnamed, InvalidDocument, MissingMember
     │   └── UnsafeArchive   6   traversal, link loops, devices, bombs, ambiguity: Disagreement
-    ├── StoreError          7   a store, disk or engine failed us: RegistryError
+    ├── StoreError          7   a store, disk or engine failed us: RegistryError, NoRoom
     ├── Gaps                8   done, but not everything
     └── TryAgain           75   locked, peers still working: Spoiled
 
@@ -148,6 +148,10 @@ class StoreError(ToolkitError):
     """A store, a disk or an engine failed us: permission, space, I/O."""
 
     exit_code = 7
+
+
+class NoRoom(StoreError):
+    """A disk is full, or would be: what comes next fails as well."""
 
 
 @dataclass(eq=False)

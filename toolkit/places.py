@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from toolkit.settings import Settings
 def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> Source:
     """Open a place to read from.
 
-    Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine is running on the store.
+    Every bundle that something is to be kept of comes in through here: where `settings` require a signature,
+    it is let in before it is opened. Raises InvalidPlace, NotFound or Unsupported; TryAgain where an engine
+    is running on the store; CorruptContent for a bundle that none of the keys signed.
     """
     place = Place.parse(text)
     if place.scheme in FOLDERS:
@@ -31,16 +33,29 @@ def open_source(text: str, settings: Settings, reading: Reading = AS_IT_IS) -> S
         from toolkit.stores.running import refuse_running
 
         refuse_running(Path(place.path), reading.live)
-    return as_read(KINDS[place.scheme].source(place, settings, reading), reading)
+    return _let_in(
+        text,
+        settings,
+        reading,
+        lambda: as_read(KINDS[place.scheme].source(place, settings, reading), reading),
+    )
 
 
 def open_rootfs(
-    file: str, names: Sequence[str] = (), platform: Platform | None = None, created: str = EPOCH
+    file: str,
+    settings: Settings,
+    names: Sequence[str] = (),
+    platform: Platform | None = None,
+    created: str = EPOCH,
 ) -> Source:
-    """Open the tar of a root file system as an image of one layer; raises as `Rootfs`."""
+    """Open the tar of a root file system as an image of one layer.
+
+    Raises as `Rootfs`; it is let in as a bundle is.
+    """
     from toolkit.bundles.rootfs import Rootfs
 
-    return Rootfs(None if file == STANDARD_STREAM else Path(file), names, platform, created)
+    path = None if file == STANDARD_STREAM else Path(file)
+    return _let_in(file, settings, AS_IT_IS, lambda: Rootfs(path, names, platform, created))
 
 
 def open_sink(text: str, settings: Settings) -> Sink:
@@ -80,6 +95,17 @@ def settled(text: str, name: str, settings: Settings) -> str:
 def is_bundle(text: str) -> bool:
     """Tell whether a place is a file to carry rather than a store."""
     return Place.parse(text).scheme in BUNDLES
+
+
+def _let_in(text: str, settings: Settings, reading: Reading, open_: Callable[[], Source]) -> Source:
+    """Open a place, which is let in first where it has to be."""
+    if not settings.require_signature or reading.only_looks or not is_bundle(text):
+        return open_()
+    from toolkit.operations.admission import admit, vouched
+    from toolkit.operations.keys import read_public_keys
+
+    admission = admit(text, read_public_keys(settings.require_signature))
+    return vouched(open_(), admission)
 
 
 def _must_be(place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 DOCKER, OCI = "docker", "oci"  # the parts of an archive that may be preferred
 
@@ -17,10 +17,16 @@ class Reading:
     allow_rebuilt: bool = False  # layers whose tar nobody can prove are made anew from their files
     live: bool = False  # a store is read although an engine is running on it
     referrers: bool = False  # what refers to an image travels with it
+    only_looks: bool = False  # nothing of it is kept: nobody need have signed it
 
     def or_else(self, other: Reading) -> Reading:
         """Return what was said here, and where nothing was, what was said there."""
         return Reading(*(getattr(self, field.name) or getattr(other, field.name) for field in fields(self)))
+
+    @property
+    def to_look(self) -> Reading:
+        """Return the same for who keeps nothing of what he reads."""
+        return replace(self, only_looks=True)
 
 
 AS_IT_IS = Reading()

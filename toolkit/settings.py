@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.errors import InvalidSetting
 from toolkit.limits import LEAST, MOST, Limits, hold
 from toolkit.reading import Reading
 
@@ -59,9 +60,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     settings = _read(files, environ) if (files := _files(environ)) else Settings()
     hold(settings.limits)
-    if home := environ.get("LADING_HOME"):
-        return replace(settings, home=_path(home))
-    return settings
+    return replace(settings, home=_home(home)) if (home := environ.get("LADING_HOME")) else settings
 
 
 def _read(files: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -93,7 +92,26 @@ def _text(text: str) -> str:
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("a folder")
-    return Path(text).expanduser()
+    return Path(expanded(text))
+
+
+def _home(text: str) -> Path:
+    """Read LADING_HOME; raises InvalidSetting."""
+    try:
+        return _path(text)
+    except ValueError as error:
+        raise InvalidSetting("LADING_HOME", f"is {text[:200]!r}, expected {error}") from error
+
+
+def expanded(text: str) -> str:
+    """Return a path with the folder of a user in place of ~ or ~USER; raises ValueError for nobody's.
+
+    As it stands, `~nobody/x` would be a folder of that name in the working folder.
+    """
+    path = os.path.expanduser(text)
+    if text.startswith("~") and path == text:
+        raise ValueError(f"a path: there is no user {text.partition('/')[0]}, and ./{text[:100]} is a file")
+    return path
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -115,7 +133,7 @@ def _keys(text: str) -> tuple[str, ...]:
 def _file(text: str) -> str:
     if "\0" in text:
         raise ValueError("a file")
-    return os.path.expanduser(text)
+    return expanded(text)
 
 
 def _boolean(text: str) -> bool:

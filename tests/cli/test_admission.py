@@ -1,4 +1,4 @@
-"""`import` and `copy` where a signature is required: what is let in, and that of the rest nothing stays."""
+"""Where a signature is required: what is let in, and that of the rest nothing stays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,98 @@ from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from tests.cli.spoilers import BAD
 from tests.signers import KEY_ID, signed_by_hand
 from toolkit.cli import targets
+
+TAKING = {  # every command that keeps something of a bundle; BUNDLE is the bundle
+    "export": ("export", IMAGE, "--from", "BUNDLE", "-o", "out.tar"),
+    "export all": ("export", "--from", "BUNDLE", "-o", "out.tar"),
+    "export of several": (
+        "export",
+        IMAGE,
+        "--from",
+        "docker-archive:BUNDLE",
+        "--from",
+        "BUNDLE",
+        "-o",
+        "out.tar",
+    ),
+    "export by its kind": ("export", IMAGE, "--from", "docker-archive:BUNDLE", "-o", "out.tar"),
+    "extract": ("extract", "BUNDLE", IMAGE, "out"),
+    "copy": ("copy", "BUNDLE", "out.tar"),
+    "import": ("import", "BUNDLE", "--into", "oci:out"),
+}
+LOOKING = (
+    ("ls", "BUNDLE"),
+    ("inspect", "BUNDLE", IMAGE),
+    ("history", "BUNDLE", IMAGE),
+    ("diff", "BUNDLE", "BUNDLE"),
+    ("doctor", "BUNDLE"),
+)
+
+
+def of(words: tuple[str, ...], bundle: Path) -> list[str]:
+    return [word.replace("BUNDLE", str(bundle)) for word in words]
+
+
+@pytest.mark.parametrize("words", TAKING.values(), ids=TAKING)
+def test_an_unsigned_bundle_is_not_laundered(
+    lading: Lading, bundle: Path, required: Path, words: tuple[str, ...]
+) -> None:
+    """It would come out as one of ours, or its files would."""
+    ran = lading(*of(words, bundle))
+    assert (ran.code, ran.out) == (5, "")
+    assert "beside it; expected a signature by key" in ran.last
+    assert not list(required.glob("out*"))
+
+
+@pytest.mark.parametrize("words", TAKING.values(), ids=TAKING)
+def test_a_signed_bundle_is_taken_by_every_command(
+    lading: Lading, bundle: Path, required: Path, words: tuple[str, ...]
+) -> None:
+    ran = lading(*of(words, signed_by_hand(bundle)))
+    assert ran.code == 0
+    assert list(required.glob("out*"))
+
+
+def test_the_source_of_the_settings_is_asked_for_its_signature(
+    lading: Lading, bundle: Path, required: Path
+) -> None:
+    with open(required / "luigi.cfg", "a") as settings:
+        settings.write(f"source = {bundle}\n")
+    assert lading("export", IMAGE, "-o", "out.tar").code == 5
+    signed_by_hand(bundle)
+    ran = lading("export", IMAGE, "-o", "out.tar", "--json")
+    assert ran.json["signature"]["key_id"] == KEY_ID
+
+
+@pytest.mark.parametrize("words", LOOKING, ids=lambda words: words[0])
+def test_who_only_looks_at_a_bundle_needs_no_signature(
+    lading: Lading, bundle: Path, required: Path, words: tuple[str, ...]
+) -> None:
+    assert lading(*of(words, bundle)).code == 0
+    del required
+
+
+def test_two_signed_bundles_are_told_of_as_two(lading: Lading, bundle: Path, required: Path) -> None:
+    other = required / "other.tar"
+    shutil.copy(bundle, other)
+    places = [word for path in (bundle, other) for word in ("--from", str(signed_by_hand(path)))]
+    facts = lading("export", IMAGE, *places, "-o", "out.tar", "--json").json
+    assert [each["key_id"] for each in facts["signatures"]] == [KEY_ID, KEY_ID]
+
+
+def test_a_mirror_takes_nothing_from_an_unsigned_bundle(
+    lading: Lading, bundle: Path, required: Path, home: Path
+) -> None:
+    job = required / "mirror.toml"
+    job.write_text(
+        f"site = 'plant-7'\nsources = ['{bundle}']\nimages = ['{IMAGE}']\n[policy]\nmin_free = '1'\n"
+    )
+    ran = lading("mirror", "run", str(job), "--quiet")
+    assert ran.code != 0
+    assert "expected a signature by key" in ran.err
+    assert not (home / "store/index.json").exists()
+    signed_by_hand(bundle)
+    assert lading("mirror", "run", str(job), "--quiet").code == 0
 
 
 @pytest.mark.parametrize("words", [("import",), ("import", IMAGE), ("copy", "oci:home/store")])

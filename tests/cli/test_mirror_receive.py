@@ -206,7 +206,7 @@ def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: py
     gap.sender.keep_gaps([Gap("dead:1", "the registry says 404", gap.now.date())], gap.now.date())
     ran = lading("mirror", "status")
     assert [line.split()[-1] for line in ran.out.splitlines()[2:4]] == ["yes", "no"]
-    assert "gaps: 1 images could not be had the last time" in ran.out
+    assert "gaps: 1 image could not be had the last time" in ran.out
     assert "dead:1" in ran.out
     facts = json.loads(lading("mirror", "status", "--json").out)["sites"][0]["connected"]
     assert facts["unconfirmed"] == [2]

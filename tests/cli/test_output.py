@@ -19,6 +19,11 @@ def test_a_cell_cannot_move_the_cursor() -> None:
     assert aligned([("a\r\x1b[2K\u202eb", "\n")]) == ["a\\r\\x1b[2K\\u202eb   \\n"]
 
 
+def test_a_line_cannot_move_the_cursor_however_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().say("wrote e\x1b[31mRED.tar\x9b1m\u202e", "x" * 3000)
+    assert capsys.readouterr().out == "wrote e\\x1b[31mRED.tar\\x9b1m\\u202e\n" + "x" * 3000 + "\n"
+
+
 def test_findings_go_to_stderr_each_once(capsys: pytest.CaptureFixture[str]) -> None:
     Output().findings([WARNING, NOTE, WARNING])
     out, err = capsys.readouterr()

@@ -327,7 +327,7 @@ def large(folder: Path) -> None:
     root.mkdir()
     (root / "file").write_bytes(os.urandom(1 << 20) * 64)
     shutil.make_archive(str(root), "tar", root)
-    source = open_rootfs(f"{root}.tar", ["large:1"], Platform("linux", "amd64"))
+    source = open_rootfs(f"{root}.tar", Settings(), ["large:1"], Platform("linux", "amd64"))
     copy(source, open_sink(f"oci:{folder}", Settings()), ["large:1"])
 
 

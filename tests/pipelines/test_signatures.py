@@ -140,6 +140,63 @@ def test_a_bundle_that_is_swapped_after_it_was_verified_is_not_imported(
     )
 
 
+@pytest.fixture
+def signs(bundle: Path, tmp_path: Path) -> Path:
+    """A bundle from elsewhere; a signature is required, and what is exported is signed."""
+    set_(tmp_path, f"require_signature = {TEXT}", f"sign_key = {DATA / 'plain.key'}")
+    return bundle
+
+
+def exported(source: Path, tmp_path: Path, workers: int = 1) -> tuple[str, Path]:
+    out = tmp_path / "out.tar"
+    return build(ExportImage(tag=TAG, source=str(source), bundle=str(out)), workers=workers), out
+
+
+@pytest.mark.parametrize("spoil", [without_signature, by_somebody_else, changed])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unsigned_bundle_is_not_laundered_by_the_site_key(
+    signs: Path, tmp_path: Path, spoil: Callable[[Path], str], workers: int
+) -> None:
+    spoil(signs)
+    status, out = exported(signs, tmp_path, workers)
+    assert status not in {"SUCCESS", "SUCCESS_WITH_RETRY"}
+    assert list(tmp_path.glob("out.tar*")) == []
+    del out
+
+
+def test_an_unsigned_bundle_as_the_source_of_the_settings_is_not_laundered(
+    signs: Path, tmp_path: Path, home: Path
+) -> None:
+    shutil.rmtree(home)
+    settings = tmp_path / "luigi.cfg"
+    settings.write_text(settings.read_text().replace("source = sample:", f"source = {signs}"))
+    signature_of(signs).unlink()
+    assert build(ExportImage(tag=TAG)) not in {"SUCCESS", "SUCCESS_WITH_RETRY"}
+    assert not (home / "bundles").exists()
+    signed_by_hand(signs)
+    assert build(ExportImage(tag=TAG)) == "SUCCESS"
+    signed(home / "bundles/ubuntu_14.04.tar", [PUBLIC])
+
+
+def test_a_signed_bundle_is_exported_anew(signs: Path, tmp_path: Path) -> None:
+    status, out = exported(signs, tmp_path)
+    assert status == "SUCCESS"
+    signed(out, [PUBLIC])
+
+
+def test_a_layer_that_was_staged_of_an_unsigned_bundle_is_not_taken(signs: Path, tmp_path: Path) -> None:
+    """It lies under the same place and ID, and the run that staged it needed no signature."""
+    task = ExportImage(tag=TAG, source=str(signs), bundle=str(tmp_path / "out.tar"))
+    with_key = (tmp_path / "luigi.cfg").read_text()
+    set_(tmp_path)
+    before = [layer.output() for layer in task.requires().requires()]
+    for layer in task.requires().requires():
+        layer.run()
+    assert all(target.exists() for target in before)
+    (tmp_path / "luigi.cfg").write_text(with_key)
+    assert not any(layer.output().exists() for layer in task.requires().requires())
+
+
 def test_a_link_to_a_bundle_is_not_verified(home: Path, bundle: Path) -> None:
     link = home / "link.tar"
     link.symlink_to(bundle)

@@ -12,12 +12,15 @@ from tests.archives import Picture, image, index, tar
 from tests.crossings import Crossing
 from toolkit.mirror.acknowledging import acknowledge
 from toolkit.mirror.inventory import Inventory
+from toolkit.mirror.papers import set_name
 from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.operations.verify import verify
+from toolkit.platform import Platform
 
 pytestmark = pytest.mark.property
 
 NIGHTS = 8
+AMD64 = (Platform("linux", "amd64"),)
 LAYERS = [tar({f"opt/{number}": bytes([65 + number]) * 3_000}) for number in range(8)]
 
 
@@ -51,9 +54,14 @@ def test_in_the_end_the_closed_side_has_what_the_job_means(tmp_path: Path, seed:
     chance, gap = random.Random(seed), Crossing(tmp_path)
     waiting: list[Path] = []
     last: dict[str, Picture] = {}
+    whole: dict[str, dict[str, Picture]] = {}  # what sets with all platforms promise, by their names
     for last in nights(chance):
         baseline = chance.choice(["assumed", "assumed", "confirmed"])
-        medium = gap.send(last, baseline=baseline, volume=chance.choice([0, 40_000]))
+        platforms = chance.choice([(), (), AMD64])  # the same index comes with other platforms than before
+        volume = chance.choice([0, 40_000])
+        medium = gap.send(last, baseline=baseline, volume=volume, platforms=platforms)
+        if not platforms:
+            whole[set_name(gap.site, gap.sender.numbers()[-1])] = last
         if chance.random() < 0.75:  # else it is lost on the way
             waiting.append(medium)
         if waiting and chance.random() < 0.6:
@@ -64,7 +72,9 @@ def test_in_the_end_the_closed_side_has_what_the_job_means(tmp_path: Path, seed:
             waiting = [
                 each for each in waiting if any((each / f"{name}.sha256").exists() for name in refused)
             ]
-            assert verify(gap.store).ok
+            taken = [one for each in told if not each.error for one in whole.get(each.name, {}).values()]
+            assert all(map(gap.is_whole, taken))
+            assert not gap.store.path.is_dir() or verify(gap.store).ok
         if gap.side.received() and chance.random() < 0.3:
             carry_receipt_back(gap, tmp_path / "back")
     if gap.side.received():

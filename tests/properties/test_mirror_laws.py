@@ -72,6 +72,9 @@ class ClosedSide:
     def takes(self, increment: Increment, images: Sequence[ImageBlobs]) -> bool:
         """Take a set in if all that it requires is there."""
         needed = {blob.digest for blob in increment.requires}
+        held = {digest.hex[:8] for digest in self.blobs}
+        if not held.issuperset(increment.held):
+            return False
         if not needed <= self.blobs or not increment.requires_images <= self.whole.keys():
             return False
         self.blobs |= {blob.digest for blob in increment.contains}
@@ -80,7 +83,8 @@ class ClosedSide:
             parts = frozenset(blob.digest for blob in by_name[carried.name].blobs)
             assert parts <= self.blobs  # an image is never there in part
             self.whole[carried.digest] = parts
-        for carried in increment.images:
+        for carried in increment.images:  # also what did not change is there as it is over there
+            assert {blob.digest for blob in by_name[carried.name].blobs} <= self.blobs
             self.images[carried.name] = carried.digest, self.whole[carried.digest]
         self.received = [number for number in self.received if number != increment.number]
         self.received.append(increment.number)
@@ -157,6 +161,7 @@ class World:
         if kind == CONFIRMED:
             assert {blob.digest for blob in increment.requires} <= self.closed.blobs
             assert increment.requires_images <= self.closed.whole.keys()
+            assert {digest.hex[:8] for digest in self.closed.blobs}.issuperset(increment.held)
         if is_delivered:
             self.closed.takes(increment, images_of(night))
         if is_reported:

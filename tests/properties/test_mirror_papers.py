@@ -30,7 +30,9 @@ NIGHT, TODAY = datetime(2026, 11, 27, 2, tzinfo=UTC), date(2026, 11, 27)
 A, B = Digest.of(b"A"), Digest.of(b"B")
 BLOBS = (Blob(A, 1), Blob(B, 20))
 IMAGES = (ImageBlobs("app:1", A, BLOBS), ImageBlobs("tool:1", B, BLOBS[1:]))
-INCREMENT = Increment.of("plant-7", 7, TODAY, IMAGES, Baseline("assumed", frozenset({B}), frozenset({B})))
+INCREMENT = Increment.of(
+    "plant-7", 7, TODAY, IMAGES, Baseline("assumed", frozenset({B}), frozenset({B})), gaps=["dead:1", "lost"]
+)
 LOCKED = Locked("app:1", "docker.io/library/app:1", "docker://", A, (Platform("linux", "amd64"),))
 PAPERS: list[tuple[Any, Callable[[bytes, str], Any]]] = [
     (INCREMENT, Increment.parse),

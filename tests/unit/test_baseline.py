@@ -73,3 +73,13 @@ def test_a_set_that_stands_on_a_lost_one_is_not_counted() -> None:
 def test_a_set_before_the_one_that_was_received_is_not_awaited() -> None:
     first = increment(1, Baseline.full(), TOOL)
     assert not Baseline.assumed(receipt(2, app=A), [first], RECORDS.get).holds(TOOL)
+
+
+def test_what_came_before_a_set_that_did_not_count_on_it_is_not_counted() -> None:
+    told = receipt(1, app=A)
+    second = increment(2, Baseline.assumed(told, [], RECORDS.get), APP, TOOL)
+    third = increment(3, Baseline.confirmed(told, RECORDS.get), APP)
+    assert Baseline.assumed(told, [second], RECORDS.get).holds(TOOL)
+    assert Baseline.assumed(told, [second, third], RECORDS.get) == Baseline(
+        ASSUMED, frozenset({A}), frozenset({A, B})
+    )

@@ -13,9 +13,9 @@ from toolkit.errors import InvalidDocument
 
 A, B = "a" * 64, "0123456789abcdef" * 4
 
-names = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1).filter(
-    lambda name: name not in {".", ".."}
-)
+names = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Cf", "Zl", "Zp"], exclude_characters="/"), min_size=1
+).filter(lambda name: name not in {".", ".."})
 sums = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
@@ -81,9 +81,12 @@ def test_large_digits_are_the_same_sum() -> None:
 
 
 def test_a_name_that_a_line_cannot_hold_as_it_is_names_no_file() -> None:
-    assert [is_file_name(name) for name in ("a", "a b\\", "", ".", "..", "a/b", "a\nb", "a\x7f")] == [
+    assert [
+        is_file_name(name)
+        for name in ("a", "a b\\", "", ".", "..", "a/b", "a\nb", "a\x7f", "a\x9b", "a\u202e", "a\u2028")
+    ] == [
         *(True, True),
-        *[False] * 6,
+        *[False] * 9,
     ]
 
 

@@ -96,14 +96,14 @@ def test_an_image_that_is_not_there_is_not_found(engine: Engine) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b'{"Version": '])
 def test_who_speaks_something_else_is_no_engine(fake: FakeEngine, engine: Engine, body: bytes) -> None:
     fake.answers["/version"] = Answer(body)
-    with pytest.raises(StoreError, match=r"answers /version with no JSON.*; is it a Docker engine\?"):
+    with pytest.raises(StoreError, match=r"/version of .* is no JSON.*; is it a Docker engine\?"):
         _ = engine.version
 
 
 def test_an_answer_is_bounded(fake: FakeEngine, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.stores.engine.ANSWER_LIMIT", 100)
+    monkeypatch.setattr("toolkit.stores.engine_answer.ANSWER", 100)
     fake.answers["/version"] = Answer(b" " * 101)
-    with pytest.raises(StoreError, match="answers with more than 100 bytes"):
+    with pytest.raises(StoreError, match="has more than 100 bytes"):
         _ = engine.version
 
 
@@ -128,9 +128,9 @@ def test_a_socket_that_lets_us_not_in_is_one_sentence(
     fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError("wrapped", PermissionError(13, "Permission denied"))
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("docker.APIClient.request", refuse)
+    monkeypatch.setattr("toolkit.plumbing.endpoint.UnixConnection.connect", refuse)
     host = Host(fake.host, "the test")
     advice = "join the group of its socket (docker), or run as root"
     assert sentence_of(host) == f"the Docker engine at {host}: lets us not in: permission denied; {advice}"
@@ -140,15 +140,15 @@ def test_an_engine_that_does_not_answer_is_one_sentence(
     fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(*_: object, **__: object) -> None:
-        raise OSError("wrapped", TimeoutError("timed out"))
+        raise TimeoutError("timed out")
 
-    monkeypatch.setattr("docker.APIClient.request", wait)
-    assert "does not answer for 60 seconds" in sentence_of(Host(fake.host, "the test"))
+    monkeypatch.setattr("toolkit.plumbing.endpoint.UnixConnection.connect", wait)
+    assert "does not answer within 60 seconds" in sentence_of(Host(fake.host, "the test"))
 
 
 def test_certificates_that_cannot_be_used_are_one_sentence(tmp_path: Path) -> None:
     host = Host("tcp://127.0.0.1:1", "the test", Certificates(f"{tmp_path}/ca", "", "", verify=True))
-    assert "cannot be reached: Invalid CA certificate" in sentence_of(host)
+    assert "cannot be reached: its address or certificates cannot be used" in sentence_of(host)
 
 
 def test_an_engine_is_asked_over_tls_with_its_own_authority(

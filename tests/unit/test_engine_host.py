@@ -111,3 +111,18 @@ def test_a_password_in_a_url_is_not_told() -> None:
     host = find_host({"DOCKER_HOST": "tcp://me:secret@far:2375"})
     assert "secret" in host.url
     assert str(host) == "tcp://me@far:2375"
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "address"),
+    [
+        ("tcp://far", False, "http://far:2375"),
+        ("tcp://far", True, "https://far:2376"),
+        ("tcp://me:secret@far:1234/base", False, "http://far:1234/base"),
+        ("tcp://[::1]", False, "http://[::1]:2375"),
+        ("tcp://[::1]:99", True, "https://[::1]:99"),
+        ("https://far", False, "https://far"),
+    ],
+)
+def test_an_address_has_the_port_that_docker_means(url: str, address: str, *, tls: bool) -> None:
+    assert Host(url, "the test", Certificates() if tls else None).address == address

@@ -45,6 +45,7 @@ def test_what_is_not_there_is_a_gap_for_the_cause_that_is_known(store: LayoutSto
     site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
     done = finish(site, JOB, LOCK, store, wishes, failed={"tool:1": "answered 500"}, now=NOW)
     assert done.gaps == (Gap("tool:1", "answered 500", NIGHT),)
+    assert done.record.increment.gaps == ("tool:1",)
     assert site.gaps() == done.gaps
     assert [carried.name for carried in done.record.increment.new] == ["app:1"]
     assert site.set(1).status == SENT
@@ -117,10 +118,10 @@ def test_strict_and_gaps_say_how_many_and_the_first(store: LayoutStore, tmp_path
 
 
 def test_an_image_that_lost_a_layer_is_a_gap_and_no_half_image(tmp_path: Path) -> None:
-    files = layout(("app:1", APP))
+    files = layout(("app:1", APP), ("tool:1", TOOL))
     store = LayoutStore(unpacked(tmp_path / "store", files))
-    (store.path / "blobs" / APP.layers[1].replace(":", "/")).unlink()
+    (store.path / "blobs" / APP.layers[0].replace(":", "/")).unlink()
     site = Site(tmp_path / "home", "plant-7")
     done = finish(site, JOB, LOCK, store, Wishes(tmp_path / "out"), failed={}, now=NOW)
-    assert [gap.name for gap in done.gaps] == ["app:1", "tool:1"]
-    assert done.record.increment.images == ()
+    assert [gap.name for gap in done.gaps] == ["app:1"]
+    assert [carried.name for carried in done.record.increment.images] == ["tool:1"]

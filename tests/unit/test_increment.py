@@ -93,7 +93,15 @@ def test_what_is_written_is_what_is_read() -> None:
         "unchanged": {"app:1": str(A)},
         "contains": sorted([[str(D), 4], [str(E), 5000]]),
         "requires": [[str(C), 300]],
+        "held": B.hex[:8],
     }
+
+
+def test_what_could_not_be_had_is_told_by_name() -> None:
+    increment = Increment.of("plant-7", 7, NIGHT, BOTH, known(APP), gaps=["zoo:1", "app:1", "ape:2", "zoo:1"])
+    assert increment.gaps == ("ape:2", "zoo:1")
+    assert json.loads(bytes(increment))["gaps"] == ["ape:2", "zoo:1"]
+    assert Increment.parse(bytes(increment), "increment.json") == increment
 
 
 def test_a_thousand_unchanged_images_take_at_most_120_bytes_each() -> None:
@@ -103,6 +111,17 @@ def test_a_thousand_unchanged_images_take_at_most_120_bytes_each() -> None:
     assert max(map(len, names)) == 42
     assert len(raw) <= 1_000 * 120 + 250
     assert len(raw) <= 1 << 20
+
+
+def test_a_thousand_unchanged_images_that_share_nothing_keep_the_promise_of_a_megabyte() -> None:
+    def alone(number: int) -> ImageBlobs:
+        blobs = [Blob(Digest.of(f"{number} {part}".encode()), part) for part in range(40)]
+        return ImageBlobs(
+            f"registry.example/team-{number % 40:02}/service-{number:04}:v1", blobs[0].digest, tuple(blobs)
+        )
+
+    images = [alone(number) for number in range(1_000)]
+    assert len(bytes(reckoned(images, known(*images)))) <= 1 << 20
 
 
 def test_an_image_costs_what_no_other_brings_and_nobody_has() -> None:
@@ -144,6 +163,16 @@ def test_a_run_that_is_taken_up_has_the_same_content_under_any_number() -> None:
         ({"contains": [[str(A), True]]}, r"contains\[0\]: \[digest, size\] required"),
         ({"contains": [[str(A), 1], [str(A), 1]]}, "contains: holds a digest twice"),
         ({"contains": [[str(C), 300]]}, "requires: names a blob that the set contains"),
+        ({"gaps": ["app:1"]}, "gaps: app:1 is among the images too"),
+        ({"gaps": ["zoo:2", "zoo:1"]}, "gaps: is not sorted, or holds a name twice"),
+        ({"gaps": ["zoo:1", "zoo:1"]}, "gaps: is not sorted, or holds a name twice"),
+        ({"gaps": ["a b"]}, r"gaps\[0\]: 'a b' is not a name for an image"),
+        ({"gaps": [7]}, r"gaps\[0\]: str required, found int"),
+        ({"gaps": {"zoo:1": 1}}, "gaps"),
+        ({"held": "0123abc"}, "held: is no text of 8 hex digits for each blob"),
+        ({"held": "0123ABCD"}, "held: is no text of 8 hex digits for each blob"),
+        ({"held": "0123abcd0123abcd"}, "held: is not sorted, or holds a blob twice"),
+        ({"held": ["0123abcd"]}, "held"),
         ({"lading": "receipt"}, "lading: is 'receipt', expected 'increment'"),
     ],
 )

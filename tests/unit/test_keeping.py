@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,9 +242,28 @@ def test_a_set_of_another_list_is_not_removed(site: Site, home: Path, tmp_path: 
 # ── the closed side ──
 
 
-def take(side: ClosedSide, number: int, *images: str) -> None:
+def take(side: ClosedSide, number: int, *images: str, gaps: Sequence[str] = ()) -> None:
     carried = tuple(Carried(name, digest(STORE[name]), is_new=True) for name in images)
-    side.take(Increment("plant-7", number, NOW.date(), FULL, carried, (), ()), NOW)
+    side.take(Increment("plant-7", number, NOW.date(), FULL, carried, (), (), gaps=tuple(gaps)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "old"),
+    [(["app:1"], ["app:2"]), (["app"], []), (["docker.io/library/app"], []), (["tool"], ["app:1", "app:2"])],
+)
+def test_over_there_what_merely_failed_tonight_stays(home: Path, gaps: list[str], old: list[str]) -> None:
+    """A name by itself, or all of a repository that could not be listed."""
+    side = ClosedSide(home, "plant-7")
+    take(side, 1, "app:1", "app:2")
+    take(side, 2, "app:3", gaps=gaps)
+    listed = prunable_there(home, "plant-7").review
+    assert [name for name in listed.of(IMAGE) if name.startswith("app:") and "sha256" not in name] == old
+    take(side, 3, "app:3")
+    later = prunable_there(home, "plant-7").review
+    assert {"app:1", "app:2"} <= set(later.of(IMAGE))
+    take(side, 4, "app:3", gaps=["app"])
+    with pytest.raises(UsageError, match="is needed by now"):
+        done(home, later)
 
 
 def test_over_there_what_the_newest_set_has_no_more_goes(home: Path) -> None:

@@ -33,8 +33,10 @@ from toolkit.mirror.blob import Blob
 from toolkit.mirror.building import Plan
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
+from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.mirror.receiving import sets_in, site_of
 from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception, verdict
+from toolkit.platform import Platform
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
 MULTI = index(APP, TOOL)
@@ -232,6 +234,42 @@ def test_a_required_document_that_is_damaged_here_counts_as_missing(gap: Crossin
     error = refused(gap.receive(gap.send({"multi:1": MULTI})))
     assert error.exit_code == 3
     assert APP.digest in str(error)
+
+
+def test_a_platform_that_was_lost_with_its_set_is_missed_although_its_index_did_not_change(
+    gap: Crossing,
+) -> None:
+    """Its top is the same, and was received: only what it consists of tells."""
+    both = index(image(ONE), image(TWO, architecture="arm64"))
+    amd64 = (Platform("linux", "amd64"),)
+    tool = image(big("T"))
+    first = gap.send({"app:1": both}, platforms=amd64)
+    lost = gap.send({"app:1": both})
+    third = gap.send({"app:1": both, "tool:1": tool})
+    told = gap.receive(first, third)
+    assert [each.error and each.error.exit_code for each in told] == [None, 3]
+    assert "of images that did not change" in str(told[1].error)
+    assert str(told[1].error).endswith(
+        "receive what was sent before and has not come: plant-7_0002; else carry the receipt back, and there: "
+        "lading mirror run JOB --since receipt"
+    )
+    assert "tool:1" not in gap.names()
+    carry_back = write_receipt(
+        gap.folder / "back", acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    )
+    gap.sender.take(read_receipt(carry_back), str(carry_back), gap.now)
+    cure = gap.send({"app:1": both, "tool:1": tool}, baseline="confirmed")
+    assert [each.error for each in gap.receive(cure)] == [None]
+    assert gap.is_whole(both)
+    assert [each.error for each in gap.receive(third)] == [None]
+    assert [each.error for each in gap.receive(lost)] == [None]
+
+
+def test_fewer_platforms_than_are_there_are_no_lack(gap: Crossing) -> None:
+    both = index(image(ONE), image(TWO, architecture="arm64"))
+    sent = [gap.send({"app:1": both}), gap.send({"app:1": both}, platforms=(Platform("linux", "amd64"),))]
+    assert [each.error for each in gap.receive(*sent)] == [None, None]
+    assert gap.is_whole(both)
 
 
 def test_an_unchanged_image_of_which_a_blob_was_lost_here_counts_as_missing(gap: Crossing) -> None:

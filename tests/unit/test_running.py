@@ -138,6 +138,18 @@ def test_a_registry_that_answers_nothing_at_all_is_a_failure(side: ConnectedSide
     assert side.told() == ["mirror.ended"]
 
 
+def test_a_night_that_can_fetch_no_image_at_all_is_a_failure_and_makes_no_set(side: ConnectedSide) -> None:
+    missing = side.web.blobs.pop(("app", APP.layers[0]))
+    with pytest.raises(
+        StoreError, match=r"not one image can be had; .*app:1: blob sha256:.*404.*nothing was made"
+    ):
+        side.run(side.job("app:1"))
+    assert side.site.numbers() == []
+    assert [gap.name for gap in side.site.gaps()] == [side.name("app:1")]
+    side.web.blobs["app", APP.layers[0]] = missing
+    assert side.run(side.job("app:1")).outcome.state == "done"
+
+
 def test_a_rerun_of_a_date_takes_its_names_as_they_were(side: ConnectedSide) -> None:
     job = side.job("app:1")
     first = side.run(job)

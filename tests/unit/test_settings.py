@@ -181,6 +181,13 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
             "require_signature = , ,",
             "[lading] require_signature: is ', ,', expected public keys, or files that",
         ),
+        *(
+            (
+                f"{key} = ~nosuchuser/x",
+                f"[lading] {key}: is '~nosuchuser/x', expected a path: there is no user ~nosu",
+            )
+            for key in ("home", "require_signature", "sign_key")
+        ),
         ("source =", "[lading] source: is '', expected some text"),
         *(
             (f"jobs = {text}", f"[lading] jobs: is '{text}', expected a number from 1 to 64")
@@ -209,6 +216,17 @@ def test_yes_has_many_words(here: Path, word: str) -> None:
 )
 def test_a_wrong_setting_is_named(line: str, sentence: str) -> None:
     assert refused(line).startswith(sentence)
+
+
+def test_the_home_of_nobody_is_refused_in_the_environment_too(here: Path) -> None:
+    del here
+    with pytest.raises(InvalidSetting) as caught:
+        load_settings({"LADING_HOME": "~nosuchuser/x"})
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == (
+        "LADING_HOME: is '~nosuchuser/x', expected a path: there is no user ~nosuchuser, "
+        "and ./~nosuchuser/x is a file"
+    )
 
 
 def test_a_key_of_the_default_section_is_not_ours_to_refuse(here: Path) -> None:

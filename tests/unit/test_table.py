@@ -114,6 +114,11 @@ def refused(text: str, ask: Callable[[Table], object]) -> str:
             lambda t: t.table("a").table("b").text("c"),
             "job.toml: a.b.c: is a whole number, expected text",
         ),
+        (
+            "a = '~nosuchuser/x'",
+            lambda t: t.path("a"),
+            "job.toml: a: is '~nosuchuser/x', expected a path: there is no user ~nosuchuser",
+        ),
         ("a = ''", lambda t: t.path("a"), "job.toml: a: is '', expected a path"),
         ('a = "b\\u0000"', lambda t: t.path("a"), "job.toml: a: is 'b\\x00', expected a path"),
         (

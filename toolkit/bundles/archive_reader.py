@@ -21,6 +21,7 @@ from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Block, Landing
 from toolkit.printable import about
+from toolkit.voucher import Voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class ArchiveSource:
 
     def __init__(self, archive: Archive) -> None:
         self.place, self._archive = archive.place, archive
+        self.vouchers: tuple[Voucher, ...] = ()
 
     @property
     def format(self) -> str:

@@ -33,6 +33,7 @@ from toolkit.model import Descriptor, media_type_of
 from toolkit.platform import Platform
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.ports import Content
+from toolkit.voucher import Voucher
 
 VERSION, BEGINS = "version", b"Directory Transport Version: "
 
@@ -93,6 +94,7 @@ class DirBundle(OciImages):
         super().__init__(DirBlobs(files, place), place)
         self._signed = files.size("signature-1") is not None
         self.close = close
+        self.vouchers: tuple[Voucher, ...] = ()
         self.file_stamp: Callable[[], object] = lambda: None  # a folder is no file
 
     @classmethod

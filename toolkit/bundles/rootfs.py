@@ -27,6 +27,7 @@ from toolkit.plumbing.files import Stamp
 from toolkit.plumbing.streams import Extent
 from toolkit.ports import Content
 from toolkit.reference import same
+from toolkit.voucher import Voucher
 
 KEY = "rootfs"  # of the one layer; and what the image is asked for by where it has no name
 OS = "linux"
@@ -94,6 +95,7 @@ class Rootfs:
         as `Survey.of`.
         """
         self.place, self.names = str(path or STANDARD_INPUT), tuple(dict.fromkeys(names))
+        self.vouchers: tuple[Voucher, ...] = ()
         self._created, self._comment = created, f"Imported from {path.name if path else '-'}"
         self._opened = _opened(path)
         try:

@@ -21,7 +21,6 @@ from toolkit.figures import size_text
 from toolkit.findings import Findings
 from toolkit.image import Finding, ProvenImage
 from toolkit.place import Place
-from toolkit.places import is_bundle
 from toolkit.platform import Platform
 from toolkit.plumbing.followed import followed_landing
 from toolkit.ports import Gathers, Landing, Lands, Sink, Source, remarks_of
@@ -29,6 +28,7 @@ from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NO_IMAGES, finding_json, image_json, nothing_in
 from toolkit.settings import Settings, load_settings
+from toolkit.voucher import vouchers_of
 
 if TYPE_CHECKING:
     from toolkit.operations.admission import Admission
@@ -107,32 +107,16 @@ def opened(places: Sequence[str], settings: Settings, wishes: Wishes) -> Abstrac
     return options.all_opened(places, settings, wishes.reading)
 
 
-def admitted(place: str, settings: Settings) -> Admission | None:
-    """Let a place in, or not, before it is opened; None where no signature is required, or it is a store.
-
-    Raises CorruptContent for a bundle that none of the keys of `require_signature` signed.
-    """
-    if not settings.require_signature or not is_bundle(place):
-        return None
-    from toolkit.operations.admission import admit
-    from toolkit.operations.keys import read_public_keys
-
-    return admit(place, read_public_keys(settings.require_signature))
-
-
 def carry(
     source: Source,
     target: Target,
     references: Sequence[str],
     wishes: Wishes,
     progress: Tell,
-    *,
-    admission: Admission | None = None,
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
 
-    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11). One
-    that was let in must still be the file that it was, when all is read and nothing has a name yet.
+    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
     from toolkit.operations.shortids import full_name
@@ -154,14 +138,8 @@ def carry(
             strict=wishes.strict,
             progress=progress,
             jobs=wishes.jobs,
-            before_names=lambda: _must_be_admitted(source, admission),
         )
     return _with_silence(images, source.place) if wishes.reading.referrers else images
-
-
-def _must_be_admitted(source: Source, admission: Admission | None) -> None:
-    if admission:
-        admission.must_cover(source)
 
 
 def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:
@@ -237,7 +215,6 @@ def tell(
     facts: dict[str, Any],
     *,
     noticed: Sequence[Finding] = (),
-    admission: Admission | None = None,
 ) -> None:
     """Print what was carried, where to, which engines read it there, and what was `noticed` before.
 
@@ -245,8 +222,10 @@ def tell(
     """
     pinned, of_target = target.pinned(images), target.findings(images)
     images = target.kept(images)
-    if admission:
-        facts, noticed = {**facts, "signature": admission.signed.to_json()}, [admission.note, *noticed]
+    if let_in := _let_in(source):
+        told = [each.signed.to_json() for each in let_in]
+        facts |= {"signature": told[0]} if len(told) == 1 else {"signatures": told}
+        noticed = [*(each.note for each in let_in), *noticed]
     found = Findings(source.place)
     found += [*noticed, *remarks_of(source), *([] if images else [nothing_in(source.place)])]
     found += [*of_target, *(finding for image in images for finding in image.findings)]
@@ -267,6 +246,15 @@ def tell(
     else:
         output.say(f"imported nothing from {source.place}")
     output.findings(found)
+
+
+def _let_in(source: Source) -> list[Admission]:
+    """Return how bundles were let in, where a signature is required."""
+    if not (vouchers := vouchers_of(source)):
+        return []
+    from toolkit.operations.admission import Admitted
+
+    return [each.admission for each in vouchers if isinstance(each, Admitted)]
 
 
 def _beside(images: Sequence[ProvenImage]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, admitted, carry, carrying, format_option, may_be_stdout, opened, tell
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -32,12 +32,11 @@ def command(
     Every byte is compared with its digest on the way. A bundle that is there is replaced, a store added to.
     """
     settings = wishes.settings()
-    admission = admitted(origin, settings)
     with (
         opened([origin], settings, wishes) as source,
         progress_for(output, "copying") as progress,
     ):
         target = targets.target(place, format_, settings, output, progress)
-        images = carry(source, target, references, wishes, progress, admission=admission)
+        images = carry(source, target, references, wishes, progress)
     facts = {"source": source.place, "destination": target.place}
-    tell(output, source, target, images, facts, admission=admission)
+    tell(output, source, target, images, facts)

@@ -14,7 +14,6 @@ from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.errors import UsageError
 from toolkit.platform import Platform
-from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.settings import load_settings
 
@@ -55,7 +54,7 @@ def command(
 
     settings, (places, names) = load_settings(), _sides(words)
     with ExitStack() as stack:
-        sources = stack.enter_context(options.several(places, settings, reading))
+        sources = stack.enter_context(options.several(places, settings, reading.to_look))
         asked = [
             Asked(source, asked_for(source, name), platform)
             for source, name in zip(sources, names, strict=True)
@@ -91,7 +90,7 @@ def _show(output: Output, difference: Difference, files: FileDifference | None =
         output.long_document(facts, "paths", paths)
         return
     for sign, side in (("---", difference.left), ("+++", difference.right)):
-        output.say(printable(f"{sign} {side.place} {side.name}"))
+        output.say(f"{sign} {side.place} {side.name}")
     if rows := differences.difference_rows(difference, files):
         output.facts(rows)
     for line in differences.path_lines(files.paths.changes()) if files else ():

@@ -51,6 +51,7 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
 
     settings = load_settings()
     found: list[Visit] = []
+    reading = reading.to_look
     rescue = replace(reading.or_else(settings.reading), allow_rebuilt=True)
     with options.several(places_at(place), settings, reading) as sources:
         places = [each for source in sources for each in by_driver(source)]

@@ -18,7 +18,6 @@ from toolkit.errors import UsageError
 from toolkit.figures import short_id, size_text
 from toolkit.image import Finding
 from toolkit.platform import Platform
-from toolkit.printable import printable
 from toolkit.reading import Reading
 from toolkit.reference import meaning
 from toolkit.report import NOTE, finding_json
@@ -147,8 +146,8 @@ def _tell(output: Output, place: str, done: Extracted) -> None:
         _counted(len(done.image.layers), "layer"),
     ]
     output.say(
-        printable(f"extracted {done.name} into {done.folder}"),
-        printable(f"{', '.join(map(str, told))}: {_amounts(found)}"),
+        f"extracted {done.name} into {done.folder}",
+        f"{', '.join(map(str, told))}: {_amounts(found)}",
     )
     output.findings(findings)
 

@@ -42,7 +42,7 @@ def command(
     """
     from toolkit.operations.shortids import asked_for
 
-    with options.opened(place, load_settings(), reading) as source:
+    with options.opened(place, load_settings(), reading.to_look) as source:
         outline = source.outline(asked_for(source, reference), platform)
     if output.json:
         lines = [history_json(layer) for layer in reversed(outline.layers)]

@@ -10,7 +10,7 @@ import click
 
 from toolkit import places
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, admitted, carry, carrying, format_option, opened, tell
+from toolkit.cli.carrying import Wishes, carry, carrying, format_option, opened, tell
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -18,6 +18,7 @@ from toolkit.cli.rootfs import refuse_for_rootfs, root_file_system
 from toolkit.image import Finding
 from toolkit.place import AUTO, STANDARD_STREAM, Place
 from toolkit.ports import Source, Unpacks
+from toolkit.voucher import vouchers_of
 
 
 @click.command("import", cls=Command, short_help="Take images from a bundle into a store.")
@@ -54,23 +55,24 @@ def command(
     Every byte is compared with its digest on the way; the names come last, when all is there.
     """
     settings = wishes.settings()
-    admission = admitted(file, settings)
     origin: AbstractContextManager[Source]
     if rootfs:
-        origin = root_file_system(file, references, wishes.tags, wishes.platform, created)
+        origin = root_file_system(file, settings, references, wishes.tags, wishes.platform, created=created)
         wishes = replace(wishes, tags=())  # it is called so from the start
     else:
         refuse_for_rootfs(created)
         origin = opened([file], settings, wishes)
     with origin as source, progress_for(output, "importing") as progress:
-        noticed = [] if admission else _sums(file, wishes)  # then the sum is signed, and was compared
+        noticed = (
+            [] if vouchers_of(source) else _sums(file, wishes)
+        )  # then the sum is signed, and was compared
         place = into or places.canonical(AUTO, settings)
         target = targets.target(place, format_, settings, output, progress)
         if isinstance(target.sink, Unpacks):  # what comes into a site is proven to the last layer
             target.sink.unpacks = True
-        images = carry(source, target, references, wishes, progress, admission=admission)
+        images = carry(source, target, references, wishes, progress)
     facts = {"bundle": source.place, "store": target.place}
-    tell(output, source, target, images, facts, noticed=noticed, admission=admission)
+    tell(output, source, target, images, facts, noticed=noticed)
 
 
 def _sums(file: str, wishes: Wishes) -> list[Finding]:

@@ -56,7 +56,7 @@ def command(
     """
     from toolkit.operations.shortids import full_name
 
-    with options.opened(place, load_settings(), reading) as source:
+    with options.opened(place, load_settings(), reading.to_look) as source:
         listings = [] if reference else source.listings()
         names = [full_name(source, reference)] if reference else [item.asked_by for item in listings]
         view = _View(output, source, platform, contents)

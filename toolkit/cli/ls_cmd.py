@@ -20,7 +20,7 @@ from toolkit.settings import load_settings
 @click.pass_obj
 def command(output: Output, place: str, reading: Reading) -> None:
     """List the images in a store or bundle."""
-    with options.opened(place, load_settings(), reading) as source:
+    with options.opened(place, load_settings(), reading.to_look) as source:
         listings = source.listings()
         noticed = list(remarks_of(source))
     if output.json:

@@ -59,7 +59,7 @@ def sources(settings: Settings) -> Iterator[Callable[[str], Source]]:
 
         @functools.cache
         def opened(place: str) -> Source:
-            return stack.enter_context(options.opened(place, settings, settings.reading))
+            return stack.enter_context(options.opened(place, settings, settings.reading.to_look))
 
         def locked(place: str) -> Source:
             with lock:

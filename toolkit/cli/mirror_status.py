@@ -99,7 +99,8 @@ def _say_sent(output: Output, known: Connected) -> None:
     else:
         output.say("last receipt: none has come back")
     if known.gaps:
-        output.say(f"gaps: {len(known.gaps)} images could not be had the last time")
+        images = "1 image" if len(known.gaps) == 1 else f"{len(known.gaps)} images"
+        output.say(f"gaps: {images} could not be had the last time")
         output.table(
             ("NAME", "SINCE", "PROBLEM"),
             [(gap.name, gap.since.isoformat(), gap.problem) for gap in known.gaps[:SHOWN]],

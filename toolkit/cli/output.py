@@ -31,11 +31,14 @@ class Output:
     aside: bool = False  # stdout carries a bundle: all that is said goes to stderr
 
     def say(self, *lines: str) -> None:
-        """Print lines of the result."""
+        """Print lines of the result, each of them one line on a terminal: whatever they quote is escaped."""
+        self._print(*(printable(line, len(line)) for line in lines))
+
+    def _print(self, *texts: str) -> None:
         self.has_spoken = True
         with _standard_output():
-            for line in lines:
-                print(line, file=sys.stderr if self.aside else sys.stdout)
+            for text in texts:
+                print(text, file=sys.stderr if self.aside else sys.stdout)
 
     def document(self, value: Any) -> None:  # noqa: ANN401 - JSON is anything
         """Print the result for machines; ASCII, so that no terminal can be fooled by it."""
@@ -45,7 +48,7 @@ class Output:
 
         if isinstance(value, dict):
             value = {"schema": SCHEMA, **value}
-        self.say(json.dumps(value, indent=None if self.aside else 2))  # among events, a line of its own
+        self._print(json.dumps(value, indent=None if self.aside else 2))  # among events, a line of its own
 
     def event(self, word: str, facts: Mapping[str, Any]) -> None:
         """Print what happened, for machines: a line of ASCII on stderr, which may be full or have gone."""

@@ -13,7 +13,6 @@ from toolkit.cli.output import Output
 from toolkit.errors import StoreError, ToolkitError, UsageError
 from toolkit.image import Finding
 from toolkit.place import STANDARD_STREAM
-from toolkit.printable import printable
 from toolkit.report import WARNING, error_json
 
 BEGINNING = b"<!doctype html>"
@@ -79,4 +78,4 @@ def _write(path: Path, document: Mapping[str, Any], place: str, output: Output) 
 
     write_atomically(path, verification_page(document, place))
     if not output.json:
-        output.say(f"wrote {printable(str(path))}")
+        output.say(f"wrote {path}")

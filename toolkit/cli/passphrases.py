@@ -10,6 +10,7 @@ from collections.abc import Callable
 from toolkit.errors import UsageError
 from toolkit.operations.keys import PASSPHRASE_LIMIT, VARIABLE, passphrase_from, read_named
 from toolkit.place import STANDARD_STREAM
+from toolkit.printable import printable
 
 ADVICE = f"name a file that holds it, --passphrase-file FILE, or set {VARIABLE}"
 
@@ -59,6 +60,6 @@ def _typed(prompt: str, subject: str) -> bytes:
     if sys.__stdin__ is None or not sys.stdin.isatty():
         raise UsageError(subject, "takes a passphrase, and there is no terminal to ask for it", ADVICE)
     try:
-        return os.fsencode(getpass.getpass(prompt))
+        return os.fsencode(getpass.getpass(printable(prompt)))
     except EOFError as error:
         raise UsageError(subject, "takes a passphrase, and none was typed", ADVICE) from error

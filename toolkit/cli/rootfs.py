@@ -14,6 +14,7 @@ from toolkit.gotime import EPOCH, go_time
 from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reference import Reference
+from toolkit.settings import Settings
 
 EPOCH_DIGITS = 11  # the last second of the year 5138 has as many
 
@@ -21,9 +22,11 @@ EPOCH_DIGITS = 11  # the last second of the year 5138 has as many
 @contextmanager
 def root_file_system(
     file: str,
+    settings: Settings,
     references: Sequence[str],
     tags: Sequence[str],
     platform: Platform | None,
+    *,
     created: str | None,
 ) -> Iterator[Source]:
     """Open FILE as an image of one layer, and let it go afterwards."""
@@ -31,7 +34,8 @@ def root_file_system(
         problem = f"takes no names of images, found {references[0][:100]!r}"
         raise UsageError("--rootfs", problem, "name the image with --tag NAME")
     names = list(map(image_name, tags))
-    with options.closing(places.open_rootfs(file, names, platform, time_of(created, os.environ))) as source:
+    opened = places.open_rootfs(file, settings, names, platform, time_of(created, os.environ))
+    with options.closing(opened) as source:
         yield source
 
 

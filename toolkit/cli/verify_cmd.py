@@ -144,7 +144,7 @@ def _report(output: Output, place: str, asked: Asked, settings: Settings, readin
 
     try:
         with (
-            options.opened(place, settings, reading) as source,
+            options.opened(place, settings, reading.to_look) as source,
             progress_for(output, "verifying") as progress,
         ):
             report = verify(

@@ -2,7 +2,7 @@
 
 `full`       nothing is
 `confirmed`  what its last receipt names, as it was sent in the sets that the receipt names too
-`assumed`    that, and what was sent since
+`assumed`    that, and what was sent since, but for what came before a set that did not count on it
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from toolkit.digest import Digest
-from toolkit.mirror.blob import ImageBlobs
+from toolkit.mirror.blob import ImageBlobs, short
 from toolkit.mirror.imagerecord import ImageRecord
 from toolkit.mirror.receipt import Receipt
 
@@ -65,16 +65,22 @@ class Baseline:
         """Believe the last receipt, and that what was sent since will arrive.
 
         A set that requires what none of them brings cannot be received, and is not counted: the one that
-        brought it was lost.
+        brought it was lost. Nor is what came before a set that was made without counting on it: whoever asked
+        for that knew why.
         """
         start = cls.confirmed(receipt, record_of)
         tops, blobs = set(start.tops), set(start.blobs)
+        shorts = set(map(short, blobs))
         last = max(receipt.sets, default=0) if receipt else 0
         for increment in sorted(sent, key=lambda each: each.number):
+            if increment.baseline != ASSUMED:
+                tops, blobs = set(start.tops), set(start.blobs)
             needed = {blob.digest for blob in increment.requires}
-            if increment.number > last and needed <= blobs and increment.requires_images <= tops:
+            is_held = increment.requires_images <= tops and shorts.issuperset(increment.held)
+            if increment.number > last and needed <= blobs and is_held:
                 tops.update(image.digest for image in increment.images)
                 blobs.update(blob.digest for blob in increment.contains)
+                shorts.update(short(blob.digest) for blob in increment.contains)
         return cls(ASSUMED, frozenset(tops), frozenset(blobs), start.unknown)
 
     def holds(self, image: ImageBlobs) -> bool:

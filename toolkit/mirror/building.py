@@ -13,7 +13,7 @@ from typing import Self
 
 from toolkit.bundles import DEFAULT, named
 from toolkit.bundles.members import Layout, Member, file, once
-from toolkit.bundles.modern import Blobs, blob_name, gather
+from toolkit.bundles.modern import Blobs, ModernImage, blob_name, gather
 from toolkit.bundles.ocilayout import INDEX, LAYOUT, ListedImages
 from toolkit.digest import Digest, new_hash
 from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
@@ -58,6 +58,12 @@ def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
 
 def stored_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked) -> Stored:
     """Return one locked image, with the platforms that are wanted of it; raises as `stored`."""
+    found = found_one(store, tops, locked)
+    return Stored(found.offered, ImageBlobs.of(locked.name, found.offered))
+
+
+def found_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked) -> ModernImage:
+    """Return one locked image as the store has it, its layers unread; raises as `stored`."""
     if (top := tops.get(locked.digest)) is None:
         raise NotFound(
             f"image {locked.name}", f"is not in {store.place} as {locked.digest}", "fetch it first"
@@ -66,7 +72,7 @@ def stored_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: L
     lost = next((finding for finding in found.lacking if finding.severity == "error"), None)
     if lost:
         raise CorruptContent(lost.subject, lost.problem, f"image {locked.name} is not whole: fetch it again")
-    return Stored(found.offered, ImageBlobs.of(locked.name, found.offered))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,21 @@ that several images share is asked for once, however many of them come at a time
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.bundles.modern import ModernImage
-from toolkit.errors import Mismatch, ToolkitError, TryAgain, Unsupported
+from toolkit.digest import Digest
+from toolkit.errors import Mismatch, NoRoom, ToolkitError, TryAgain, Unsupported
 from toolkit.event import Tell, nobody
 from toolkit.image import SourceImage
 from toolkit.mirror.blob import ImageBlobs
-from toolkit.mirror.building import stored_one, tops_of
+from toolkit.mirror.building import found_one, stored_one, tops_of
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.narrowing import narrowed
 from toolkit.mirror.resolving import by_digest
 from toolkit.mirror.sources import Opened
+from toolkit.model import Descriptor
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
@@ -80,16 +82,27 @@ class Offers:
 
 
 def survey(store: LayoutStore, images: Iterable[Locked]) -> tuple[list[ImageBlobs], list[Locked]]:
-    """Return of which blobs the images are that the store has whole, and those that it has not."""
+    """Return of which blobs the images are that the store has whole, and those that it has not.
+
+    A blob that nobody touched since it was proven costs no reading; one that was damaged is fetched again.
+    """
     tops = tops_of(store) if store.path.is_dir() else {}
     there: list[ImageBlobs] = []
     missing: list[Locked] = []
     for locked in images:
-        try:
+        if is_proven(store, tops, locked):
             there.append(stored_one(store, tops, locked).blobs)
-        except ToolkitError:  # not there, or damaged: it is fetched, and then it is told if need be
+        else:
             missing.append(locked)
     return there, missing
+
+
+def is_proven(store: LayoutStore, tops: Mapping[Digest, Descriptor], locked: Locked) -> bool:
+    """Tell whether the store has an image whole: documents that fit, blobs proven and untouched since."""
+    try:
+        return all(map(store.present, found_one(store, tops, locked).layers))
+    except ToolkitError:
+        return False
 
 
 def fetch_all(
@@ -97,7 +110,8 @@ def fetch_all(
 ) -> dict[str, ToolkitError]:
     """Copy images into the store, some at a time, in their order; return those that cannot be had, and why.
 
-    Raises TryAgain where registries may be asked no more while there is something to fetch.
+    Raises TryAgain where registries may be asked no more while there is something to fetch, and NoRoom where
+    the disk is full.
     """
     at_once = min(AT_ONCE, len(images)) or 1
     failed: dict[str, ToolkitError] = {}
@@ -106,6 +120,8 @@ def fetch_all(
         offers.must_go_on()
         try:
             fetch(store, locked, offers, tell, max(1, BLOBS // at_once))
+        except NoRoom:  # that is no image's fault, and the next one has none either
+            raise
         except ToolkitError as error:
             failed[locked.name] = error
 

@@ -16,6 +16,7 @@ from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, stored_one, tops_of
 from toolkit.mirror.carriedlog import carry_log
 from toolkit.mirror.cut import Cargo
+from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
@@ -72,7 +73,8 @@ def finish(
 ) -> Finished:
     """Make the set of a date, of what is there whole; the rest are gaps, for what `failed` says by name.
 
-    Raises StoreError where there are gaps and none may be, Mismatch where a volume is not as it was written.
+    Raises StoreError where there are gaps and none may be, or nothing but gaps; Mismatch where a volume is
+    not as it was written.
     """
     baseline = site.baseline(wishes.kind)
     images, left_out = _reckoned(store, lock, failed)
@@ -80,7 +82,10 @@ def finish(
     site.keep_gaps(gaps, lock.date)
     if gaps and wishes.strict:
         raise strict_error(job.site, gaps)
-    draft = Increment.of(site.name, 1, lock.date, images, baseline)
+    if gaps and not images:
+        raise StoreError(f"site {job.site}", f"not one image can be had; {_first(gaps)}", "nothing was made")
+    names = gap_names(job, gaps)
+    draft = Increment.of(site.name, 1, lock.date, images, baseline, gaps=names)
     costs = shares(images, baseline)
     if not wishes.since and (made := made_before(site, draft)):
         carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
@@ -98,16 +103,19 @@ def finish(
 def strict_error(site: str, gaps: Sequence[Gap]) -> ToolkitError:
     """Return why nothing is made: not everything can be had."""
     names = f"{len(gaps)} images fail" if len(gaps) > 1 else "an image fails"
-    first = f"{gaps[0].name}: {gaps[0].problem}"
-    return StoreError(f"site {site}", f"{names}, and it is all or nothing; {first}", "nothing was made")
+    problem = f"{names}, and it is all or nothing; {_first(gaps)}"
+    return StoreError(f"site {site}", problem, "nothing was made")
 
 
 def gaps_error(site: str, record: SetRecord, gaps: Sequence[Gap]) -> Gaps:
     """Return what a run ends with that left images out."""
     images = f"{len(gaps)} images" if len(gaps) > 1 else "an image"
-    first = f"{gaps[0].name}: {gaps[0].problem}"
-    problem = f"is made without {images} that could not be had; {first}"
+    problem = f"is made without {images} that could not be had; {_first(gaps)}"
     return Gaps(f"set {record.increment.name} of site {site}", problem, "they are tried first the next time")
+
+
+def _first(gaps: Sequence[Gap]) -> str:
+    return f"{gaps[0].name}: {gaps[0].problem}"
 
 
 def _reckoned(

@@ -4,9 +4,13 @@
      "new":{NAME:"sha256:…"},            whole with this set and what it requires
      "unchanged":{NAME:"sha256:…"},      whole over there already; the name may be new
      "contains":[["sha256:…",SIZE]],     blobs in this set
-     "requires":[["sha256:…",SIZE]]}     blobs of the new images that are over there
+     "requires":[["sha256:…",SIZE]],     blobs of the new images that are over there
+     "held":"0123abcd…",                 how the digests of all other blobs of the unchanged images begin
+     "gaps":[NAME]}                      wanted, and could not be had; absent where there is none
 
-An image that did not change costs its name, its digest and six marks.
+An image that did not change costs its name, its digest and six marks, and eight digits for each blob of it
+that no other has named. They tell that it is over there as it is here: its top alone would be the same with a
+platform or a signature less.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from toolkit.document import Node
 from toolkit.errors import UsageError
 from toolkit.mirror import papers
 from toolkit.mirror.baseline import KINDS, Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs, from_pairs, to_pairs
+from toolkit.mirror.blob import Blob, ImageBlobs, from_pairs, from_shorts, short, to_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,19 @@ class Increment:
     images: tuple[Carried, ...]  # by name
     contains: tuple[Blob, ...]  # by digest
     requires: tuple[Blob, ...]  # by digest
+    held: tuple[str, ...] = ()  # `short` of what unchanged images consist of besides, sorted
+    gaps: tuple[str, ...] = ()  # names (toolkit.mirror.gapnames), sorted: nobody may take them for unwanted
 
     @classmethod
     def of(
-        cls, site: str, number: int, when: dt.date, images: Iterable[ImageBlobs], baseline: Baseline
+        cls,
+        site: str,
+        number: int,
+        when: dt.date,
+        images: Iterable[ImageBlobs],
+        baseline: Baseline,
+        *,
+        gaps: Iterable[str] = (),
     ) -> Self:
         """Reckon what a set must hold; the order of the images is nothing to it.
 
@@ -57,13 +70,18 @@ class Increment:
         inside: dict[Digest, Blob] = {}
         there: dict[Digest, Blob] = {}
         carried = []
+        held: set[Digest] = set()
         for image in in_order(images):
             is_new = not baseline.holds(image)
             carried.append(Carried(image.name, image.top, is_new))
+            if not is_new:
+                held.update(blob.digest for blob in image.blobs if blob.digest != image.top)
             for blob in image.blobs if is_new else ():
                 (there if blob.digest in baseline.blobs else inside)[blob.digest] = blob
         contains, requires = tuple(sorted(inside.values())), tuple(sorted(there.values()))
-        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires)
+        missing = tuple(sorted(set(gaps).difference(image.name for image in carried)))
+        shorts = tuple(sorted({short(digest) for digest in held - there.keys()}))
+        return cls(site, number, when, baseline.kind, tuple(carried), contains, requires, shorts, missing)
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -82,6 +100,9 @@ class Increment:
             node.fail("requires", "names a blob that the set contains")
         if (kind := node.get("baseline", str)) not in KINDS:
             node.fail("baseline", f"is {kind[:50]!r}, expected one of {', '.join(KINDS)}")
+        gaps = papers.image_names(node, "gaps")
+        if there := sorted(set(gaps) & (new.keys() | unchanged.keys())):
+            node.fail("gaps", f"{there[0]} is among the images too")
         images = [Carried(name, digest, is_new=True) for name, digest in new.items()]
         images += [Carried(name, digest, is_new=False) for name, digest in unchanged.items()]
         return cls(
@@ -92,6 +113,8 @@ class Increment:
             tuple(sorted(images, key=lambda image: image.name)),
             contains,
             requires,
+            from_shorts(node, "held"),
+            gaps,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +128,8 @@ class Increment:
             "unchanged": {image.name: str(image.digest) for image in self.images if not image.is_new},
             "contains": to_pairs(self.contains),
             "requires": to_pairs(self.requires),
+            **({"held": "".join(self.held)} if self.held else {}),
+            **({"gaps": list(self.gaps)} if self.gaps else {}),
         }
 
     def __bytes__(self) -> bytes:

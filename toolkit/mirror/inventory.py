@@ -5,6 +5,8 @@ Each image and blob is looked at once in a run: stamped since it was proven, els
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries
 from toolkit.bundles.modern import ModernImage, blob_name, gather
@@ -13,6 +15,7 @@ from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Layer
 from toolkit.limits import limits
+from toolkit.mirror.blob import SHORT
 from toolkit.model import Descriptor, media_type_of
 from toolkit.stores.layout import LayoutStore
 
@@ -26,10 +29,11 @@ class Inventory:
         self._listed: dict[Digest, Descriptor] = {}
         self._whole: dict[Digest, bool] = {}
         self._blobs: dict[Digest, bool] = {}
+        self._shorts: frozenset[str] | None = None
 
     def renew(self) -> None:
         """Look again at what was not there: something was stored."""
-        self._entries = None
+        self._entries = self._shorts = None
         self._whole = {digest: True for digest, is_whole in self._whole.items() if is_whole}
         self._blobs = {digest: True for digest, is_there in self._blobs.items() if is_there}
 
@@ -60,6 +64,13 @@ class Inventory:
         if layer.digest not in self._blobs:
             self._blobs[layer.digest] = self.store.present(layer) is not None
         return self._blobs[layer.digest]
+
+    def unheld(self, shorts: Iterable[str]) -> list[str]:
+        """Return those beginnings of digests that no blob here has; whether one is sound is not asked."""
+        if self._shorts is None:
+            paths = (self.store.path / "blobs").glob("*/*")
+            self._shorts = frozenset(path.name[:SHORT] for path in paths)
+        return [each for each in shorts if each not in self._shorts]
 
     def is_sound(self, digest: Digest, size: int) -> bool:
         """Read a blob, and tell whether it is what it is called."""

@@ -16,6 +16,7 @@ from toolkit.errors import Mismatch, NotFound, UsageError
 from toolkit.image import Finding
 from toolkit.mirror import oldsets, papers
 from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.gapnames import is_repository
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Lock
 from toolkit.mirror.oldnames import Needs, beside, beyond, dropped, repositories_of
@@ -110,21 +111,27 @@ def prune(home: Path, review: Review, now: dt.datetime, raw: bytes) -> Pruned:
 
 
 def needs_in(home: Path) -> Needs:
-    """Return what the sites of a home need: by their newest locks, and the newest sets that they received."""
+    """Return what the sites of a home need: by their newest locks, and the newest sets that they received.
+
+    What these could not have is needed all the same.
+    """
     names: set[tuple[str, ...]] = set()
     tops: set[Digest] = set()
+    repositories: set[str] = set()
     for name in sites(home):
         site = Site(home, name)
-        gaps = list(site.gaps())
+        gaps = [gap.name for gap in site.gaps()]
         if lock := newest_lock(site):
             names.update(meaning(text) for each in lock.images for text in (each.name, each.origin))
             tops.update(each.digest for each in lock.images)
-            gaps += lock.gaps
-        names.update(meaning(gap.name) for gap in gaps)
+            gaps += [gap.name for gap in lock.gaps]
         if received := ClosedSide(home, name).received():
             newest = max(received, key=lambda each: each.number)
             names.update(map(meaning, newest.images))
-    return Needs(frozenset(names), frozenset(tops))
+            gaps += newest.gaps
+        names.update(map(meaning, gaps))
+        repositories |= repositories_of(filter(is_repository, gaps))
+    return Needs(frozenset(names), frozenset(tops), frozenset(repositories))
 
 
 def sites(home: Path) -> list[str]:

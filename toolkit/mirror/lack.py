@@ -10,7 +10,7 @@ from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, NotFound, ToolkitError
 from toolkit.figures import size_text
 from toolkit.mirror import papers
-from toolkit.mirror.blob import Blob, total
+from toolkit.mirror.blob import Blob, short, total
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.setimages import SetImages
@@ -21,13 +21,18 @@ SHOWN = 3  # names, or numbers of sets, that are told
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Images that must be whole here and are not, and blobs of new images that are not here."""
+    """Images that must be whole here and are not, and blobs that are not here."""
 
     images: tuple[Carried, ...] = ()
-    blobs: tuple[Blob, ...] = ()
+    blobs: tuple[Blob, ...] = ()  # of new images
+    unheld: tuple[str, ...] = ()  # how the digests of others begin, of images that are taken to be whole here
 
     def __bool__(self) -> bool:
-        return bool(self.images or self.blobs)
+        return bool(self.images or self.blobs or self.unheld)
+
+    def is_brought_by(self, digests: Collection[Digest]) -> bool:
+        """Tell whether any of it is among what a set brings."""
+        return not self.digests.isdisjoint(digests) or not set(self.unheld).isdisjoint(map(short, digests))
 
     @property
     def digests(self) -> set[Digest]:
@@ -43,6 +48,9 @@ class Lack:
             names = _some([str(blob.digest) for blob in self.blobs])
             size = size_text(total(self.blobs))
             parts.append(f"{_counted(len(self.blobs), 'blob')} of {size} ({names})")
+        if self.unheld:
+            names = _some(self.unheld)
+            parts.append(f"{_counted(len(self.unheld), 'blob')} of images that did not change ({names})")
         return " and ".join(parts)
 
 
@@ -50,7 +58,8 @@ def lacking(increment: Increment, images: SetImages, inventory: Inventory) -> La
     """Return what is required and is not there; every blob is proven. Raises CorruptContent as `checked`."""
     gone = [image for image in increment.images if not image.is_new and not inventory.is_whole(image.digest)]
     blobs = [blob for blob in increment.requires if inventory.size(blob.digest) != blob.size]
-    return Lack(tuple(gone), tuple(blobs or _damaged(increment, images, inventory)))
+    unheld = () if gone else tuple(inventory.unheld(increment.held))  # of one that is gone all is
+    return Lack(tuple(gone), tuple(blobs or _damaged(increment, images, inventory)), unheld)
 
 
 def _damaged(increment: Increment, images: SetImages, inventory: Inventory) -> list[Blob]:
@@ -70,7 +79,9 @@ def refusal(
     lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int], place: str
 ) -> NotFound:
     """Say what is missing, and what to do: another set that is here, one sent before, or a new one."""
-    problem = f"requires {lack}, which {'are' if len(lack.digests) > 1 else 'is'} not in {place}"
+    problem = (
+        f"requires {lack}, which {'are' if len(lack.digests) + len(lack.unheld) > 1 else 'is'} not in {place}"
+    )
     advice = "; else ".join(_cures(lack, increment, others, received))
     return NotFound(f"set {increment.name}", problem, advice)
 
@@ -78,7 +89,7 @@ def refusal(
 def _cures(
     lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int]
 ) -> Iterator[str]:
-    if bringing := [other.name for other in others if lack.digests & _brought(other)]:
+    if bringing := [other.name for other in others if lack.is_brought_by(_brought(other))]:
         yield f"receive {_some(bringing)} first, which is here"
         return
     between = [number for number in range(1, increment.number) if number not in received]

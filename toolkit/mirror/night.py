@@ -81,6 +81,13 @@ class Night:
         gaps = self.site.gaps()
         return resolve(self.job, when, self._offers.opened, before=before, gaps=gaps, kept=kept)
 
+    def locked(self, when: dt.date) -> Lock:
+        """Return what the names mean on a date, and record it; raises as `resolved`."""
+        lock = self.resolved(when)
+        if self.site.lock(when) != lock:
+            self.site.keep_lock(lock)
+        return lock
+
     def planned(self, lock: Lock, kind: str, folder: Path) -> Planned:
         """Reckon what would go; of images that the store has not, the manifests are read."""
         self._offers.crowded = lock.crowded

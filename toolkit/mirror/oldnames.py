@@ -29,9 +29,14 @@ class Needs:
 
     names: frozenset[tuple[str, ...]] = frozenset()  # by their meaning
     tops: frozenset[Digest] = frozenset()
+    repositories: frozenset[str] = frozenset()  # in full: whatever of them there is
 
     def __contains__(self, named: Named) -> bool:
-        return meaning(named[0]) in self.names or named[1] in self.tops
+        return self.has_name(named[0]) or named[1] in self.tops
+
+    def has_name(self, name: str) -> bool:
+        """Tell whether a name is needed, whatever it means."""
+        return meaning(name) in self.names or not self.repositories.isdisjoint(repositories_of([name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def dropped(named: Iterable[Named], received: Sequence[Received], needs: Needs) 
     old = []
     for one in named:
         digest, last = brought.get(meaning(one[0]), (None, newest))
-        if digest == one[1] and last is not newest and meaning(one[0]) not in needs.names:
+        if digest == one[1] and last is not newest and not needs.has_name(one[0]):
             why = f"last in set {last.number} of {last.date}, and not in set {newest.number} of {newest.date}"
             old.append(Old(IMAGE, one[0], one[1], why))
     return sorted(old, key=lambda line: line.name)

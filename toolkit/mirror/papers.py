@@ -7,6 +7,7 @@ They cross the gap on media that may be damaged, or somebody else's: all is boun
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -81,6 +82,19 @@ def image_name(found: str) -> str:
     if not 0 < len(found) <= NAME_LIMIT or not found.isprintable() or " " in found:
         raise InvalidDocument(repr(found[:100]), "is not a name for an image")
     return found
+
+
+def image_names(node: Node, key: str) -> tuple[str, ...]:
+    """Return the list of images' names under `key`, sorted, each once; none where it is absent."""
+    found = node.texts(key)
+    for index, each in enumerate(found):
+        try:
+            image_name(each)
+        except InvalidDocument as error:
+            node.fail(f"{key}[{index}]", f"{error.subject} {error.problem}")
+    if any(one >= other for one, other in itertools.pairwise(found)):
+        node.fail(key, "is not sorted, or holds a name twice")
+    return tuple(found)
 
 
 def day(node: Node, key: str) -> date:

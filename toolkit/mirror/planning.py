@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import StoreError, ToolkitError, TryAgain
+from toolkit.errors import NoRoom, StoreError, ToolkitError, TryAgain
 from toolkit.figures import size_text
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob, ImageBlobs, total
 from toolkit.mirror.fetching import BLOBS, Offers, survey
+from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked
@@ -41,15 +42,13 @@ class Room:
         return not self.needed or self.needed + self.reserve <= self.free
 
     def must_be_enough(self) -> None:
-        """Raise StoreError with the figures where it does not fit."""
+        """Raise NoRoom with the figures where it does not fit."""
         if not self.is_enough:
             stays = f", of which {self.reserve} stay free" if self.reserve else ""
             problem = (
                 f"needs {self.needed} bytes ({self.what}) and its file system has {self.free} free{stays}"
             )
-            raise StoreError(
-                str(self.folder), problem, "make room, or write the set elsewhere: --into FOLDER"
-            )
+            raise NoRoom(str(self.folder), problem, "make room, or write the set elsewhere: --into FOLDER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,8 @@ def plan(
     gaps = [Gap(one.name, str(each), lock.date) for one, each in pairs if isinstance(each, ToolkitError)]
     coming = [each for each in found if isinstance(each, ImageBlobs)]
     images = [*there, *coming]
-    draft = Increment.of(job.site, 1, lock.date, images, baseline)
+    names = gap_names(job, [*lock.gaps, *gaps])
+    draft = Increment.of(job.site, 1, lock.date, images, baseline, gaps=names)
     fetch = total(_not_in(store, coming))
     stream = _stream_size(draft)
     volumes, size = _volumes(job.bundle, stream, len(draft.contains))

@@ -1,7 +1,7 @@
 """Received: what the closed side knows of a set that it took in.
 
 {"lading":"received","version":1,"site":"plant-7","number":7,"place":5,"time":"2026-11-27T02:00:00Z",
- "date":"2026-11-26","images":{NAME:"sha256:…"}}
+ "date":"2026-11-26","images":{NAME:"sha256:…"},"gaps":[NAME]}
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ class Received:
     time: dt.datetime  # when it was taken in
     date: dt.date  # that it was asked for, on the other side
     images: Mapping[str, Digest] = field(hash=False)  # all that the set names, new or not
+    gaps: tuple[str, ...] = ()  # what the set could not have (toolkit.mirror.gapnames)
 
     @classmethod
     def of(cls, increment: Increment, place: int, time: dt.datetime) -> Self:
         """Record a set that is there now."""
         images = {image.name: image.digest for image in increment.images}
         time = time.astimezone(dt.UTC).replace(microsecond=0)
-        return cls(increment.site, increment.number, place, time, increment.date, images)
+        return cls(increment.site, increment.number, place, time, increment.date, images, increment.gaps)
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -45,6 +46,7 @@ class Received:
             papers.moment(node, "time"),
             papers.day(node, "date"),
             papers.digest_map(node, "images"),
+            papers.image_names(node, "gaps"),
         )
 
     def __bytes__(self) -> bytes:
@@ -55,6 +57,7 @@ class Received:
             "time": papers.as_moment(self.time),
             "date": self.date.isoformat(),
             "images": {name: str(digest) for name, digest in self.images.items()},
+            **({"gaps": list(self.gaps)} if self.gaps else {}),
         }
         return papers.written("received", body)
 

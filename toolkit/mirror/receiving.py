@@ -132,6 +132,8 @@ class Receiving:
         if self._received_as(increment) != {image.name: image.digest for image in increment.images}:
             return False
         sizes = (self.inventory.size(blob.digest) == blob.size for blob in increment.contains)
+        if self.inventory.unheld(increment.held):
+            return False
         if not all(sizes) or not all(self.inventory.is_whole(image.digest) for image in increment.images):
             return False
         meant = self.side.names()

@@ -116,9 +116,7 @@ def run(
 
 
 def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lock, Finished]:
-    lock = night.resolved(when)
-    if night.site.lock(when) != lock:
-        night.site.keep_lock(lock)
+    lock = night.locked(when)
     night.tell(MirrorBegun(lock.site, len(lock.images) + len(lock.gaps), len(lock.gaps)))
     planned = night.planned(lock, wishes.kind, wishes.folder)
     _missed(night, planned.gaps)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from toolkit.errors import InvalidJob, ToolkitError
 from toolkit.place import BUNDLES, FOLDERS, STANDARD_STREAM, Place
+from toolkit.settings import expanded
 
 T = TypeVar("T")
 LARGEST = 4 << 20  # bytes of a job
@@ -164,7 +165,7 @@ class Table:
     def _path_from(self, text: str) -> str:
         if not text or "\0" in text:
             raise ValueError("a path")
-        return os.path.join(self._folder, os.path.expanduser(text))
+        return os.path.join(self._folder, expanded(text))
 
     def _place_from(self, text: str) -> str:
         place = Place.parse(text)

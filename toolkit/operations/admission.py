@@ -4,6 +4,8 @@ A bundle is hashed as a whole before anything of it is looked at. What is read o
 it is still the file that was hashed, by inode, size, mtime and ctime: that is asked when all is read, before
 anything gets a name. A change through a memory mapping that was written to before is not noticed so: bundles
 belong where nobody else may write.
+
+Where bundles are opened (toolkit.places) they pass it, unless they are only looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+from weakref import ref
 
 from toolkit.checks import as_finding
 from toolkit.errors import CorruptContent, ToolkitError
@@ -22,10 +25,12 @@ from toolkit.operations.companion import stamped_sum
 from toolkit.operations.signing import Signed, signed
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.plumbing.files import Stamp, storing
-from toolkit.ports import OfFile, Source
+from toolkit.ports import Closes, OfFile, Source
 from toolkit.report import NOTE
 from toolkit.signature import PublicKey
+from toolkit.voucher import Vouched
 
+SUMS: dict[Path, tuple[str, Stamp]] = {}  # of this run, and its children
 SIGNATURE = "signature"  # what findings tell of
 ADVICE = "put it into a file, its .sha256 and .sha256.minisig beside it"
 
@@ -56,13 +61,48 @@ class Admission:
         return Finding(str(self.signed.bundle), str(self.signed), NOTE, check=SIGNATURE)
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A bundle that was let in, as it is read; a Voucher."""
+
+    admission: Admission
+    source: ref[Source]  # which has this, and is let go when nobody else has it
+
+    def must_stand(self) -> None:
+        """Raise CorruptContent where what was read is not the file that was let in."""
+        if (source := self.source()) is not None:
+            self.admission.must_cover(source)
+
+    @property
+    def mark(self) -> str:
+        """Return the sum that was signed."""
+        return self.admission.signed.sha256
+
+
+def vouched(source: Source, admission: Admission) -> Source:
+    """Return what was opened of a bundle that was let in, so that it is held to that until all is read.
+
+    Raises CorruptContent, and lets it go, where another file is open than was let in.
+    """
+    admitted = Admitted(admission, ref(source))
+    try:
+        admitted.must_stand()
+    except BaseException:
+        if isinstance(source, Closes):
+            source.close()
+        raise
+    if isinstance(source, Vouched):
+        source.vouchers = (*source.vouchers, admitted)
+    return source
+
+
 def admit(place: str, keys: Sequence[PublicKey]) -> Admission:
     """Let a bundle in, before anything of it is looked at.
 
     Raises CorruptContent where none of the keys signed it, and for what cannot be signed: a pipe, a folder.
     """
     found = _signed(place, keys)
-    return Admission.of(found, *stamped_sum(found.bundle))
+    return Admission.of(found, *_sum_of(found.bundle))
 
 
 def check_signature(
@@ -89,6 +129,14 @@ def check_list(place: str, keys: Sequence[PublicKey]) -> Finding:
         return replace(as_finding(error), check=SIGNATURE)
     problem = f"its list {found}; whether this is the file was not looked at"
     return Finding(str(found.bundle), problem, NOTE, check=SIGNATURE)
+
+
+def _sum_of(bundle: Path) -> tuple[str, Stamp]:
+    """Return the sum of a file as it stands, and that: hashed once in a run, which may open it many times."""
+    known = SUMS.get(bundle)
+    if known is None or Stamp.of(bundle) != known[1]:
+        known = SUMS[bundle] = stamped_sum(bundle)
+    return known
 
 
 def _signed(place: str, keys: Sequence[PublicKey]) -> Signed:

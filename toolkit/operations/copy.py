@@ -14,6 +14,7 @@ from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel, jobs_for
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Loses, Mounts, Names, Proves, Sink, Source, Unpacks
+from toolkit.voucher import must_stand
 
 SMALL = 1 << 20  # bytes; a layer up to this is read once more, to know its digest beforehand
 
@@ -32,7 +33,7 @@ def copy(
     """Bring images, and everything they point at, from source to sink; return them, proven, as named there.
 
     `jobs` blobs are carried at once; 0 is as many as suits the places. `before_names` is called when all is
-    read: what it raises leaves no image behind.
+    read: what it raises leaves no image behind. A source that was let in must be what it was then.
     Raises before anything is written where a name is unknown, or where `strict` and a finding warns.
     """
     if strict and isinstance(sink, Unpacks):
@@ -61,6 +62,7 @@ def copy(
         proven = [_with_losses(_with_odds(image, by_key), sink) for image in images]
         if strict:
             refuse_warnings([finding for image in proven for finding in image.findings])
+        must_stand(source)
         before_names()
         receiver.finish(proven)
     for done in proven:

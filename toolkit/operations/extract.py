@@ -29,6 +29,7 @@ from toolkit.plumbing.tarreader import StreamReader
 from toolkit.plumbing.tree import Tree
 from toolkit.plumbing.unpacking import unpacked
 from toolkit.ports import Block, Source
+from toolkit.voucher import must_stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class _Work:
                 if self._rules.strict:
                     refuse_warnings(findings)
                 found = extraction.finish()
+            must_stand(self._source)
             sync_file_system(tree.handle)
         image = self._picture(proofs)
         return Extracted(self._name, self._folder, image, found, extraction.left_out, findings)

@@ -13,6 +13,7 @@ from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content, Distant, Source, remarks_of
 from toolkit.reference import near
+from toolkit.voucher import vouchers_of
 
 ADVICE = "ask for one by its digest or ID, and name it with --tag"
 
@@ -27,6 +28,7 @@ class Joined:
         self._sources = sources
         self.place = " and ".join(source.place for source in sources)
         self.at_once = max((each.at_once for each in sources if isinstance(each, Distant)), default=0)
+        self.vouchers = tuple(voucher for source in sources for voucher in vouchers_of(source))
 
     def listings(self) -> list[Listing]:
         """List all images, each once, named ones first."""

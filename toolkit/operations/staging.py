@@ -42,6 +42,7 @@ from toolkit.plumbing.streams import Extent, ProvenExtent, nowhere, transfer
 from toolkit.plumbing.turns import turn
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Content, Landing, Source
+from toolkit.voucher import must_stand, vouchers_of
 
 RECEIPT_LIMIT = 64 << 10  # bytes
 CLAIMS = "claims"
@@ -74,10 +75,11 @@ class Staging:
 
     def stage(self, source: Source, layer: Layer, progress: Tell = nobody) -> Proof:
         """Write one layer, its json and its receipt; raises what reading the layer raises."""
-        path = self.place_of(source.place, layer.key) / "layer.tar"
+        place = origin_of(source)
+        path = self.place_of(place, layer.key) / "layer.tar"
         make_folder(path.parent)
         with turn(path):  # while we waited, another run may have staged it
-            return self.proof(source.place, layer.key) or _staged(source, layer, path, progress)
+            return self.proof(place, layer.key) or _staged(source, layer, path, progress)
 
     @contextmanager
     def landing(self, place: str) -> Iterator[Landing]:
@@ -160,6 +162,11 @@ class Staging:
         return needed
 
 
+def origin_of(source: Source) -> str:
+    """Return what layers of a source are staged under: what nobody let in is never taken for what was."""
+    return " ".join([source.place, *(voucher.mark for voucher in vouchers_of(source))])
+
+
 def _within(folder: Path) -> list[Path]:
     """Return what is in a folder; nothing of one that is not there, or goes just now."""
     with suppress(FileNotFoundError):
@@ -184,9 +191,10 @@ def _staged(source: Source, layer: Layer, path: Path, progress: Tell) -> Proof:
         return transfer(seen, layer, nowhere) if _shared(content, path) else _written(seen, layer, path)
 
     proof = taken(source, layer, take, progress)
+    must_stand(source)
     if layer.v1 is not None:
         write_atomically(path.with_name("json"), layer.v1.raw)
-    _write_receipt(source.place, layer.key, proof, path)
+    _write_receipt(origin_of(source), layer.key, proof, path)
     return proof
 
 
@@ -223,12 +231,12 @@ class StagedSource(Through):
 
     def __init__(self, source: Source, staging: Staging) -> None:
         super().__init__(source)
-        self._staging = staging
+        self._staging, self._origin = staging, origin_of(source)
 
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open the staged bytes."""
-        return self._staging.open(self.place, layer)
+        return self._staging.open(self._origin, layer)
 
     def proof(self, layer: Layer) -> Proof | None:
         """Return what staging the layer proved."""
-        return self._staging.proof(self.place, layer.key)
+        return self._staging.proof(self._origin, layer.key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toolkit.image import Layer, SourceImage
 from toolkit.platform import Platform
 from toolkit.ports import Content, Distant, Source
+from toolkit.voucher import vouchers_of
 
 if TYPE_CHECKING:
     from toolkit.outline import Listing, Outline
@@ -19,6 +20,7 @@ class Through:
     def __init__(self, source: Source) -> None:
         self.source, self.place = source, source.place
         self.at_once = source.at_once if isinstance(source, Distant) else 0
+        self.vouchers = vouchers_of(source)
 
     def listings(self) -> list[Listing]:
         """List what the source lists."""

@@ -56,7 +56,7 @@ def context_for(host: str, port: int | None, folders: Sequence[Path] = FOLDERS) 
                 raise InvalidSetting(str(path), "cannot be used as a certificate authority") from error
         for path in sorted(folder.glob("*.cert")):
             try:
-                context.load_cert_chain(path, path.with_suffix(".key"), password=_no_password)
+                context.load_cert_chain(path, path.with_suffix(".key"), password=no_password)
             except (ssl.SSLError, OSError, ValueError) as error:
                 problem = f"and {path.with_suffix('.key').name} cannot be used as a client certificate"
                 raise InvalidSetting(str(path), problem) from error
@@ -87,6 +87,6 @@ def _folders(host: str, port: int | None, folders: Sequence[Path]) -> Iterator[P
                 yield path
 
 
-def _no_password() -> str:
+def no_password() -> str:
     """Answer for a key that is encrypted: OpenSSL would ask on the terminal."""
     raise ValueError("the key is encrypted")

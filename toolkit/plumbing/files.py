@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from toolkit.errors import NotFound, StoreError, ToolkitError, TryAgain
+from toolkit.errors import NoRoom, NotFound, StoreError, ToolkitError, TryAgain
 from toolkit.limits import says
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # what a full disk is told as
@@ -27,6 +27,7 @@ ADVICE = {
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",
 }
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 PART, LOCK, OLD = ".part", ".lock", ".old"
 
 
@@ -82,7 +83,8 @@ def storing(subject: str | Path) -> Iterator[None]:
         raise NotFound(str(error.filename or subject), "is not there") from error
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise StoreError(str(subject), reason, ADVICE.get(error.errno or 0, "")) from error
+        kind = NoRoom if error.errno in FULL else StoreError
+        raise kind(str(subject), reason, ADVICE.get(error.errno or 0, "")) from error
 
 
 def fsync_folder(folder: str | Path) -> None:
@@ -199,8 +201,9 @@ def sweep(folder: Path) -> None:
             is_folder = path.is_dir() and not path.is_symlink()
             lock = path.with_name(path.name + LOCK) if is_folder else path
             with suppress(TryAgain, OSError), locked(lock, wait=False):
-                remove_tree(path)
-                lock.unlink(missing_ok=True)
+                if is_folder:
+                    remove_tree(path)
+                lock.unlink(missing_ok=True)  # once: what then has the name is another's already
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

@@ -19,7 +19,7 @@ from toolkit.plumbing.files import Stamp, read_handle, storing
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tree import Tree
 
-ATTEMPTS = 8  # at opening a file which was not there, and is when one looks why
+TRIES = 5  # to open a file that others replace meanwhile
 NAMES_LIMIT = 64 << 20  # bytes that the names of one folder take in memory: some 600,000 digests
 
 
@@ -74,17 +74,21 @@ class FolderFiles:
             os.close(handle)
 
     def handle(self, name: str) -> int | None:
-        """Open a regular file for reading, None where there is none; the caller closes it."""
-        for attempt in range(ATTEMPTS):
+        """Open a regular file for reading, None where there is none; the caller closes it.
+
+        Raises UnsafeArchive for anything else, and CorruptContent for what is never twice the same.
+        """
+        for _ in range(TRIES):
             try:
                 with self._top() as top:
                     return top.open_file(os.fsencode(name))[0]
             except (NotFound, CorruptContent) as error:
                 if (facts := self._facts(name)) is None:
                     return None
-                if not stat.S_ISREG(facts.st_mode) or attempt == ATTEMPTS - 1:
+                if not stat.S_ISREG(facts.st_mode):
                     raise self._odd(name, facts, "regular file") from error
-        raise AssertionError
+                # it came just then, or another one took its place
+        raise CorruptContent(self._at(name), "comes and goes while it is read", "let whoever writes it end")
 
     def names(self, name: str = "") -> list[str]:
         """Return the sorted names in a folder; none where there is no such folder.

@@ -6,17 +6,17 @@ import errno
 import os
 from pathlib import Path
 
-from toolkit.errors import StoreError
+from toolkit.errors import NoRoom
 
 WORTH = 4 << 20  # bytes; a smaller file is not worth the call
 
 
 def require_space(handle: int, size: int, place: str, advice: str = "make room") -> None:
-    """Refuse at once, with figures, what cannot fit; raises StoreError."""
+    """Refuse at once, with figures, what cannot fit; raises NoRoom."""
     facts = os.fstatvfs(handle)
     free = facts.f_bavail * facts.f_frsize
     if free < size:
-        raise StoreError(place, f"needs {size} bytes and its file system has {free} free", advice)
+        raise NoRoom(place, f"needs {size} bytes and its file system has {free} free", advice)
 
 
 def require_space_in(folder: str | Path, size: int, place: str, advice: str = "make room") -> None:

@@ -24,8 +24,9 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 DEFAULT_CONTEXT = "default"
 LIMIT = 4 << 20  # bytes of a configuration file
 PEM = ("ca.pem", "cert.pem", "key.pem")  # what the docker command calls them
-UNIX = "unix://"
-SPOKEN = (UNIX, "tcp://", "http://", "https://")
+UNIX, TCP = "unix://", "tcp://"
+PORT, TLS_PORT = 2375, 2376
+SPOKEN = (UNIX, TCP, "http://", "https://")
 SECRET = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")  # a user and password, as some write them into a URL
 
 
@@ -49,6 +50,17 @@ class Host:
 
     def __str__(self) -> str:
         return SECRET.sub(r"\1@", self.url)
+
+    @property
+    def address(self) -> str:
+        """Return where it is as a URL of HTTP; of tcp:// with the ports that the docker command means."""
+        if not self.url.startswith(TCP):
+            return self.url
+        usual, scheme = (TLS_PORT, "https") if self.tls else (PORT, "http")
+        host, slash, rest = self.url.removeprefix(TCP).partition("/")
+        host = host.rpartition("@")[2]
+        named = re.search(r":[0-9]+$", host)
+        return f"{scheme}://{host if named else f'{host}:{usual}'}{slash}{rest}"
 
     @property
     def socket(self) -> Path | None:

@@ -17,6 +17,7 @@ from toolkit.outline import Outline, OutlineLayer
 from toolkit.platform import Platform
 
 UNPAIRED = "tells its layers and its history, and not which line made which layer"
+TIMES = range(-62_135_596_800, 253_402_300_800)  # seconds of the years 1 to 9999
 OTHERS = {"DockerVersion": "docker_version", "Container": "container", "ContainerConfig": "container_config"}
 
 
@@ -60,7 +61,9 @@ def _paired(lines: Sequence[Node], diff_ids: Sequence[str]) -> list[str]:
 
 
 def _line(node: Node, diff_id: str) -> OutlineLayer:
-    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(node.optional("Created", int) or 0))
+    if (seconds := node.optional("Created", int) or 0) not in TIMES:
+        node.fail("Created", f"{seconds} seconds since 1970 is no time")
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
     words = node.optional("CreatedBy", str) or "", "", node.optional("Comment", str) or ""
     return OutlineLayer(diff_id, HistoryItem(created, *words, not diff_id), node.optional("Size", int))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from toolkit.bundles.entries import Entries
@@ -39,13 +39,14 @@ from toolkit.plumbing.sharedlock import alone, together
 from toolkit.plumbing.space import require_space, require_space_in, reserve
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.writebehind import WriteBehind
-from toolkit.ports import Block, Content, Landing
+from toolkit.ports import Content, Landing
 from toolkit.stores.folder_blobs import FolderBlobs
-from toolkit.stores.kinds import no_store
+from toolkit.stores.layout_blobs import Existing, Whole
 from toolkit.stores.layout_index import EMPTY, named_in
+from toolkit.stores.layout_tidy import BUSY, OWN, WRITERS, let_go, missing, unmake
 from toolkit.stores.stamps import Stamps
 
-OWN, WRITERS = ".lading", "writers.lock"
+ATTEMPTS = 10  # to begin in a folder that others, whose delivery failed, take away
 
 
 class LayoutStore(OciImages):
@@ -56,7 +57,9 @@ class LayoutStore(OciImages):
         self.folder = FolderBlobs(path)
         self._own = path / OWN
         self._stamps = Stamps(self._own / "stamps")
-        super().__init__(_Existing(self.folder, path), f"oci:{path}")
+        self._landed = set[Digest]()  # what nobody has named yet of the blobs of a landing
+        self._is_landing = False
+        super().__init__(Existing(self.folder, path), f"oci:{path}")
         self._listed: tuple[Stamp, Entries] | None = None
 
     def entries(self) -> Entries:
@@ -81,21 +84,54 @@ class LayoutStore(OciImages):
     def receive(self, images: Sequence[SourceImage], known: Mapping[str, Proof]) -> Iterator[LayoutReceiver]:
         """Begin a delivery; what it has not named when it ends is only blobs that nobody refers to.
 
-        Raises StoreError where what is not there yet cannot fit.
+        A folder that was made for it, and has none, goes again. Raises StoreError where what is not there
+        yet cannot fit.
         """
         del known  # every blob lies by itself: there is nothing to lay out
-        self._prepare()
-        with together(self._own / WRITERS):
+        with self._delivery():
             self._require_space({layer.key: layer for image in images for layer in image.layers}.values())
             yield LayoutReceiver(self)
 
     @contextmanager
     def landing(self, expected: int = 0) -> Iterator[Landing]:
-        """Yield how to put blobs here before a delivery begins; the folder becomes a layout now."""
+        """Yield how to put blobs here before a delivery begins; the folder becomes a layout now.
+
+        Those that were not here before, and that no image has, go again when the block ends.
+        """
         del expected  # how much of that is here already shows as it comes
-        self._prepare()
-        with together(self._own / WRITERS):
-            yield lambda layer, content: self.present(layer) or self.put(layer, content)
+        with self._delivery():
+            self._is_landing = True
+            try:
+                yield lambda layer, content: self.present(layer) or self.put(layer, content)
+            finally:
+                self._is_landing = False
+
+    @contextmanager
+    def _delivery(self) -> Iterator[None]:
+        """Make the folder a layout, and hold the lock of deliveries; what was in vain goes again."""
+        made, was_there = missing(self.path), os.path.lexists(self.path / LAYOUT)
+        try:
+            with ExitStack() as stack:
+                self._begin(stack)
+                yield
+        finally:
+            if not self._is_landing:  # a delivery within it is a part of a landing
+                let_go(self.path, self._landed)
+                self._landed.clear()
+                if not was_there:
+                    unmake(self.path, made)
+
+    def _begin(self, stack: ExitStack) -> None:
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                self._prepare()
+                stack.enter_context(together(self._own / WRITERS))
+                self._prepare()  # what was taken away while we waited
+            except NotFound:
+                if not left:
+                    raise
+            else:
+                return
 
     def put(self, layer: Layer, content: Content) -> Proof:
         """Write one blob under its digest, unless somebody else did so while we waited to.
@@ -126,7 +162,7 @@ class LayoutStore(OciImages):
         descriptor = document.descriptor
         layer = Layer(str(descriptor.digest), len(document.raw), descriptor.digest)
         if not self.present(layer):
-            self.put(layer, _Whole(document.raw))
+            self.put(layer, Whole(document.raw))
 
     def name(self, images: Sequence[ProvenImage]) -> None:
         """Put images into index.json, beside what others have put there meanwhile."""
@@ -137,6 +173,8 @@ class LayoutStore(OciImages):
                 problem = f"would get an {INDEX} of {len(index)} bytes, expected at most {limit}"
                 raise Unsupported(self.place, problem, "use another store")
             write_atomically(self.path / INDEX, index)
+        for part in (part for image in images for part in image.parts):
+            self._landed -= {*part.documents, *(blob.digest for blob in part.blobs)}
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -145,7 +183,7 @@ class LayoutStore(OciImages):
         What it has put or found here has no name yet, and looks as if nobody needed it.
         """
         self._make_own()
-        with alone(self._own / WRITERS, self.place, "is being written to"):
+        with alone(self._own / WRITERS, self.place, BUSY):
             yield
 
     def unname(self, change: Callable[[Entries], bytes]) -> None:
@@ -203,6 +241,8 @@ class LayoutStore(OciImages):
     def _name(self, part: Path, digest: Digest) -> None:
         path = self.folder.path(digest)
         make_folder(path.parent)
+        if self._is_landing and not os.path.lexists(path):
+            self._landed.add(digest)
         os.replace(part, path)
         fsync_folder(path.parent)
 
@@ -230,36 +270,6 @@ class LayoutReceiver:
                     raise MissingMember(f"blob {blob.digest}", f"is not in {self._store.place}")
             for document in part.documents.values():
                 self._store.put_document(document)
-
-
-class _Existing:
-    """Blobs of a folder that must be there."""
-
-    def __init__(self, inner: FolderBlobs, path: Path) -> None:
-        self._inner, self._path = inner, path
-        self.size, self.open = inner.size, inner.open
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        """Return a small file; raises NotFound where the folder is not there, or no layout."""
-        found = self._inner.read(name, limit)
-        if found is None and not self._path.is_dir():
-            raise NotFound(f"oci:{self._path}", "is not there")
-        if found is None and name == INDEX and self._inner.read(LAYOUT, limits().document) is not None:
-            return EMPTY  # the first delivery has not ended yet
-        if found is None and name == INDEX:
-            raise no_store("oci", f"oci:{self._path}")
-        return found
-
-
-class _Whole:
-    """Bytes in memory, as Content."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw, self.size = raw, len(raw)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield them."""
-        yield self.raw
 
 
 def _is_ours(name: str) -> bool:

@@ -19,8 +19,9 @@ from toolkit.image import Finding
 from toolkit.limits import limits
 from toolkit.plumbing.files import storing, sweep
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.stores.layout import OWN, LayoutStore
+from toolkit.stores.layout import LayoutStore
 from toolkit.stores.layout_reach import Reach
+from toolkit.stores.layout_tidy import OWN
 
 BLOBS, STAMPS, PARTS = "blobs", f"{OWN}/stamps", f"{OWN}/parts"
 
