@@ -147,10 +147,10 @@ def images_of(images: Sequence[Json]) -> list[ImageFacts]:
     ]
 
 
-def _image(names: Sequence[str], top: str, one: Json) -> ImageFacts:
+def _image(names: tuple[str, ...], top: str, one: Json) -> ImageFacts:
     manifest = one.get("manifest", "")
     return ImageFacts(
-        tuple(names),
+        names,
         cut(one["platform"]),
         one.get("image_id", ""),
         manifest,
@@ -186,21 +186,23 @@ def stacks_of(images: Iterable[ImageFacts]) -> Iterator[Stack]:
     images = list(images)
     platforms = Counter(image.index for image in images if image.index)
     names: dict[str, dict[str, None]] = {}
+    more: Counter[str] = Counter()
     layers = {image.key: tuple((layer.key, layer.size) for layer in image.layers) for image in images}
     for image in images:
         suffix = f" {image.platform}" if platforms[image.index] > 1 else ""
-        own = [f"{name}{suffix}" for name in image.names or (NAMELESS,)]
+        own = [f"{name}{suffix}" for name in image.names[:MOST_NAMES] or (NAMELESS,)]
         names.setdefault(image.key, {}).update(dict.fromkeys(own))
+        more[image.key] += max(0, len(image.names) - MOST_NAMES)
     for key, titles in names.items():
-        yield Stack(tuple(titles), layers[key])
+        yield Stack(tuple(titles), layers[key], more[key])
 
 
-def _names(images: Sequence[Json]) -> dict[str, list[str]]:
+def _names(images: Sequence[Json]) -> dict[str, tuple[str, ...]]:
     """Return all names of each image: a place lists it once for each."""
     names: dict[str, dict[str, None]] = {}
     for image in images:
         names.setdefault(key_of(image), {}).update(dict.fromkeys(image["names"]))
-    return {key: list(own) for key, own in names.items()}
+    return {key: tuple(own) for key, own in names.items()}
 
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:

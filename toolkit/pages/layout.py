@@ -130,6 +130,7 @@ def _title(sharing: Sharing, layer: UsedLayer) -> str:
 
 def _row(stack: Stack, top: int, own: Iterable[Cell]) -> Row:
     names = [cut(name) for name in stack.names[:MOST_TOLD]]
-    suffix = f" +{len(stack.names) - 1:,}" if len(stack.names) > 1 else ""
+    others = len(stack.names) - 1 + stack.more
+    suffix = f" +{others:,}" if others else ""
     label = elided(names[0], LABEL - len(suffix)) + suffix
     return Row(" = ".join(names), label, size_text(stack.size), top, tuple(own))

@@ -18,6 +18,7 @@ class Stack:
 
     names: tuple[str, ...]
     layers: tuple[tuple[str, int], ...]
+    more: int = 0  # names that it has beside these
 
     @property
     def size(self) -> int:
