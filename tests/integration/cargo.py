@@ -32,6 +32,7 @@ from toolkit.bundles import create_bundle, open_bundle
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.ports import Source
+from toolkit.reference import same
 from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.sample import sample_store
 
@@ -67,10 +68,17 @@ class Cargo:
         """Write a bundle and return what went in, by name."""
         asked = [name or self.source.listings()[0].id for name in self.names]
         copied = copy(self.source, create_bundle(path, format_name), asked)
-        images = dict(zip(self.names, copied, strict=True))
+        images = {name: _called(copied, name) for name in self.names}
         for name, image_id in self.known.items():
             assert image_id_of(images[name]) == image_id
         return images
+
+
+def _called(images: list[ProvenImage], name: str) -> ProvenImage:
+    """Return the one image of a name; where none has it, as one without a name, the only one."""
+    found = [each for each in images if any(same(stored, name) for stored in each.names)] or images
+    (one,) = found
+    return one
 
 
 def image_id_of(proven: ProvenImage) -> str:

@@ -77,8 +77,7 @@ def test_what_containerd_exports_under_any_name_is_read(
     containerd.ctr("images", "export", tmp_path / "out.tar", "docker.io/library/app:1", known)
     report = verify(open_bundle(tmp_path / "out.tar"))
     assert report.ok, report.errors
-    assert {len(each.names) for each in report.images} == {1}
-    assert len({each.names for each in report.images}) == 2
+    assert len({name for each in report.images for name in each.names}) == 2
 
 
 @pytest.mark.root
