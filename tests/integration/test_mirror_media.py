@@ -132,6 +132,7 @@ def must_be_whole(side: ConnectedSide, folder: Path) -> None:
         "plant-7_0001.parity.tar",
         "plant-7_0001.sha256",
         "plant-7_0001.html",
+        "plant-7.trail.jsonl",
     }
 
 

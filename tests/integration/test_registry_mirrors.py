@@ -115,7 +115,9 @@ def test_a_mirror_has_its_own_login(
     pushed(files, "app", f"docker://{registry.host}/{REPOSITORY}:1", Settings())
     for private in started(lambda: Registry(login=True)):
         settings = Settings(mirrors=((registry.host, (private.host,)),))
-        told = [f"mirror {private.host} does not give {REPOSITORY}:1: refuses us"]
+        told = [
+            f"mirror {private.host} does not give {REPOSITORY}:1: refuses us (401, UNAUTHORIZED, authentication required)"
+        ]
         assert pulled(registry, ":1", settings, tmp_path / "a") == (APP.digest, told)
         word = base64.b64encode(f"{Registry.USERNAME}:{Registry.PASSWORD}".encode()).decode()
         (tmp_path / ".docker").mkdir()
