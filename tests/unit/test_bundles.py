@@ -58,7 +58,8 @@ def test_who_loads_a_bundle_depends_on_what_is_in_it(tmp_path: Path) -> None:
     assert engines("universal", two) == engines("universal", one)
     docker_types = [replace(each, top=replace(each.top, media_type=DOCKER_MANIFEST)) for each in two]
     assert engines("oci", docker_types) == ["containerd"]  # skopeo finds those by no name
-    assert engines("oci", docker_types[:1]) == engines("oci", one)
+    docker_type = [replace(each, top=replace(each.top, media_type=DOCKER_MANIFEST)) for each in one]
+    assert engines("oci", docker_type) == engines("oci", one)
     assert engines("docker", docker_types) == engines("docker", one)
 
 
