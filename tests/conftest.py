@@ -21,7 +21,7 @@ Told = Callable[[str, str, ToolkitError], None]
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
 
 # A law holds or does not; how fast a shared machine finds out is no part of it.
-hypothesis.settings.register_profile("lading", deadline=None)
+hypothesis.settings.register_profile("lading", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=5000)  # `--hypothesis-profile long`
 hypothesis.settings.load_profile("lading")
 

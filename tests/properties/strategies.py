@@ -35,7 +35,7 @@ LITERAL = ("oci", "docker-v1.2", "docker-v1")
 
 def scaled(examples: int) -> int:
     """Return how many examples to try: these in the usual run, more by `--hypothesis-profile long`."""
-    return max(1, examples * settings.default.max_examples // 100)  # type: ignore[union-attr]
+    return max(1, examples * settings.default.max_examples // 25)  # type: ignore[union-attr]
 
 
 @st.composite
