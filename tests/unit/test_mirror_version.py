@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.mirror.version import Version
@@ -106,6 +106,7 @@ def test_a_date_is_told_from_a_version() -> None:
     assert not parsed("24.04").is_serial
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(VERSIONS, VERSIONS, VERSIONS)
 def test_the_order_is_total(a: Version, b: Version, c: Version) -> None:
     assert [a < b, a == b, a > b].count(True) == 1
