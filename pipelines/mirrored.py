@@ -14,7 +14,7 @@ from toolkit.bundles.ocilayout import INDEX
 from toolkit.document import Node, load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.limits import limits
-from toolkit.mirror.fetching import is_proven
+from toolkit.mirror.fetching import proven_one
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.site import Site
 from toolkit.model import Descriptor
@@ -38,7 +38,7 @@ class StoredImage(luigi.Target):
             tops = {self._locked.digest: Descriptor.from_node(row)} if row else {}
         except ToolkitError:
             return False
-        return is_proven(self.store, tops, self._locked)
+        return proven_one(self.store, tops, self._locked) is not None
 
 
 @dataclass(frozen=True, slots=True)

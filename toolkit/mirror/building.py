@@ -49,9 +49,18 @@ def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
     return (stored_one(store, tops, each) for each in locked)
 
 
+def carried(store: ListedImages, increment: Increment, locked: Iterable[Locked]) -> Iterator[ProvenImage]:
+    """Yield the images that a set carries, one at a time; raises as `stored`."""
+    new = {image.name for image in increment.new}
+    return (each.image for each in stored(store, (one for one in locked if one.name in new)))
+
+
 def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
     """Return what the store lists, by digest; nothing where it was not begun, or killed as it began."""
-    if store.blobs.read(LAYOUT, limits().document) is None:
+    try:
+        if store.blobs.read(LAYOUT, limits().document) is None:
+            return {}
+    except NotFound:
         return {}
     return {entry.top.digest: entry.top for entry in store.entries()}
 

@@ -16,7 +16,7 @@ from toolkit.errors import Mismatch, NoRoom, ToolkitError, TryAgain, Unsupported
 from toolkit.event import Tell, nobody
 from toolkit.image import SourceImage
 from toolkit.mirror.blob import ImageBlobs
-from toolkit.mirror.building import found_one, stored_one, tops_of
+from toolkit.mirror.building import found_one, tops_of
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.narrowing import narrowed
 from toolkit.mirror.resolving import by_digest
@@ -86,23 +86,24 @@ def survey(store: LayoutStore, images: Iterable[Locked]) -> tuple[list[ImageBlob
 
     A blob that nobody touched since it was proven costs no reading; one that was damaged is fetched again.
     """
-    tops = tops_of(store) if store.path.is_dir() else {}
+    tops = tops_of(store)
     there: list[ImageBlobs] = []
     missing: list[Locked] = []
     for locked in images:
-        if is_proven(store, tops, locked):
-            there.append(stored_one(store, tops, locked).blobs)
+        if found := proven_one(store, tops, locked):
+            there.append(ImageBlobs.of(locked.name, found.offered))
         else:
             missing.append(locked)
     return there, missing
 
 
-def is_proven(store: LayoutStore, tops: Mapping[Digest, Descriptor], locked: Locked) -> bool:
-    """Tell whether the store has an image whole: documents that fit, blobs proven and untouched since."""
+def proven_one(store: LayoutStore, tops: Mapping[Digest, Descriptor], locked: Locked) -> ModernImage | None:
+    """Return an image that the store has whole: documents that fit, blobs proven and untouched since."""
     try:
-        return all(map(store.present, found_one(store, tops, locked).layers))
+        found = found_one(store, tops, locked)
+        return found if all(map(store.present, found.layers)) else None
     except ToolkitError:
-        return False
+        return None
 
 
 def fetch_all(

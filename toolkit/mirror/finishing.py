@@ -13,7 +13,7 @@ from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
 from toolkit.event import Tell, nobody
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
-from toolkit.mirror.building import Plan, stored_one, tops_of
+from toolkit.mirror.building import Plan, carried, stored_one, tops_of
 from toolkit.mirror.carriedlog import carry_log
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.gapnames import gap_names
@@ -122,7 +122,7 @@ def _reckoned(
     store: LayoutStore, lock: Lock, failed: Mapping[str, str]
 ) -> tuple[list[ImageBlobs], list[Gap]]:
     """Return the images that are whole in the store, and a gap for each of the others."""
-    tops = tops_of(store) if store.path.is_dir() else {}
+    tops = tops_of(store)
     images: list[ImageBlobs] = []
     gaps: list[Gap] = []
     for locked in lock.images:
@@ -171,10 +171,7 @@ def _written(
 
 
 def _laid_out(increment: Increment, images: Iterable[Locked], store: LayoutStore, format_name: str) -> Plan:
-    new = {image.name for image in increment.new}
-    tops = tops_of(store) if new else {}
-    found = (stored_one(store, tops, locked).image for locked in images if locked.name in new)
-    return Plan.of(increment, found, format_name)
+    return Plan.of(increment, carried(store, increment, images), format_name)
 
 
 def _read_back(written: Sequence[Written], sums: Path) -> None:

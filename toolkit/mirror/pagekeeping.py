@@ -10,13 +10,13 @@ A set is whole without its page: what keeps a page from being written is a findi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.image import Finding, ProvenImage
-from toolkit.mirror.building import stored_one, tops_of
+from toolkit.image import Finding
+from toolkit.mirror.building import carried
 from toolkit.mirror.finishing import Finished
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Lock
@@ -62,7 +62,7 @@ def keep_page(
     if not paths:
         return []
     try:
-        stacks = stacks_of(_carried(finished.record.increment, lock, store))
+        stacks = stacks_of(carried(store, finished.record.increment, lock.images))
         page = mirror_page(_facts(site, outcome, finished, stacks, signer))
     except ToolkitError as error:
         return [unwritten(paths[0], error)]
@@ -102,12 +102,3 @@ def _before(site: Site, number: int) -> Increment | None:
     """Return the set that was sent before."""
     earlier = (site.set(other) for other in reversed(site.numbers()) if other < number)
     return next((found.increment for found in earlier if found.status == SENT), None)
-
-
-def _carried(increment: Increment, lock: Lock, store: LayoutStore) -> Iterator[ProvenImage]:
-    """Yield the images that the set carries, one at a time."""
-    new = {image.name for image in increment.new}
-    tops = tops_of(store) if new else {}
-    for locked in lock.images:
-        if locked.name in new:
-            yield stored_one(store, tops, locked).image
