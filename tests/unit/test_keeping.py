@@ -17,7 +17,7 @@ from toolkit.mirror.chain import Tip
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.job import BundleWishes, Job, Policy
-from toolkit.mirror.keeping import needs_in, newest_lock, prunable, prunable_there, prune, sites
+from toolkit.mirror.keeping import needs_in, prunable, prunable_there, prune, sites
 from toolkit.mirror.lock import Gap, Lock, Locked
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.review import IMAGE, SET, Review
@@ -120,7 +120,7 @@ def test_what_the_newest_lock_names_is_kept_here_or_there_and_so_are_gaps(site: 
     gap = Gap("docker.io/library/app:2", "is gone", later)
     site.keep_lock(Lock("plant-7", later, (locked("app:4"), locked("app:1", "vendor/app:1")), (gap,)))
     assert proposed(home) == []
-    assert newest_lock(site) == site.lock(later)
+    assert site.last_lock() == site.lock(later)
 
 
 @pytest.mark.usefixtures("site")

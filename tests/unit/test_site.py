@@ -155,7 +155,8 @@ def test_the_last_lock_of_a_date_or_before_it_is_found(site: Site) -> None:
     assert site.last_lock(NIGHT.date()) is None
     for day in (20, 25, 28):
         site.keep_lock(Lock(site.name, date(2026, 11, day), ()))
-    (site.folder / "locks/2026-11-26.json.txt").touch()
+    for odd in ("2026-11-26.json.txt", "2026-11-31.json", "2026-02-30.json"):  # no dates
+        (site.folder / "locks" / odd).touch()
     found = [site.last_lock(date(2026, 11, day)) for day in (19, 20, 27, 28, 30)]
     assert [lock and lock.date.day for lock in found] == [None, 20, 25, 28, 28]
 

@@ -7,7 +7,7 @@ received, is in one, or is removed because it is.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from toolkit.stores.layout import LayoutStore
 from toolkit.stores.layout_collect import Collected, collect, collectable
 from toolkit.stores.layout_unname import companions, must_mean, named, unname, without
 
-STORE, PARTIAL, VOLUMES = "store", "partial", "volumes"
+STORE, PARTIAL = "store", "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ def prunable(home: Path, job: Job) -> Listed:
     Raises NotFound where names are to go and no run has said yet which ones are needed.
     """
     site, store = Site(home, job.site), _store(home)
-    folder = Path(job.bundle.folder) if job.bundle.folder else site.folder / VOLUMES
+    folder = site.volumes(job.bundle.folder)
     lines = list[Old]()
     if job.policy.keep_images:
-        if (lock := newest_lock(site)) is None:
+        if (lock := site.last_lock()) is None:
             problem = "has no lock: which images it needs is not known"
             raise NotFound(f"site {site.name}", problem, "lading mirror run")
         lines = beyond(named(store), job.policy.keep_images, _repositories(job, lock), needs_in(home))
@@ -121,7 +121,7 @@ def needs_in(home: Path) -> Needs:
     for name in sites(home):
         site = Site(home, name)
         gaps = [gap.name for gap in site.gaps()]
-        if lock := newest_lock(site):
+        if lock := site.last_lock():
             names.update(meaning(text) for each in lock.images for text in (each.name, each.origin))
             tops.update(each.digest for each in lock.images)
             gaps += [gap.name for gap in lock.gaps]
@@ -139,21 +139,6 @@ def sites(home: Path) -> list[str]:
     folder = home / "mirror"
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in found if papers.SITE.fullmatch(name) and (folder / name).is_dir()]
-
-
-def newest_lock(site: Site) -> Lock | None:
-    """Return what names meant in the last run that resolved them."""
-    folder = site.folder / "locks"
-    dates = list(_dates(folder.glob("*.json") if folder.is_dir() else ()))
-    return site.lock(max(dates)) if dates else None
-
-
-def _dates(paths: Iterable[Path]) -> Iterator[dt.date]:
-    for path in paths:
-        try:
-            yield dt.date.fromisoformat(path.stem)
-        except ValueError:
-            continue
 
 
 def _repositories(job: Job, lock: Lock) -> Collection[str]:

@@ -23,8 +23,6 @@ from toolkit.mirror.sources import Opened
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
 
-VOLUMES = "volumes"  # the folder of a site's sets, where the job says no other
-
 Clock = Callable[[], float]  # seconds since 1970
 
 
@@ -52,7 +50,7 @@ class Night:
     @property
     def folder(self) -> Path:
         """Return where the volumes are written, where nobody says otherwise."""
-        return Path(self.job.bundle.folder) if self.job.bundle.folder else self.site.folder / VOLUMES
+        return self.site.volumes(self.job.bundle.folder)
 
     def may_go_on(self) -> bool:
         """Tell whether registries may be asked now."""

@@ -51,6 +51,10 @@ class Site:
         self._sets, self._images = self.folder / "sets", self.folder / "images"
         self._receipts, self._locks = self.folder / "receipts", self.folder / "locks"
 
+    def volumes(self, asked: str) -> Path:
+        """Return where the volumes of its sets are: in the folder that a job asks for, else in its own."""
+        return Path(asked) if asked else self.folder / "volumes"
+
     def held(self, what: str, now: dt.datetime) -> AbstractContextManager[None]:
         """Hold the site for one run; raises TryAgain that says who holds it, and since when."""
         return held(self.folder, f"site {self.name}", what, now)
@@ -181,13 +185,13 @@ class Site:
         """Return what names meant in the run of a date; None where it has not resolved them."""
         return record(self._locks / f"{when.isoformat()}.json", Lock.parse)
 
-    def last_lock(self, when: dt.date) -> Lock | None:
+    def last_lock(self, when: dt.date = dt.date.max) -> Lock | None:
         """Return the last lock of this date, or before it."""
         with storing(self._locks):
-            names = sorted(os.listdir(self._locks), reverse=True) if self._locks.is_dir() else []
-        dates = (found[1] for name in names if (found := LOCK.fullmatch(name)))
-        last = next((text for text in dates if text <= when.isoformat()), None)
-        return self.lock(dt.date.fromisoformat(last)) if last else None
+            names = os.listdir(self._locks) if self._locks.is_dir() else []
+        dates = (date for name in names if (date := _date_of(name)))
+        last = max((date for date in dates if date <= when), default=None)
+        return self.lock(last) if last else None
 
     def keep_lock(self, lock: Lock) -> None:
         """Record what names mean in the run of its date."""
@@ -210,3 +214,11 @@ class Site:
             known = self.image(image.top) or ImageRecord(image.top)
             if (found := known.sent(number, image.blobs)) != known:
                 keep(self._images / f"{image.top.hex}.json", found)
+
+
+def _date_of(name: str) -> dt.date | None:
+    """Return the date of a lock by the name of its file; None of another file."""
+    try:
+        return dt.date.fromisoformat(found[1]) if (found := LOCK.fullmatch(name)) else None
+    except ValueError:
+        return None
