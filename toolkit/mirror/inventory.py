@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries
 from toolkit.bundles.modern import ModernImage, blob_name, gather
-from toolkit.digest import Digest, new_hash
+from toolkit.digest import Digest
 from toolkit.document import load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.image import Layer
 from toolkit.limits import limits
 from toolkit.mirror.blob import SHORT
 from toolkit.model import Descriptor, media_type_of
+from toolkit.plumbing.streams import digest_of
 from toolkit.stores.layout import LayoutStore
 
 
@@ -76,12 +77,9 @@ class Inventory:
         """Read a blob, and tell whether it is what it is called."""
         try:
             with self.store.folder.open(digest, size) as content:
-                hash_ = new_hash(digest.algorithm)
-                for block in content.blocks():
-                    hash_.update(block)
+                return digest_of(content.blocks(), digest.algorithm) == digest
         except ToolkitError:
             return False
-        return hash_.hexdigest() == digest.hex
 
     def size(self, digest: Digest) -> int | None:
         """Return how many bytes lie under a digest; None where there is no such blob."""

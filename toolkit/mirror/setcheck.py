@@ -111,14 +111,12 @@ def _damaged(reader: SetReader, number: int) -> list[Digest]:
 
 
 def _is_right(reader: SetReader, digest: Digest) -> bool:
-    blob, hash_ = reader.map.blobs[digest], new_hash(digest.algorithm)
+    blob = reader.map.blobs[digest]
     try:
         with reader.open(blob.offset, blob.size) as content:
-            for block in content.blocks():
-                hash_.update(block)
+            return digest_of(content.blocks(), digest.algorithm) == digest
     except ToolkitError:
         return False
-    return hash_.hexdigest() == digest.hex
 
 
 def _warning(error: ToolkitError, advice: str) -> Finding:

@@ -162,12 +162,12 @@ def beginning(blocks: Iterator[Block]) -> bytes:
     return bytes(first)
 
 
-def digest_of(blocks: Iterator[Block]) -> Digest:
-    """Drain blocks into one sha256 digest."""
-    hash_ = new_hash()
+def digest_of(blocks: Iterator[Block], algorithm: str = "sha256") -> Digest:
+    """Drain blocks into one digest."""
+    hash_ = new_hash(algorithm)
     for block in blocks:
         hash_.update(block)
-    return Digest("sha256", hash_.hexdigest())
+    return Digest(algorithm, hash_.hexdigest())
 
 
 def nowhere(block: Block) -> None:
