@@ -82,6 +82,7 @@ class Bench:
             self.verify("verify in full", self.bundle(LARGE), Limit("at most", 1.0, aim=0.7)),
             self.verify("verify, one large layer", self.one_layer, Limit("at most", 1.0, grace=0.3)),
             self.verify_packed(),
+            *map(self.verify_deep, (self.bundle(LARGE), self.one_layer, self.packed(LARGE))),
         ]
 
     def engine_rows(self, docker: Command, root: Path) -> list[Row]:
@@ -168,6 +169,11 @@ class Bench:
         """Against one digest over the whole file."""
         theirs = ["openssl", "dgst", "-sha256", str(bundle)]
         return Row(work, ["lading", "verify", str(bundle)], theirs, "openssl", limit)
+
+    def verify_deep(self, bundle: Path) -> Row:
+        """Against our own check without a look inside the layers."""
+        ours, theirs = ["lading", "verify", "--deep", str(bundle)], ["lading", "verify", str(bundle)]
+        return Row(f"verify --deep, {bundle.name}", ours, theirs, "lading verify", Limit("at most", 3))
 
     def registry_rows(self, full: str, empty: str, root: Path) -> list[Row]:
         """What is measured against a registry that has the images, and one that is empty, its disk `root`."""

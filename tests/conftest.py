@@ -18,6 +18,7 @@ from toolkit.limits import Limits, hold
 from toolkit.plumbing.certificates import is_loopback
 
 Told = Callable[[str, str, ToolkitError], None]
+SHORT = 16  # bytes of a parameter that make a name
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
 
 # A law holds or does not; how fast a shared machine finds out is no part of it.
@@ -37,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="print what each damage of a store came to: exit code and sentence",
     )
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Call an archive by its size: what is in it is no name, and a gzip is another each second."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > SHORT else None
 
 
 def pytest_collection_finish() -> None:

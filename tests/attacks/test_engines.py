@@ -76,22 +76,24 @@ def test_an_error_is_found_behind_any_lines(hostile: Hostile, before: bytes, end
     Engine(Host(hostile.host, "the test")).load(iter([b"x"]))
 
 
-LISTS = {
-    "objects": b"[" + b",".join([b'{"a":[{}],"b":{}}'] * 600_000) + b"]",
-    "values": b"[" + b"{}," * 1_900_000 + b'{"x":"' + b"y" * (50 * MIB) + b'"}]',
-    "one image": b'[{"Id":"' + ID.encode() + b'","Labels":{"x":"' + b"y" * (50 * MIB) + b'"}}]',
-    "values of one": b'[{"Id":"x","Labels":[' + b"[]," * 10_000_000 + b"[]]}]",
-    "names": b"[" + b'{"Id":"x","RepoTags":["' + b'aa","' * 150_000 + '\U0001f600"]},'.encode() * 20 + b"]",
-    "long names": b"["
-    + (b'{"Id":"x","RepoTags":["' + b"a" * 900_000 + '\U0001f600"]},'.encode()) * 60
-    + b"]",
-    "blanks": b"[" + b" " * (63 * MIB) + b"]",
+LISTS = {  # made when they are needed: together they are hundreds of megabytes
+    "objects": lambda: b"[" + b",".join([b'{"a":[{}],"b":{}}'] * 600_000) + b"]",
+    "values": lambda: b"[" + b"{}," * 1_900_000 + b'{"x":"' + b"y" * (50 * MIB) + b'"}]',
+    "one image": lambda: b'[{"Id":"' + ID.encode() + b'","Labels":{"x":"' + b"y" * (50 * MIB) + b'"}}]',
+    "values of one": lambda: b'[{"Id":"x","Labels":[' + b"[]," * 10_000_000 + b"[]]}]",
+    "names": lambda: (
+        b"[" + b'{"Id":"x","RepoTags":["' + b'aa","' * 150_000 + '\U0001f600"]},'.encode() * 20 + b"]"
+    ),
+    "long names": lambda: (
+        b"[" + (b'{"Id":"x","RepoTags":["' + b"a" * 900_000 + '\U0001f600"]},'.encode()) * 60 + b"]"
+    ),
+    "blanks": lambda: b"[" + b" " * (63 * MIB) + b"]",
 }
 
 
 @pytest.mark.parametrize("what", LISTS)
 def test_a_list_of_images_that_fills_memory(hostile: Hostile, what: str) -> None:
-    hostile.answers["/images/json"] = plain(LISTS[what])
+    hostile.answers["/images/json"] = plain(LISTS[what]())
     code, memory, said = measured("ls", "docker-daemon:")
     assert (code, "/images/json of the Docker engine" in said) == (7, True), said
     assert memory <= MEMORY
