@@ -104,7 +104,7 @@ def test_a_closed_archive_can_be_closed_again(tmp_path: Path) -> None:
     archive.close()
     with pytest.raises(ToolkitError):
         Archive(written(tmp_path / "b.tar", [("a", b"1"), ("a", b"2")]))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
 
 
 def test_what_is_odd_about_the_file_is_told(tmp_path: Path) -> None:

@@ -95,4 +95,4 @@ def test_a_bundle_that_is_refused_is_closed(tmp_path: Path) -> None:
         open_bundle(
             written(tmp_path / "a.tar", {**LAYOUT, **MANIFEST, "index.json": Link("gone")})
         ).listings()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile

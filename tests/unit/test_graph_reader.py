@@ -128,4 +128,4 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)
     before = len(os.listdir("/proc/self/fd"))
     read(tmp_path, "vfs", B, "8")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile

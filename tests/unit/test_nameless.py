@@ -20,7 +20,7 @@ def test_it_has_no_name_and_is_gone_afterwards(tmp_path: Path) -> None:
         assert os.fstat(handle).st_nlink == 0
         assert os.fstat(handle).st_dev == tmp_path.stat().st_dev
         assert list(tmp_path.iterdir()) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
 
 
 def test_without_a_folder_it_lies_where_tmpdir_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     before = len(os.listdir("/proc/self/fd"))
     yield folder
     assert os.listdir(folder) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
 
 
 def test_a_round_trip_keeps_configs_and_diff_ids(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_nothing_stays_open(nested: Callable[[int], Path]) -> None:
     folder = nested(200)
     before = len(os.listdir("/proc/self/fd"))
     assert max(map(len, names(folder))) == 399
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
 
 
 def test_the_depth_is_bounded(nested: Callable[[int], Path]) -> None:
