@@ -103,7 +103,7 @@ def _cures(
 
 def _brought(other: VolumeSet) -> set[Digest]:
     with suppress(ToolkitError):
-        return set(other.map.blobs)
+        return {blob.digest for header in other.claimed_headers() for blob in header.blobs}
     return set()
 
 
