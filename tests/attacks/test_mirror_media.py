@@ -15,20 +15,23 @@ from tests.crossings import Crossing
 from tests.sets import told
 from tests.signers import PUBLIC, signing_key
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent
+from toolkit.errors import CorruptContent, StoreError, UnsafeArchive
 from toolkit.limits import MIB
-from toolkit.mirror.arrival import Arrival, Refusal, arrive
+from toolkit.mirror import volumefile
+from toolkit.mirror.arrival import Arrival, Refusal, arrive, with_a_say
 from toolkit.mirror.blob import Blob
 from toolkit.mirror.building import INCREMENT
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.receiving import sets_in
-from toolkit.mirror.reception import RECEIVED
+from toolkit.mirror.receiving import sets_in, site_of
+from toolkit.mirror.reception import RECEIVED, REFUSED
 from toolkit.mirror.setcheck import verify_set
 from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.unloading import unload
 from toolkit.mirror.volume import VolumeHeader
-from toolkit.mirror.volumefile import read_header
+from toolkit.mirror.volumefile import HeaderReader, read_header
+from toolkit.operations.signing import sign_list
+from toolkit.secretkey import SigningKey
 
 GOOD, EVIL = image(tar({"bin/redis": b"good" * 1000})), image(tar({"bin/redis": b"evil" * 1000}))
 EVIL_BLOBS = {Digest.parse(digest): len(raw) for digest, raw in EVIL.blobs.items()}
@@ -183,6 +186,71 @@ def test_documents_are_those_that_were_hashed_whatever_the_medium_shows_later(
     assert {image.name for image in found.increment.images} == set(many)
 
 
+def test_a_medium_that_fails_when_it_is_looked_at_again_is_told(gap: Crossing) -> None:
+    medium = gap.send({"redis:7": GOOD}, key=signing_key())
+    arrival = arrived(medium)
+    medium.rename(gap.folder / "away")
+    medium.symlink_to(medium)  # so that stat(2) fails
+    with pytest.raises(StoreError, match="too many levels of symbolic links"):
+        arrival.must_be_unchanged()
+
+
+def test_a_list_that_goes_after_it_was_found_is_no_signed_one(gap: Crossing) -> None:
+    medium = gap.send({"redis:7": GOOD}, key=signing_key())
+    [volumes] = sets_in([medium])
+    for path in medium.glob("*.sha256*"):
+        path.unlink()
+    found = arrive(volumes, [medium], (PUBLIC,))
+    assert isinstance(found, Refusal)
+    assert "expected a signature by key" in str(found.error)
+
+
+# ── what lies beside ──
+
+
+STRAYS = [
+    ("evil_0001", "../evil"),
+    ("evil_0001", "evil"),
+    ("plant-7_0001", "../evil"),
+    ("plant-7_0001", "evil"),
+]
+
+
+@pytest.mark.parametrize("file_name", ["0.tar", "zz.tar"])
+@pytest.mark.parametrize(("name", "site"), [*STRAYS, ("plant-7_0001", "plant-7")])
+def test_a_stray_volume_keeps_no_signed_set_out(gap: Crossing, name: str, site: str, file_name: str) -> None:
+    medium = gap.send({"redis:7": GOOD}, key=signing_key())
+    stray = VolumeHeader(site, name, 1, 1, 0, 512, 512, ())
+    (medium / file_name).write_bytes(stray.prefix + bytes(512))
+    sets = sets_in([medium])
+    assert site_of(gap.home, with_a_say(sets, [medium], (PUBLIC,))) == "plant-7"
+    found = {each.name: each.state for each in gap.receive(medium, keys=(PUBLIC,))}
+    assert found == {name: REFUSED} | {"plant-7_0001": RECEIVED}
+    assert gap.names() == {"redis:7": GOOD.digest}
+
+
+def test_without_a_key_one_that_names_no_site_has_no_say(gap: Crossing) -> None:
+    medium = gap.send({"redis:7": GOOD})
+    stray = VolumeHeader("../evil", "evil_0001", 1, 1, 0, 512, 512, ())
+    (medium / "zz.tar").write_bytes(stray.prefix + bytes(512))
+    assert site_of(gap.home, with_a_say(sets_in([medium]), [medium], ())) == "plant-7"
+
+
+def test_a_signature_by_somebody_else_on_another_medium_does_not_hide_the_true_one(gap: Crossing) -> None:
+    medium, other = gap.send({"redis:7": GOOD}, key=signing_key()), gap.medium("other")
+    raw = (medium / "plant-7_0001.sha256").read_bytes()
+    (other / "plant-7_0001.sha256").write_bytes(raw)
+    sign_list(other / "plant-7_0001.sha256", raw, SigningKey.generate(), 1)
+    [found] = gap.receive(other, medium, keys=(PUBLIC,))
+    assert found.state == RECEIVED
+
+
+def test_a_signature_by_somebody_else_is_what_is_told_where_there_is_no_other(gap: Crossing) -> None:
+    medium, other = gap.send({"redis:7": GOOD}, key=SigningKey.generate()), gap.medium("other")
+    [found] = gap.receive(other, medium, keys=(PUBLIC,))
+    assert "somebody else signed it" in str(found.error)
+
+
 # ── how much is read ──
 
 
@@ -193,3 +261,18 @@ def test_a_file_that_is_longer_than_it_says_is_not_hashed(gap: Crossing) -> None
     os.truncate(path, size + MIB)
     [volumes] = sets_in([medium])
     assert told(verify_set(volumes).errors) == [f"{path}: is {size + MIB} bytes, expected {size}"]
+
+
+def test_headers_are_bounded_together_and_the_same_one_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumefile, "HEADERS", 0)
+    monkeypatch.setattr(volumefile, "header_limit", lambda: 1000)  # and two of these together
+    names = [str(tmp_path / f"{number}.tar") for number in range(20)]
+    for number, name in enumerate(names):
+        header = VolumeHeader("plant-7", f"plant-7_{number}", 1, 1, 0, 512, 512, ())
+        Path(name).write_bytes(header.prefix)
+    reader = HeaderReader()
+    assert {reader.read(names[0]).header.set for _ in range(100)} == {"plant-7_0"}
+    with pytest.raises(UnsafeArchive, match="more than 2000 bytes of headers; receive fewer sets at a time"):
+        list(map(reader.read, names))

@@ -11,6 +11,7 @@ from toolkit.bundles.entries import digest_in
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
+    InvalidReference,
     Mismatch,
     NotFound,
     ToolkitError,
@@ -30,7 +31,7 @@ from toolkit.mirror.volume import list_name
 from toolkit.mirror.volumeset import VolumeSet
 from toolkit.operations.signing import SignedList, signed_list
 from toolkit.plumbing.files import Stamp, storing
-from toolkit.reference import meaning
+from toolkit.reference import Reference
 from toolkit.report import NOTE
 from toolkit.signature import PublicKey
 
@@ -113,7 +114,7 @@ def _increment(volumes: VolumeSet, raw: bytes) -> Increment:
 
 
 def must_be_true(increment: Increment, blobs: SetBlobs) -> None:
-    """Raise CorruptContent where a set contains something else than it says, or a name means two images."""
+    """Raise CorruptContent where a set contains something else than it says, or a name is none."""
     subject = f"set {increment.name}"
     said = {blob.digest: blob.size for blob in increment.contains}
     there = {digest: blobs.size(digest) for digest in blobs.digests()}
@@ -122,13 +123,24 @@ def must_be_true(increment: Increment, blobs: SetBlobs) -> None:
         raise CorruptContent(
             subject, f"{problem}, and its volumes have {_bytes(there, wrong[0])}", MADE_WRONG
         )
-    known: dict[tuple[str, ...], Digest] = {}
     for image in increment.images:
+        _must_be_a_name(image.name, subject)
         if digest_in(image.name) not in {None, image.digest}:
             raise CorruptContent(subject, f"calls {image.digest} {image.name}", MADE_WRONG)
-        if (other := known.setdefault(meaning(image.name), image.digest)) != image.digest:
-            problem = f"names {image.name} twice, as {other} and {image.digest}"
-            raise CorruptContent(subject, problem, MADE_WRONG)
+
+
+def _must_be_a_name(name: str, subject: str) -> None:
+    """Raise CorruptContent for what is no reference, or not written as the other side writes one.
+
+    Else one name could be two images, and one from an older set would not give way to the newer.
+    """
+    try:
+        written = Reference.parse(name).familiar
+    except InvalidReference as error:
+        problem = f"names an image {name[:200]!r}, which is no name for one"
+        raise CorruptContent(subject, problem, MADE_WRONG) from error
+    if name != written:
+        raise CorruptContent(subject, f"names an image {name}, expected {written}", MADE_WRONG)
 
 
 def _bytes(sizes: Mapping[Digest, int | None], digest: Digest) -> str:
@@ -157,6 +169,24 @@ def _must_be_sound(volumes: VolumeSet, checked: Checked) -> None:
     kind = UnsafeArchive if is_unsafe else CorruptContent
     problem = f"cannot be trusted: {errors[0].subject} {errors[0].problem}{more}"
     raise kind(volumes.subject, problem, "bring other copies of the volumes that are named")
+
+
+def with_a_say(
+    sets: Sequence[VolumeSet], folders: Sequence[Path], keys: Sequence[PublicKey]
+) -> Sequence[VolumeSet]:
+    """Return the sets that may say which site this is: where there are keys, those whose list is signed.
+
+    Where none is, all of them: each is refused, and says why.
+    """
+    own = (one for one in sets if one.name.rpartition("_")[0] == one.site)
+    return [one for one in own if _is_signed(one, folders, keys)] or sets
+
+
+def _is_signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> bool:
+    try:
+        return bool(signers(volumes, folders, keys))
+    except ToolkitError:
+        return False
 
 
 def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:

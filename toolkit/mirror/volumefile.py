@@ -90,7 +90,8 @@ class HeaderReader:
     """Reads the headers of many files, of so many bytes together; the same one counts once."""
 
     def __init__(self) -> None:
-        self._left = max(HEADERS, 2 * header_limit())  # a set has its blobs in its volumes, and in parity
+        self._most = max(HEADERS, 2 * header_limit())  # a set has its blobs in its volumes, and in parity
+        self._left = self._most
         self._known: dict[Digest, VolumeFile] = {}
 
     def read(self, path: str) -> VolumeFile:
@@ -103,7 +104,7 @@ class HeaderReader:
                 return replace(known, path=path, size=size)
             self._left -= len(document)
             if self._left < 0:
-                problem = f"and the files before it have more than {HEADERS} bytes of headers"
+                problem = f"and the files before it have more than {self._most} bytes of headers"
                 raise UnsafeArchive(path, problem, "receive fewer sets at a time")
             found = known_file(path, _header(front, document), size)
         self._known[digest] = found
