@@ -43,15 +43,17 @@ def test_the_first_one_the_same_one_and_a_later_one_follow() -> None:
     replace(LAST, trail=Tip(42, TWO)).must_follow(LAST, "r.json")
 
 
-def test_a_clock_that_was_put_back_does_not_make_a_receipt_older() -> None:
-    replace(LAST, made=datetime(1970, 1, 1, tzinfo=UTC), trail=Tip(42, TWO)).must_follow(LAST, "r.json")
+def test_one_that_was_made_earlier_is_refused_although_its_trail_is_longer() -> None:
+    """Another closed side, which was there before, may have a longer one."""
+    with pytest.raises(UsageError, match="or a clock put back, say so: --anew"):
+        replace(LAST, made=NOON - timedelta(seconds=1), trail=Tip(42, TWO)).must_follow(LAST, "r.json")
 
 
 def test_an_older_one_is_refused() -> None:
     older = replace(LAST, made=datetime(2026, 11, 20, tzinfo=UTC), trail=Tip(40, TWO))
     sentence = (
         r"^r\.json: was made 2026-11-20T00:00:00Z after 40 lines of its trail, and a newer one is known, of "
-        r"2026-11-27T12:00:00Z after 41; nothing was taken; if one of the two sides was set up anew, say so: --anew$"
+        r"2026-11-27T12:00:00Z after 41; nothing was taken; if one of the two sides was set up anew, or a clock put back, say so: --anew$"
     )
     with pytest.raises(UsageError, match=sentence):
         older.must_follow(LAST, "r.json")

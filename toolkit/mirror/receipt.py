@@ -21,6 +21,7 @@ from toolkit.mirror.imagerecord import numbers
 
 OPERATOR_LIMIT = 200  # characters
 ANEW = "if one of the two sides was set up anew, say so: --anew"
+OLDER = "if one of the two sides was set up anew, or a clock put back, say so: --anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Receipt:
     operator: str
     sets: tuple[int, ...]  # numbers in the order they came; one that came again is where it came last
     images: Mapping[str, Digest] = field(hash=False)
-    trail: Tip  # where the log of the closed side stood: it only grows, whatever its clock does
+    trail: Tip  # where the log of the closed side stood: it only grows
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -80,15 +81,18 @@ class Receipt:
             raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
 
     def must_follow(self, last: Receipt | None, subject: str) -> None:
-        """Raise where it is older than the last one, or where its trail is not the one that was known."""
+        """Raise where it is older than the last one, or where its trail is not the one that was known.
+
+        A longer trail is not enough: another closed side may have one, from before this one was set up.
+        """
         if last is None or self == last:
             return
         mine, known = self.trail, last.trail
         if mine.lines == known.lines and mine.last != known.last:
             problem = f"line {mine.lines} of its trail is not the one that an earlier receipt vouched for"
             raise CorruptContent(subject, problem, f"the trail was rewritten; {ANEW}")
-        if (mine.lines, self.made) < (known.lines, last.made):
+        if mine.lines < known.lines or self.made < last.made:
             told = f"{papers.as_moment(self.made)} after {mine.lines} lines of its trail"
             newer = f"{papers.as_moment(last.made)} after {known.lines}"
             problem = f"was made {told}, and a newer one is known, of {newer}"
-            raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
+            raise UsageError(subject, problem, f"nothing was taken; {OLDER}")
