@@ -426,6 +426,18 @@ def test_what_the_key_did_not_sign_is_refused(
     assert not (gap.home / "store").exists()
 
 
+@pytest.mark.parametrize(("key", "state"), [(PUBLIC, THERE), (OTHER, REFUSED)])
+def test_a_set_that_was_received_before_has_to_be_signed_too(gap: Crossing, key: object, state: str) -> None:
+    medium = gap.send(ALL, key=signing_key())
+    gap.receive(medium)
+    assert states(gap.receive(medium, keys=(key,))) == [state]  # type: ignore[arg-type]
+    (medium / "plant-7_0001.sha256.minisig").unlink()
+    assert states(gap.receive(medium, keys=(key,))) == [REFUSED]  # type: ignore[arg-type]
+    (medium / "plant-7_0001.sha256").unlink()
+    assert isinstance(refused(gap.receive(medium, keys=(key,))), TryAgain)  # type: ignore[arg-type]
+    assert states(gap.receive(medium)) == [THERE]
+
+
 def test_a_list_that_was_changed_is_refused_without_a_key_too(gap: Crossing) -> None:
     medium = gap.send(ALL)
     path = medium / "plant-7_0001.sha256"

@@ -60,8 +60,7 @@ def arrive(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey
     findings: list[Finding] = []
     try:
         stamps = {file.path: Stamp.of(Path(file.path)) for file in files_of(volumes)}
-        if keys and volumes.list_path:  # else its absence is what is told
-            findings.append(_signer(volumes, folders, keys))
+        findings += signers(volumes, folders, keys)
         reader = SetReader(volumes)
         findings += verify_set(reader)
         _must_be_sound(volumes, findings)
@@ -140,14 +139,19 @@ def _must_be_sound(volumes: VolumeSet, findings: Sequence[Finding]) -> None:
     raise kind(volumes.subject, problem, "bring other copies of the volumes that are named")
 
 
-def _signer(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> Finding:
-    """Return who signed the list, wherever its signature lies; raises as `signed_list`, and Mismatch."""
+def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:
+    """Return who signed the list, wherever its signature lies; nothing where no key is asked for, or no list is.
+
+    Raises as `signed_list`, and CorruptContent where another list was signed.
+    """
+    if not keys or not volumes.list_path:  # the absence of a list is told by whoever reads the volumes
+        return []
     found = _signed(volumes, folders, keys)
     if found.checksums != volumes.checksums:
         problem = "is another list than the one beside the volumes that was signed"
         raise CorruptContent(str(volumes.list_path), problem, "bring volumes of one run together")
     told = f"is signed by key {found.key.key_id}: {found.signature.trusted_comment}"
-    return Finding(volumes.subject, told, NOTE, check="signature")
+    return [Finding(volumes.subject, told, NOTE, check="signature")]
 
 
 def _signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> SignedList:

@@ -24,7 +24,7 @@ from toolkit.errors import (
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding
 from toolkit.mirror import papers
-from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
+from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance, signers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.inventory import Inventory
@@ -116,16 +116,29 @@ class Receiving:
             advice = f"it is for another site, and this is {self.side.name}: nothing was taken"
             self._refuse(volumes, Mismatch(volumes.subject, "site", advice, volumes.site, self.side.name))
             return None
-        if (increment := glance(volumes)) and self._is_there(increment):
-            note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
-            behind = self._behind(increment)
-            self._told[volumes] = Reception(volumes.name, THERE, increment, (note,), behind=behind)
+        if (increment := glance(volumes)) and self._is_there(increment) and self._is_listed(volumes):
+            self._tell_there(volumes, increment)
             return None
         found = arrive(volumes, self._folders, self._terms.keys)
         if isinstance(found, Refusal):
             self._refuse(volumes, found.error, found.findings)
             return None
         return found
+
+    def _is_listed(self, volumes: VolumeSet) -> bool:
+        """Tell whether there is what a key has to have signed, if one has to: else the set is looked at anew."""
+        return volumes.list_path is not None or not self._terms.keys
+
+    def _tell_there(self, volumes: VolumeSet, increment: Increment) -> None:
+        """Say that a set is there, by whom it has to be signed all the same."""
+        try:
+            signed = signers(volumes, self._folders, self._terms.keys)
+        except ToolkitError as error:
+            self._refuse(volumes, error)
+            return
+        note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
+        behind = self._behind(increment)
+        self._told[volumes] = Reception(volumes.name, THERE, increment, (*signed, note), behind=behind)
 
     def _is_there(self, increment: Increment) -> bool:
         """Tell whether a set was received, and nothing of it is missing: then nothing has to be read."""
