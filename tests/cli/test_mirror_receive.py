@@ -13,10 +13,12 @@ from tests.cli.conftest import Lading
 from tests.crossings import Crossing
 from tests.sets import flip
 from tests.signers import DATA, KEY_ID, signing_key
+from toolkit.digest import Digest
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.site import Site
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.layout_unname import unname
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
 MULTI = index(APP, TOOL)
@@ -194,6 +196,15 @@ def test_status_of_the_closed_side(lading: Lading, gap: Here) -> None:
     assert site["closed"]["missing"] == [1]
     assert [each["name"] for each in site["closed"]["images"]] == ["app:1", "base:1"]
     assert site["closed"]["receipt"].endswith("plant-7_0002.receipt.json")
+
+
+def test_status_of_the_closed_side_says_what_is_not_in_the_store_any_more(lading: Lading, gap: Here) -> None:
+    assert lading("mirror", "receive", str(gap.send({"app:1": APP, "base:1": BASE, "base:2": BASE}))).code == 0
+    gap.store.folder.path(Digest.parse(APP.layers[1])).unlink()
+    unname(gap.store, {"base:2": Digest.parse(BASE.digest)})
+    lines = lading("mirror", "status", "--images").out.splitlines()
+    there = {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("app:", "base:"))}
+    assert there == {"app:1": "no", "base:1": "yes", "base:2": "no"}
 
 
 def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch) -> None:

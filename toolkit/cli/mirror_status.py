@@ -69,12 +69,12 @@ def _say(output: Output, status: Status, *, with_images: bool) -> None:
         output.say(f"{status.site}, sent from here:")
         _say_sent(output, status.connected)
         if with_images:
-            _say_images(output, status.connected.images())
+            _say_images(output, status.connected.images(), "not confirmed")
     if status.closed:
         output.say(f"{status.site}, received here:")
         _say_received(output, status.closed)
         if with_images:
-            _say_images(output, status.closed.images())
+            _say_images(output, status.closed.images(), "no")
 
 
 def _say_sent(output: Output, known: Connected) -> None:
@@ -127,14 +127,14 @@ def _say_received(output: Output, known: Closed) -> None:
         output.say(f"receipt: {known.receipt}")
 
 
-def _say_images(output: Output, images: Iterable[Where]) -> None:
+def _say_images(output: Output, images: Iterable[Where], absent: str) -> None:
     rows = [
         (
             each.name,
             str(each.digest),
             str(each.number),
             "yes" if each.is_current else "no",
-            "yes" if each.is_confirmed else "not confirmed",
+            "yes" if each.is_confirmed else absent,
         )
         for each in images
     ]
