@@ -57,6 +57,18 @@ def test_the_receipt_stays_the_same_until_something_changes(gap: Crossing) -> No
     assert later.trail == gap.side.trail.tip()
 
 
+def test_a_set_that_comes_again_late_leaves_no_older_receipt_beside(gap: Crossing) -> None:
+    media = [gap.send({"app:1": BASE}), gap.send({"app:1": APP})]
+    gap.receive(*media)
+    acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    gap.store.folder.path(Digest.parse(BASE.layers[0])).unlink()
+    gap.receive(media[0])
+    late = acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    assert late.sets == (2, 1)
+    [path] = gap.side.folder.glob("*.receipt.json")
+    assert read_receipt(path) == standing_receipt(gap.side) == late
+
+
 def test_what_is_carried_back_is_what_is_kept(gap: Crossing, tmp_path: Path) -> None:
     gap.receive(gap.send({"app:1": BASE}))
     made = acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe", signing_key())

@@ -19,7 +19,12 @@ LAST = Receipt("plant-7", NOON, "j.doe", (1, 2, 5, 4), {"b:1": TWO, "a:1": ONE},
 def test_a_receipt_is_read_as_it_was_written() -> None:
     assert Receipt.parse(bytes(LAST), "receipt") == LAST
     assert LAST.number == 4
-    assert LAST.file_name == "plant-7_0004.receipt.json"
+    assert LAST.file_name == "plant-7_0005.receipt.json"
+
+
+def test_a_set_that_comes_late_gives_no_receipt_an_older_name() -> None:
+    assert replace(LAST, sets=(1, 6, 5)).file_name == "plant-7_0006.receipt.json"
+    assert replace(LAST, sets=()).file_name == "plant-7_0000.receipt.json"
 
 
 def test_the_order_of_its_images_changes_no_byte() -> None:

@@ -65,9 +65,14 @@ class Receipt:
         return self.sets[-1] if self.sets else 0
 
     @property
+    def highest(self) -> int:
+        """Return the highest number of the sets that were received; 0 where none was."""
+        return max(self.sets, default=0)
+
+    @property
     def file_name(self) -> str:
-        """Return what its file is called: plant-7_0007.receipt.json."""
-        return f"{papers.set_name(self.site, self.number)}.receipt.json"
+        """Return what its file is called: plant-7_0007.receipt.json, by the highest number, which only grows."""
+        return receipt_name(self.site, self.highest)
 
     def must_be_of(self, site: str, subject: str) -> None:
         """Raise Mismatch where it is of another site."""
@@ -76,8 +81,8 @@ class Receipt:
 
     def must_be_of_sets(self, last: int, subject: str) -> None:
         """Raise UsageError where it names a set with a higher number than the last one that was made."""
-        if (highest := max(self.sets, default=0)) > last:
-            problem = f"names set {papers.set_name(self.site, highest)}, and the last one made here is {last}"
+        if self.highest > last:
+            problem = f"names set {papers.set_name(self.site, self.highest)}, and the last one made here is {last}"
             raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
 
     def must_follow(self, last: Receipt | None, subject: str) -> None:
@@ -96,3 +101,8 @@ class Receipt:
             newer = f"{papers.as_moment(last.made)} after {known.lines}"
             problem = f"was made {told}, and a newer one is known, of {newer}"
             raise UsageError(subject, problem, f"nothing was taken; {OLDER}")
+
+
+def receipt_name(site: str, highest: int) -> str:
+    """Return what the file of a receipt is called, by the highest number among its sets."""
+    return f"{papers.set_name(site, highest)}.receipt.json"

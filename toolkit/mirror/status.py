@@ -14,7 +14,7 @@ from toolkit.mirror import papers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lock import Gap
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.receipt import Receipt, receipt_name
 from toolkit.mirror.received import Received, names
 from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
@@ -117,7 +117,7 @@ class Closed:
         """Read all records; raises InvalidDocument."""
         sets = tuple(sorted(side.received(), key=lambda each: each.number))
         last = sets[-1].number if sets else 0
-        receipt = side.folder / f"{papers.set_name(side.name, last)}.receipt.json"
+        receipt = side.folder / receipt_name(side.name, last)
         days = _days(max(each.date for each in sets), now) if sets else None
         return cls(sets, days, receipt if receipt.is_file() else None, inventory)
 
