@@ -12,7 +12,7 @@ from tests.archives import ONE, TWO, image, index
 from tests.cli.conftest import Lading
 from tests.crossings import Crossing
 from tests.sets import flip
-from tests.signers import DATA, KEY_ID, signing_key
+from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
@@ -51,7 +51,7 @@ def test_a_set_is_received_and_its_receipt_written(lading: Lading, gap: Here) ->
     assert lines[0].split() == ["SET", "STATE", "DATE", "IMAGES", "NEW", "STORED"]
     assert lines[1].split()[:5] == ["plant-7_0001", "received", "2026-11-28", "3", "3"]
     path = gap.home / "mirror/plant-7/plant-7_0001.receipt.json"
-    assert lines[2] == f"receipt for 3 images of 1 sets: {path}"
+    assert lines[2] == f"receipt for 3 images of 1 set: {path}"
     assert read_receipt(path).operator == "j.doe"
     assert gap.names() == {name: picture.digest for name, picture in ALL.items()}
 
@@ -78,6 +78,36 @@ def test_a_signed_receipt_goes_back_and_is_taken(
     assert {str(top) for top in gap.sender.baseline("confirmed").tops} == {
         each.digest for each in ALL.values()
     }
+
+
+def test_after_a_prune_the_receipt_says_what_is_left(lading: Lading, gap: Here) -> None:
+    media, back = [gap.send({"app:1": BASE, "old:1": TOOL}), gap.send({"app:1": BASE})], gap.medium("back")
+    assert lading("mirror", "receive", *map(str, media)).code == 0
+    review = str(gap.folder / "review.txt")
+    assert lading("mirror", "prune", "--site", "plant-7", "-o", review).code == 0
+    words = ("--sign", str(DATA / "plain.key"), "--operator", "j.doe", "--receipt-to")
+    assert lading("mirror", "prune", "--confirm", review, *words, str(back / "none")).code == 2
+    assert set(gap.names()) == {"app:1", "old:1"}
+    ran = lading("mirror", "prune", "--confirm", review, *words, str(back))
+    assert ran.code == 0, ran.err
+    path = back / "plant-7_0002.receipt.json"
+    kept = gap.home / "mirror/plant-7" / path.name
+    assert ran.out.splitlines()[-1] == f"receipt for 1 image of 2 sets: {kept}, {path}"
+    receipt = read_receipt(path, [PUBLIC])
+    assert (list(receipt.images), receipt.operator) == (["app:1"], "j.doe")
+    assert receipt.trail == gap.side.trail.tip()
+    facts = json.loads(lading("mirror", "prune", "--confirm", review, "--json").out)
+    assert facts["receipt"] == {"files": [str(kept)], "sets": [1, 2], "images": 1}
+
+
+def test_a_medium_that_is_not_there_is_told_before_anything_is_received(lading: Lading, gap: Here) -> None:
+    back = gap.folder / "back"
+    ran = lading("mirror", "receive", str(gap.send(ALL)), "--receipt-to", str(back))
+    assert (ran.code, ran.last) == (
+        2, f"error: --receipt-to {back}: is no folder that is there; mount the medium, or make the folder",
+    )  # fmt: skip
+    assert not back.exists()
+    assert not gap.home.exists()
 
 
 def test_images_are_copied_on_under_other_names(lading: Lading, gap: Here) -> None:
@@ -199,7 +229,9 @@ def test_status_of_the_closed_side(lading: Lading, gap: Here) -> None:
 
 
 def test_status_of_the_closed_side_says_what_is_not_in_the_store_any_more(lading: Lading, gap: Here) -> None:
-    assert lading("mirror", "receive", str(gap.send({"app:1": APP, "base:1": BASE, "base:2": BASE}))).code == 0
+    assert (
+        lading("mirror", "receive", str(gap.send({"app:1": APP, "base:1": BASE, "base:2": BASE}))).code == 0
+    )
     gap.store.folder.path(Digest.parse(APP.layers[1])).unlink()
     unname(gap.store, {"base:2": Digest.parse(BASE.digest)})
     lines = lading("mirror", "status", "--images").out.splitlines()

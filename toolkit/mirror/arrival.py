@@ -140,7 +140,7 @@ def _must_be_sound(volumes: VolumeSet, findings: Sequence[Finding]) -> None:
 
 
 def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:
-    """Return who signed the list, wherever its signature lies; nothing where no key is asked for, or no list is.
+    """Return who signed the list, wherever its signature lies; nobody without keys, or without a list.
 
     Raises as `signed_list`, and CorruptContent where another list was signed.
     """

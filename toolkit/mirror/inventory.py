@@ -61,7 +61,9 @@ class Inventory:
 
     def seems_whole(self, digest: Digest) -> bool:
         """Tell the same by documents and the sizes of layers: none of these is read, and nothing written."""
-        return self._is_whole(digest, lambda layer: layer.digest is not None and self.size(layer.digest) == layer.size)
+        return self._is_whole(
+            digest, lambda layer: layer.digest is not None and self.size(layer.digest) == layer.size
+        )
 
     def has(self, layer: Layer) -> bool:
         """Tell whether a blob is there, and is what it is called."""

@@ -71,7 +71,7 @@ class Receipt:
 
     @property
     def file_name(self) -> str:
-        """Return what its file is called: plant-7_0007.receipt.json, by the highest number, which only grows."""
+        """Return what its file is called: plant-7_0007.receipt.json, by the highest set it names."""
         return receipt_name(self.site, self.highest)
 
     def must_be_of(self, site: str, subject: str) -> None:
@@ -82,7 +82,9 @@ class Receipt:
     def must_be_of_sets(self, last: int, subject: str) -> None:
         """Raise UsageError where it names a set with a higher number than the last one that was made."""
         if self.highest > last:
-            problem = f"names set {papers.set_name(self.site, self.highest)}, and the last one made here is {last}"
+            problem = (
+                f"names set {papers.set_name(self.site, self.highest)}, and the last one made here is {last}"
+            )
             raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
 
     def must_follow(self, last: Receipt | None, subject: str) -> None:

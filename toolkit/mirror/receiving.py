@@ -126,7 +126,7 @@ class Receiving:
         return found
 
     def _is_listed(self, volumes: VolumeSet) -> bool:
-        """Tell whether there is what a key has to have signed, if one has to: else the set is looked at anew."""
+        """Tell whether the list that a key has to have signed is there, where one has to."""
         return volumes.list_path is not None or not self._terms.keys
 
     def _tell_there(self, volumes: VolumeSet, increment: Increment) -> None:

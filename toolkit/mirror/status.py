@@ -132,7 +132,7 @@ class Closed:
         return [number for number in range(max(1, last - MOST), last) if number not in known]
 
     def images(self) -> list[Where]:
-        """Return what each name means here, as the last set that has it says, and whether it is in the store."""
+        """Return what each name means here, by the last set that has it, and whether that is in the store."""
         named = {each.number: each.images for each in self.sets}
         there = {name: digest for name, digest in names(self.sets).items() if self._is_there(name, digest)}
         return list(_where(named, there))
