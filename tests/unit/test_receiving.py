@@ -140,11 +140,25 @@ def test_a_set_that_comes_again_puts_back_what_was_lost_or_renamed(gap: Crossing
     gap.receive(medium)
     before = stored(gap)
     (gap.home / "store/blobs/sha256" / A.layers[0].partition(":")[2]).unlink()
-    assert states(gap.receive(medium)) == [RECEIVED]
+    [told] = gap.receive(medium)
+    assert (told.state, told.findings) == (RECEIVED, ())
     (gap.home / "store/index.json").write_bytes(b'{"schemaVersion":2,"manifests":[]}')
     assert states(gap.receive(medium)) == [RECEIVED]
     assert gap.names() == {"app:1": A.digest, "tool:1": B.digest}
     assert {name for name in before if name != "index.json"} == set(stored(gap)) - {"index.json"}
+
+
+@pytest.mark.parametrize("digest", [A.layers[0], A.digest], ids=["layer", "manifest"])
+def test_a_set_that_comes_again_mends_what_has_rotted_and_says_so(gap: Crossing, digest: str) -> None:
+    medium = gap.send({"app:1": A})
+    gap.receive(medium)
+    flip(gap.store.folder.path(Digest.parse(digest)), 40)
+    [told] = gap.receive(medium)
+    assert [(each.severity, each.problem) for each in told.findings] == [
+        ("warning", f"has put back what was damaged in the store: {digest}")
+    ]
+    assert gap.is_whole(A)
+    assert states(gap.receive(medium)) == [THERE]
 
 
 def test_a_set_without_anything_new_only_names(gap: Crossing) -> None:

@@ -32,13 +32,13 @@ from toolkit.mirror.lack import Lack, lacking, refusal
 from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
-from toolkit.mirror.unloading import is_named, unload
+from toolkit.mirror.unloading import Unloaded, is_named, unload
 from toolkit.mirror.volumeset import VolumeSet
 from toolkit.report import NOTE, WARNING
 from toolkit.signature import PublicKey
 
 NUMBER = re.compile(r"_([0-9]{1,9})$")
-SHOWN = 3  # names that are told
+SHOWN = 3  # names, or blobs, that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Receiving:
                 raise  # the base store fails, not a medium
             self._refuse(volumes, error, arrival.findings)
             return True
-        findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done.behind))
+        findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done))
         self._told[volumes] = Reception(
             volumes.name, RECEIVED, arrival.increment, findings, stored=done.stored, behind=done.behind
         )
@@ -207,17 +207,21 @@ class Receiving:
 
 
 def _remarks(
-    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, behind: Sequence[str]
+    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, done: Unloaded
 ) -> Iterator[Finding]:
+    if done.mended:
+        problem = f"has put back what was damaged in the store: {_some(list(map(str, done.mended)))}"
+        yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
     if before is not None and before != {image.name: image.digest for image in increment.images}:
         problem = "was received before with other images under the same number"
         yield Finding(volumes.subject, problem, WARNING, advice="was the connected side set up anew?")
-    if behind:
-        names = ", ".join(behind[:SHOWN]) + (
-            f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else ""
-        )
-        problem = f"is older than what was received: {names} stay where a later set has put them"
+    if done.behind:
+        problem = f"is older than what was received: {_some(done.behind)} stay where a later set has put them"
         yield Finding(volumes.subject, problem, NOTE)
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
 
 
 def _number(volumes: VolumeSet) -> int:
