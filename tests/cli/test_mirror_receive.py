@@ -173,6 +173,22 @@ def test_the_exit_code_says_what_to_do(lading: Lading, gap: Here) -> None:
     assert lading("mirror", "receive", str(second), str(first)).code == 0
 
 
+def test_what_the_command_ends_with_is_not_told_twice(lading: Lading, gap: Here) -> None:
+    first, second = gap.send({"app:1": BASE}), gap.send({"new:1": TOOL}, baseline="full")
+    for medium in (first, second):
+        flip(next(medium.glob("*.tar")), -2_000)
+    ran = lading("mirror", "receive", str(first), str(second))
+    assert ran.code == 5
+    told = [f"set plant-7_000{number}: cannot be trusted" for number in (1, 2)]
+    assert [(ran.out.count(each), ran.err.count(each)) for each in told] == [(0, 1), (1, 0)]
+
+
+def test_images_that_are_copied_on_are_counted_by_their_names(lading: Lading, gap: Here) -> None:
+    medium = gap.send({"app:1": APP, "app:2": APP, "base:1": BASE})
+    ran = lading("mirror", "receive", str(medium), "--into", f"oci:{gap.folder / 'other'}")
+    assert f"copied 3 images on into oci:{gap.folder / 'other'}" in ran.out
+
+
 def test_some_of_several_sets_are_done_with_gaps(lading: Lading, gap: Here) -> None:
     first, second = gap.send({"app:1": BASE}), gap.send({"new:1": TOOL}, baseline="full")
     [volume] = first.glob("*.tar")

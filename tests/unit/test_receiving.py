@@ -35,7 +35,7 @@ from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.mirror.receiving import sets_in, site_of
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception, verdict
+from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception, verdict
 from toolkit.platform import Platform
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
@@ -315,7 +315,8 @@ def test_volumes_that_have_yet_to_come_are_all_told_and_the_set_waits(gap: Cross
         (medium / f"plant-7_0001.{number}of{of}.tar").unlink()
     [told] = gap.receive(medium)
     assert isinstance(told.error, TryAgain)
-    assert f"of its {of} volumes 2, 3 are missing; bring them" in str(told.error)
+    assert told.state == INCOMPLETE
+    assert f"of its {of} volumes numbers 2, 3 are missing; bring them" in str(told.error)
     assert [finding.problem for finding in told.findings if "lacks" in finding.problem] == [
         f"lacks volume {number} of {of}, plant-7_0001.{number}of{of}.tar" for number in (2, 3)
     ]
@@ -456,7 +457,30 @@ def test_a_list_that_was_changed_is_refused_without_a_key_too(gap: Crossing) -> 
     medium = gap.send(ALL)
     path = medium / "plant-7_0001.sha256"
     path.write_bytes((b"0" if path.read_bytes()[:1] != b"0" else b"1") + path.read_bytes()[1:])
-    assert refused(gap.receive(medium)).exit_code == 5
+    error = refused(gap.receive(medium))
+    assert error.exit_code == 5
+    assert error.advice == (
+        "bring other copies of the volumes that are named; "
+        "or plant-7_0001.sha256 is damaged: bring another copy of it"
+    )
+
+
+def test_one_volume_that_is_missing_is_told_by_its_number(gap: Crossing) -> None:
+    medium = gap.send({"app:1": AB, "tool:1": C}, volume=MIB)
+    [path] = medium.glob("*.4of*.tar")
+    of = len(list(medium.glob("*.tar")))
+    path.unlink()
+    assert f"is not here whole: of its {of} volumes number 4 is missing; " in str(
+        refused(gap.receive(medium))
+    )
+
+
+def test_an_empty_file_that_is_called_as_a_volume_is_told_as_one(gap: Crossing) -> None:
+    medium = gap.send({"app:1": AB, "tool:1": C}, volume=MIB)
+    path = min(medium.glob("*.2of*.tar"))
+    path.write_bytes(b"")
+    [told] = gap.receive(medium)
+    assert f"{path.name}: is empty" in " ".join(each.problem for each in told.findings)
 
 
 # ── other sites ──

@@ -176,15 +176,18 @@ def _hand_on(  # noqa: PLR0917
 
 def tell(output: Output, done: Done) -> None:
     """Print what became of each set, where the images are, and the receipt."""
+    from toolkit.pages.room import counted
+
     if output.json:
         output.document(_document(done))
         return
     output.table(HEAD, map(_row, done.receptions))
     for each in done.receptions:
-        if each.error and len(done.receptions) > 1:
-            output.say(f"refused: {each.error}")
+        if each.error and each.error not in done.failures[:1]:  # that one is what the command ends with
+            output.say(f"{each.state}: {each.error}")
     if done.place and done.images:
-        output.say(f"copied {len(done.images)} images on into {done.place}")
+        images = counted(sum(len(image.names) for image in done.images), "image")
+        output.say(f"copied {images} on into {done.place}")
     if done.written:
         output.say(str(done.written))
     output.flush()

@@ -18,6 +18,7 @@ from toolkit.errors import (
     NotFound,
     StoreError,
     ToolkitError,
+    TryAgain,
     UnsafeArchive,
     UsageError,
 )
@@ -29,7 +30,7 @@ from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lack import Lack, lacking, refusal
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception
+from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.unloading import Unloaded, is_named, unload
@@ -192,10 +193,11 @@ class Receiving:
         self._refuse(volumes, refusal(lack, arrival.increment, others, received, place), arrival.findings)
 
     def _is_refused(self, volumes: VolumeSet) -> bool:
-        return volumes not in self._told or self._told[volumes].state == REFUSED
+        return volumes not in self._told or self._told[volumes].error is not None
 
     def _refuse(self, volumes: VolumeSet, error: ToolkitError, findings: Sequence[Finding] = ()) -> None:
-        self._told[volumes] = Reception(volumes.name, REFUSED, None, tuple(findings), error)
+        state = INCOMPLETE if isinstance(error, TryAgain) else REFUSED
+        self._told[volumes] = Reception(volumes.name, state, None, tuple(findings), error)
 
     def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:
         found = (each.images for each in self.side.received() if each.number == increment.number)
