@@ -70,10 +70,13 @@ def test_a_signed_receipt_goes_back_and_is_taken(
     monkeypatch.setenv("LADING_HOME", str(gap.folder / "connected"))
     ran = lading("mirror", "receipt", str(path), "--key", public)
     assert (ran.code, ran.out) == (
-        0, "took the receipt of plant-7: 3 images of 1 sets, the last of them 1\n",
+        0, "took the receipt of plant-7: 3 images of 1 set, the last of them 1\n",
     )  # fmt: skip
     assert lading("mirror", "receipt", str(path)).out.startswith("had the receipt of plant-7")
     assert lading("mirror", "receipt", str(path), "--key", str(DATA / "locked.pub")).code == 5
+    assert lading("mirror", "receipt", str(back), "--key", public).out.startswith(
+        "had the receipt of plant-7"
+    )
     assert gap.sender.baseline("confirmed").unknown == ()
     assert {str(top) for top in gap.sender.baseline("confirmed").tops} == {
         each.digest for each in ALL.values()
@@ -222,6 +225,19 @@ def test_a_set_that_is_lost_is_not_counted_on(
     assert gap.sender.baseline("assumed").blobs == set()
     assert lading("mirror", "lost", "plant-7_0002").code == 3
     assert lading("mirror", "lost", "plant-7").code == 2
+
+
+def test_a_set_that_a_receipt_names_is_not_lost(
+    lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = gap.medium("back")
+    assert lading("mirror", "receive", str(gap.send(ALL)), "--receipt-to", str(back)).code == 0
+    monkeypatch.setenv("LADING_HOME", str(gap.folder / "connected"))
+    assert lading("mirror", "receipt", str(back / "plant-7_0001.receipt.json")).code == 0
+    ran = lading("mirror", "lost", "plant-7_0001")
+    assert ran.code == 2
+    assert ran.last.startswith("error: set plant-7_0001: has arrived, by the receipt of ")
+    assert gap.sender.set(1).status == "sent"
 
 
 def test_status_of_the_closed_side(lading: Lading, gap: Here) -> None:
