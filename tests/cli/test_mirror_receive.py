@@ -10,10 +10,11 @@ import pytest
 
 from tests.archives import ONE, TWO, image, index
 from tests.cli.conftest import Lading
-from tests.crossings import Crossing
+from tests.crossings import Crossing, big
 from tests.sets import flip
 from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
 from toolkit.digest import Digest
+from toolkit.limits import MIB
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.site import Site
@@ -186,6 +187,20 @@ def test_what_the_command_ends_with_is_not_told_twice(lading: Lading, gap: Here)
     assert [(ran.out.count(each), ran.err.count(each)) for each in told] == [(0, 1), (1, 0)]
 
 
+@pytest.mark.parametrize("command", ["verify", "import", "ls"])
+def test_a_volume_by_itself_is_told_as_one(lading: Lading, gap: Here, command: str) -> None:
+    medium = gap.send({"app:1": image(big("a"), big("b"))}, volume=MIB, parity=True)
+    of = len(list(medium.glob("*of*.tar")))
+    for name, told in ((f"2of{of}", f"volume 2 of {of}"), ("parity", "the parity volume")):
+        path = medium / f"plant-7_0001.{name}.tar"
+        ran = lading(command, str(path))
+        assert ran.code == 4
+        assert ran.last == (
+            f"error: {path}: is {told} of set plant-7_0001, not an image bundle; "
+            f"receive the set: lading mirror receive {medium}"
+        )
+
+
 def test_images_that_are_copied_on_are_counted_by_their_names(lading: Lading, gap: Here) -> None:
     medium = gap.send({"app:1": APP, "app:2": APP, "base:1": BASE})
     ran = lading("mirror", "receive", str(medium), "--into", f"oci:{gap.folder / 'other'}")
@@ -269,6 +284,20 @@ def test_status_of_the_closed_side_says_what_is_not_in_the_store_any_more(lading
     lines = lading("mirror", "status", "--images").out.splitlines()
     there = {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("app:", "base:"))}
     assert there == {"app:1": "no", "base:1": "yes", "base:2": "no"}
+
+
+def test_status_of_the_closed_side_misses_what_a_set_stands_on_that_was_refused(
+    lading: Lading, gap: Here
+) -> None:
+    """The log that travels beside the volumes tells of the sets before; one that was given up is not missed."""
+    assert lading("mirror", "receive", str(gap.send({"app:1": BASE}))).code == 0
+    for pictures in ({"app:1": BASE, "tool:1": TOOL}, {"app:1": APP}):
+        gap.send(pictures)
+    gap.sender.lost(3, gap.now)
+    medium = gap.send({"app:1": APP, "tool:1": TOOL})
+    (medium / "plant-7.trail.jsonl").write_bytes(gap.sender.trail.raw())
+    assert lading("mirror", "receive", str(medium)).code == 3
+    assert "did not come: 2, 4" in lading("mirror", "status").out
 
 
 def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,9 +142,10 @@ def _run(  # noqa: PLR0917 - all that was asked for
         with progress_for(output, "receiving") as progress:
             terms = Terms(folders, now, trusted, wishes.jobs, progress)
             done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
-        if any(each.error is None for each in done.receptions):
+        is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
+        if is_lacking or any(each.error is None for each in done.receptions):
             done.findings += take_logs(side, folders, now)
-        if side.received() or any(isinstance(each.error, NotFound) for each in done.receptions):
+        if is_lacking or side.received():
             # The other side also learns from it what is not here.
             done.written = wishes.receipts.write(side, inventory, now, done.failures)
         receipt = done.written.receipt if done.written else None

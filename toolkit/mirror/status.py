@@ -111,6 +111,8 @@ class Closed:
     days: int | None  # since the date of the last set; None where none came
     receipt: Path | None  # the receipt of what is there
     inventory: Inventory = field(repr=False)
+    sent: frozenset[int] = frozenset()  # by the log of the connected side, as far as that travelled
+    lost: frozenset[int] = frozenset()  # and given up there
 
     @classmethod
     def of(cls, side: ClosedSide, inventory: Inventory, now: datetime) -> Self:
@@ -119,17 +121,21 @@ class Closed:
         last = sets[-1].number if sets else 0
         receipt = side.folder / receipt_name(side.name, last)
         days = _days(max(each.date for each in sets), now) if sets else None
-        return cls(sets, days, receipt if receipt.is_file() else None, inventory)
+        path = receipt if receipt.is_file() else None
+        return cls(sets, days, path, inventory, *side.told_of("sent", "lost"))
 
     def is_stale(self, limit: timedelta) -> bool:
         """Tell whether the last set is older than the limit, or none came."""
         return self.days is None or timedelta(days=self.days) > limit
 
     def missing(self) -> list[int]:
-        """Return the numbers below the last one that did not come; one may have been given up over there."""
+        """Return the numbers of sets that did not come, as far as is known here.
+
+        They are below the last one that came, or in the log that travelled, and not given up by that.
+        """
         known = {each.number for each in self.sets}
-        last = max(known, default=0)
-        return [number for number in range(max(1, last - MOST), last) if number not in known]
+        last = max(known | self.sent, default=0)
+        return [number for number in range(max(1, last - MOST), last + 1) if number not in known | self.lost]
 
     def images(self) -> list[Where]:
         """Return what each name means here, by the last set that has it, and whether that is in the store."""
