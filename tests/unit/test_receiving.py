@@ -233,6 +233,13 @@ def test_what_is_required_and_not_here_is_named_with_what_to_do(gap: Crossing) -
     assert not (gap.home / "store").exists()
 
 
+def test_of_several_sets_that_have_not_come_one_may_do(gap: Crossing) -> None:
+    gap.send({"app:1": A})
+    gap.send({"app:1": A, "tool:1": C})
+    error = refused(gap.receive(gap.send({"app:1": AB, "tool:1": C})))
+    assert "has not come, of which one may do: plant-7_0002, plant-7_0001; else" in str(error)
+
+
 def test_a_required_blob_that_is_damaged_here_counts_as_missing(gap: Crossing) -> None:
     gap.receive(gap.send({"app:1": A}))
     path = gap.home / "store/blobs/sha256" / A.layers[0].partition(":")[2]
