@@ -122,7 +122,8 @@ class Receiving:
             return None
         found = arrive(volumes, self._folders, self._terms.keys)
         if isinstance(found, Refusal):
-            self._refuse(volumes, found.error, found.findings)
+            state = INCOMPLETE if isinstance(found.error, TryAgain) else REFUSED
+            self._refuse(volumes, found.error, found.findings, state)
             return None
         return found
 
@@ -195,8 +196,13 @@ class Receiving:
     def _is_refused(self, volumes: VolumeSet) -> bool:
         return volumes not in self._told or self._told[volumes].error is not None
 
-    def _refuse(self, volumes: VolumeSet, error: ToolkitError, findings: Sequence[Finding] = ()) -> None:
-        state = INCOMPLETE if isinstance(error, TryAgain) else REFUSED
+    def _refuse(
+        self,
+        volumes: VolumeSet,
+        error: ToolkitError,
+        findings: Sequence[Finding] = (),
+        state: str = REFUSED,
+    ) -> None:
         self._told[volumes] = Reception(volumes.name, state, None, tuple(findings), error)
 
     def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:
