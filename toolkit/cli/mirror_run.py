@@ -96,14 +96,18 @@ def _key(job: Job, passphrase_file: str | None) -> SigningKey | None:
 
 
 def _say(output: Output, ran: Ran) -> None:
-    record = ran.finished.record
-    if ran.finished.is_new:
+    finished, record = ran.finished, ran.finished.record
+    if finished.is_written:
         rows = [(volume.name, size_text(volume.size), volume.sha256) for volume in record.volumes]
         output.table(HEAD, rows)
+    name, when = record.increment.name, record.increment.date
+    before = f"{name} was made for {when} before, of the same images"
+    if finished.is_new:
         output.say(ran.outcome.line(), f"written to {ran.folder}")
+    elif finished.is_written:
+        output.say(before, f"written again to {ran.folder}")
     else:
-        name, when = record.increment.name, record.increment.date
-        output.say(f"{name} was made for {when} before, of the same images; another one: --since receipt")
+        output.say(f"{before}; another one: --since receipt")
     output.flush()
     output.findings(
         Finding(gap.name, f"{gap.problem} (since {gap.since})", WARNING) for gap in ran.finished.gaps
@@ -117,6 +121,7 @@ def _json(ran: Ran) -> dict[str, Any]:
         **ran.outcome.to_json(),
         "baseline": record.increment.baseline,
         "is_new": ran.finished.is_new,
+        "is_written": ran.finished.is_written,
         "folder": str(ran.folder),
         "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in record.volumes],
     }
