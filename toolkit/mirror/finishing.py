@@ -167,11 +167,9 @@ def _names(increment: Increment) -> dict[str, str]:
 
 
 def _lies_in(folder: Path, record: SetRecord) -> bool:
-    """Tell whether a folder has the list of a set, and each volume in its size."""
-    volumes = [(folder / volume.name, volume.size) for volume in record.volumes]
-    with storing(folder):
-        listed = (folder / list_name(record.increment.name)).is_file()
-        return listed and all(path.is_file() and path.stat().st_size == size for path, size in volumes)
+    """Tell whether a folder has the list and the volumes of a set; one that was altered is for a person."""
+    names = [list_name(record.increment.name), *(volume.name for volume in record.volumes)]
+    return all(os.path.lexists(folder / name) for name in names)
 
 
 def _written_again(
