@@ -420,6 +420,7 @@ def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
     assert side.told() == ["mirror.begun", "mirror.ended", "mirror.ended"]
     assert ran.outcome.state == "done"
     assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
+    assert 'lading_mirror_state{site="plant-7",state="stale"} 1' in textfile.read_text()
 
 
 def test_a_failure_is_told_to_whoever_wants_to_hear_of_it(side: ConnectedSide) -> None:
