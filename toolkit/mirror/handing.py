@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from toolkit.digest import Digest
+from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
 from toolkit.image import ProvenImage
 from toolkit.mirror.inventory import Inventory
@@ -15,6 +16,8 @@ from toolkit.mirror.unloading import AT_ONCE, in_batches, is_named
 from toolkit.operations.copy import copy
 from toolkit.operations.renaming import Renamed
 from toolkit.ports import Sink
+
+APART = "give one of them another name: --rename quay.io/=quay/"
 
 
 def hand_on(
@@ -35,7 +38,10 @@ def hand_on(
     source = Renamed(inventory.store, prefixes.of(wanted))
     done = []
     for batch in in_batches(wanted, AT_ONCE):
-        images = copy(source, sink, batch, progress=progress, jobs=jobs)
+        try:
+            images = copy(source, sink, batch, progress=progress, jobs=jobs)
+        except UsageError as error:  # two of them would get one name there
+            raise replace(error, advice=APART) from error
         done += [replace(image, documents={}, blobs=()) for image in images]
     return done
 
