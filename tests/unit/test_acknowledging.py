@@ -13,6 +13,7 @@ from tests.signers import PUBLIC, signing_key
 from tests.webregistry import MemoryRegistry, sink_of
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, UsageError
+from toolkit.mirror import handing
 from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.carriedlog import log_name, take_logs
@@ -165,13 +166,18 @@ def test_names_of_a_set_are_handed_on_that_still_mean_the_same(gap: Crossing, tm
     assert other.identify("x.example/app:1") == APP.digest
 
 
-def test_names_that_clash_in_a_registry_are_put_apart_as_the_error_says(gap: Crossing) -> None:
+@pytest.mark.parametrize("at_once", [1, 100])  # a sink is given so many images at a time
+def test_names_that_clash_in_a_registry_are_put_apart_as_the_error_says(
+    gap: Crossing, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(handing, "AT_ONCE", at_once)
     told = gap.receive(gap.send({"team/app:7": BASE, "quay.io/team/app:7": APP}))
     inventory = Inventory(gap.store)
     names = handed_names(told, gap.side.names(), inventory)
     with MemoryRegistry() as web, closing(sink_of(web)) as sink:
         with pytest.raises(
-            UsageError, match=r"both as team/app:7; give one of them another name: --rename"
+            UsageError,
+            match=r"would be called 127.0.0.1:\d+/team/app:7, as quay.io/team/app:7 is; give one of them",
         ) as error:
             hand_on(names, inventory, sink, Prefixes.parse([]))
         advised = str(error.value).rpartition("--rename ")[2]
