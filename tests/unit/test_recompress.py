@@ -34,6 +34,7 @@ from tests.archives import (
     v1_folder,
     written,
 )
+from tests.descriptors import open_descriptors
 from tests.pictures import docker_saved
 from toolkit.ancestry import V1Layer
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
@@ -98,10 +99,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     yield folder
     assert os.listdir(folder) == []
-    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
+    assert open_descriptors() == before
 
 
 def test_a_round_trip_keeps_configs_and_diff_ids(tmp_path: Path) -> None:

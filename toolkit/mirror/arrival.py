@@ -158,17 +158,28 @@ def _must_be_sound(volumes: VolumeSet, checked: Checked) -> None:
     if not errors:
         return
     lacks = [each for each in errors if each.subject == volumes.subject and each.problem.startswith(LACKS)]
-    missing = ", ".join(map(str, volumes.missing()))
     if len(lacks) == len(errors):
-        problem = f"is not here whole: of its {volumes.of} volumes {missing or 'none'} are missing"
-        if not missing:
-            problem = f"is not here whole: {list_name(volumes.name)} is missing"
+        problem = f"is not here whole: {_missing(volumes)}"
         raise TryAgain(volumes.subject, problem, "bring them, and receive again with all folders")
     more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
     is_unsafe = any(each.exit_code == UnsafeArchive.exit_code for each in errors)
     kind = UnsafeArchive if is_unsafe else CorruptContent
     problem = f"cannot be trusted: {errors[0].subject} {errors[0].problem}{more}"
-    raise kind(volumes.subject, problem, "bring other copies of the volumes that are named")
+    advice = "bring other copies of the volumes that are named"
+    if any(
+        each.problem.startswith("sha256 is ") for each in errors
+    ):  # which of the two is wrong nobody knows
+        advice += f"; or {list_name(volumes.name)} is damaged: bring another copy of it"
+    raise kind(volumes.subject, problem, advice)
+
+
+def _missing(volumes: VolumeSet) -> str:
+    numbers = volumes.missing()
+    if not numbers:
+        return f"{list_name(volumes.name)} is missing"
+    told = ", ".join(map(str, numbers))
+    are = f"number {told} is" if len(numbers) == 1 else f"numbers {told} are"
+    return f"of its {volumes.of} volumes {are} missing"
 
 
 def with_a_say(

@@ -115,7 +115,8 @@ def _cures(lack: Lack, increment: Increment, brought: Brought, received: Collect
     if between := increment.number - 1 - sum(0 < number < increment.number for number in received):
         numbers = (number for number in range(increment.number - 1, 0, -1) if number not in received)
         names = [papers.set_name(increment.site, number) for number in islice(numbers, SHOWN)]
-        yield f"receive what was sent before and has not come: {_some(names, between)}"
+        which = ", of which one may do" if between > 1 else ""
+        yield f"receive what was sent before and has not come{which}: {_some(names, between)}"
     size = total(lack.blobs)
     least = f", which sends at least {size_text(size)} once more" if size else ""
     yield f"carry the receipt back, and there: lading mirror run JOB --since receipt{least}"

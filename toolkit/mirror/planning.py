@@ -64,6 +64,7 @@ class Planned:
     volumes: int  # files, the parity volume among them; about, where there are several
     rooms: tuple[Room, ...]
     most: int  # bytes that a set may have; 0 is any
+    shut: tuple[Path, ...] = ()  # folders that cannot be written to
 
     def must_fit(self) -> None:
         """Raise StoreError with figures where a file system, or the job, has no room for it."""
@@ -72,6 +73,9 @@ class Planned:
                 f"would be {self.stream} bytes, expected at most {self.most}, which policy.max_bundle says"
             )
             raise StoreError(f"the next set of {self.draft.site}", problem, "raise it, or take fewer images")
+        if self.shut:
+            advice = "mount it for writing, or write the set elsewhere: --into FOLDER"
+            raise StoreError(str(self.shut[0]), "cannot be written to", advice)
         for room in self.rooms:
             room.must_be_enough()
 
@@ -113,6 +117,7 @@ def plan(
         volumes,
         tuple(_rooms(job, store.path, folder, fetch, size)),
         job.policy.max_bundle,
+        tuple(each for each in map(_existing, (store.path, folder)) if not os.access(each, os.W_OK)),
     )
 
 

@@ -134,8 +134,11 @@ class _Check:
         if wrong := self._wrong[number]:
             damaged = named(_damaged(self._volumes, number))
             yield from (as_finding(error, f"it damages {damaged}") for error in wrong)
-        elif 0 in self._volumes.files:  # of no use, although it is there
+        elif number in self._volumes.missing() and 0 in self._volumes.files:  # which is of no use
             yield self._volumes.lacks(number, ERROR)
+        elif 0 in self._volumes.files:
+            problem = f"is damaged in volume {number} of {self._volumes.of}, and parity cannot make it"
+            yield Finding(self._volumes.subject, problem, ERROR, check=CHECK, advice="bring another copy")
 
     def _documents(self, map_: SetMap) -> Mapping[str, bytes]:
         """Return the documents of the set; one that is too large is left out, whoever reads it says so."""

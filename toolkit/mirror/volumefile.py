@@ -125,6 +125,8 @@ def _front(handle: int, path: str) -> Extent:
 def _document(front: Extent) -> bytes:
     """Return the bytes that should be a header."""
     limit = header_limit()
+    if not front.size:
+        raise CorruptContent(front.subject, "is empty", "it was not copied to its end")
     size = tarheader.number(read_exactly(front, 0, BLOCK)[SIZE])
     if not 0 < size <= limit:
         raise above(f"{front.subject}: {HEADER}", f"is {size} bytes", limit)
