@@ -131,6 +131,33 @@ def test_two_lost_volumes_are_errors_with_parity_too(tmp_path: Path) -> None:
     assert any("volume 2 of 5" in error and "cannot be healed" in error for error in errors)
 
 
+def test_by_the_parity_of_another_set_nothing_is_made(tmp_path: Path) -> None:
+    made = made_set(tmp_path / "set", 1 * MIB, [2_500_000], parity=True)
+    other = made_set(tmp_path / "other", 1 * MIB, [2_500_000], parity=True)
+    shutil.copy(other.path(0), made.path(0))
+    flip(made.path(2), 3)
+    assert verified(made) == [f"set {NAME}: is damaged in volume 2 of 3, and parity cannot make it"]
+    made.path(2).unlink()
+    assert verified(made) == [f"set {NAME}: lacks volume 2 of 3, {NAME}.2of3.tar"]
+
+
+def test_parity_that_is_damaged_itself_heals_where_it_is_whole(tmp_path: Path) -> None:
+    made = made_set(tmp_path, 3 * MIB, [7 * MIB], parity=True)
+    flip(made.path(0), 2 * MIB + MIB // 2)
+    flip(made.path(2), 5000)
+    assert verified(made) == []
+    assert content(made.opened(), 0, len(made.stream)) == made.stream
+
+
+def test_parity_that_the_list_does_not_name_is_told(tmp_path: Path) -> None:
+    made = made_set(tmp_path, 1 * MIB, parity=True)
+    path = tmp_path / f"{NAME}.sha256"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "parity" not in line))
+    assert verified(made) == []
+    assert verified(made, severity="warning") == [f"{path}: does not name {NAME}.parity.tar"]
+
+
 def test_what_is_healed_to_something_else_than_the_list_says_is_an_error(tmp_path: Path) -> None:
     """Somebody changed a volume, the parity and its sums alike; the list, which is signed, they could not."""
     made = made_set(tmp_path / "set", 1 * MIB, [1_500_000], parity=True)
