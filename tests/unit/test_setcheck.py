@@ -133,7 +133,7 @@ def test_two_lost_volumes_are_errors_with_parity_too(tmp_path: Path) -> None:
 
 def test_by_the_parity_of_another_set_nothing_is_made(tmp_path: Path) -> None:
     made = made_set(tmp_path / "set", 1 * MIB, [2_500_000], parity=True)
-    other = made_set(tmp_path / "other", 1 * MIB, [2_500_000], parity=True)
+    other = made_set(tmp_path / "other", 1 * MIB, [2_400_000], parity=True)
     shutil.copy(other.path(0), made.path(0))
     flip(made.path(2), 3)
     assert verified(made) == [f"set {NAME}: is damaged in volume 2 of 3, and parity cannot make it"]
@@ -147,6 +147,21 @@ def test_parity_that_is_damaged_itself_heals_where_it_is_whole(tmp_path: Path) -
     flip(made.path(2), 5000)
     assert verified(made) == []
     assert content(made.opened(), 0, len(made.stream)) == made.stream
+
+
+def test_a_wrong_digit_in_the_header_of_parity_costs_only_the_volume_that_it_is_about(tmp_path: Path) -> None:
+    made = made_set(tmp_path, 1 * MIB, [300_000, 400_000, 1_500_000], parity=True)
+    raw, first = made.path(0).read_bytes(), str(made.cargo.blobs[0].digest).encode()
+    other = first[:-1] + (b"a" if first[-1:] == b"b" else b"b")
+    made.path(0).write_bytes(raw.replace(first, other))
+    made.path(3).unlink()
+    assert verified(made) == []
+    assert content(made.opened(), 0, len(made.stream)) == made.stream
+    whole = made.path(1).read_bytes()
+    flip(made.path(1), 5000)
+    assert len(verified(made)) > 0
+    made.path(1).write_bytes(whole)
+    assert verified(made) == []
 
 
 def test_parity_that_the_list_does_not_name_is_told(tmp_path: Path) -> None:

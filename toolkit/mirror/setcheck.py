@@ -111,10 +111,12 @@ class _Check:
         return None
 
     def _fits(self, parity: VolumeHeader) -> bool:
-        """Tell whether parity speaks of the volumes that were proven."""
-        proven = (one for number, one in self._proven.items() if number)
+        """Tell whether parity cuts the set as the volumes are cut that were proven: else it is another's."""
+        proven = {number: one.header for number, one in self._proven.items() if number}
+        cuts = {number: parity.of_volume(number) for number in proven if number <= len(parity.sizes)}
         return parity.of == self._volumes.of and all(
-            parity.of_volume(one.header.number).prefix == one.header.prefix for one in proven
+            (cuts[number].offset, cuts[number].size, parity.total) == (one.offset, one.size, one.total)
+            for number, one in proven.items()
         )
 
     def _make(self, number: int, parity: VolumeHeader | None) -> Iterator[Finding]:
