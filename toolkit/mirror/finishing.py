@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from toolkit.mirror.cut import Cargo
 from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
-from toolkit.mirror.lock import Gap, Lock, Locked, lasting
+from toolkit.mirror.lock import Gap, Lock, lasting
+from toolkit.mirror.made import Made
 from toolkit.mirror.setrecord import BUILDING, SENT, SetRecord, VolumeSum
 from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange, list_name
@@ -76,8 +77,8 @@ def finish(
     Raises StoreError where there are gaps and none may be, or nothing but gaps; Mismatch where a volume is
     not as it was written.
     """
-    baseline = site.baseline(wishes.kind)
-    images, left_out = _reckoned(store, lock, failed)
+    baseline, made = site.baseline(wishes.kind), site.made(job.bundle.compression)
+    images, left_out = _reckoned(store, lock, failed, made)
     gaps = lasting([*lock.gaps, *left_out], site.gaps())
     site.keep_gaps(gaps, lock.date)
     if gaps and wishes.strict:
@@ -87,12 +88,13 @@ def finish(
     names = gap_names(job, gaps)
     draft = Increment.of(site.name, 1, lock.date, images, baseline, gaps=names)
     costs = shares(images, baseline)
-    if not wishes.since and (made := made_before(site, draft)):
+    if not wishes.since and (before := made_before(site, draft)):
         carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
-        return Finished(made, costs, gaps, is_new=False)
+        return Finished(before, costs, gaps, is_new=False)
     _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
-    written = _written(increment, lock, job.bundle, store, wishes)
+    plan = Plan.of(increment, carried(store, increment, lock.images, made), job.bundle.format)
+    written = _written(increment, plan, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
     sums = [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
     record = site.sent(increment.number, sums, now)
@@ -119,7 +121,7 @@ def _first(gaps: Sequence[Gap]) -> str:
 
 
 def _reckoned(
-    store: LayoutStore, lock: Lock, failed: Mapping[str, str]
+    store: LayoutStore, lock: Lock, failed: Mapping[str, str], made: Made
 ) -> tuple[list[ImageBlobs], list[Gap]]:
     """Return the images that are whole in the store, and a gap for each of the others."""
     tops = tops_of(store)
@@ -127,7 +129,7 @@ def _reckoned(
     gaps: list[Gap] = []
     for locked in lock.images:
         try:
-            images.append(stored_one(store, tops, locked).blobs)
+            images.append(stored_one(store, tops, locked, made).blobs)
         except ToolkitError as error:
             gaps.append(Gap(locked.name, failed.get(locked.name, str(error)), lock.date))
     return images, gaps
@@ -157,9 +159,8 @@ def _names(increment: Increment) -> dict[str, str]:
 
 
 def _written(
-    increment: Increment, lock: Lock, bundle: BundleWishes, store: LayoutStore, wishes: Wishes
+    increment: Increment, plan: Plan, bundle: BundleWishes, store: LayoutStore, wishes: Wishes
 ) -> list[Written]:
-    plan = _laid_out(increment, lock.images, store, bundle.format)
     ranges = [BlobRange(*blob) for blob in plan.blobs]
     cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
     make_folder(wishes.folder)
@@ -168,10 +169,6 @@ def _written(
     if wishes.verify:
         _read_back(written, wishes.folder / list_name(increment.name))
     return written
-
-
-def _laid_out(increment: Increment, images: Iterable[Locked], store: LayoutStore, format_name: str) -> Plan:
-    return Plan.of(increment, carried(store, increment, images), format_name)
 
 
 def _read_back(written: Sequence[Written], sums: Path) -> None:

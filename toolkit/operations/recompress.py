@@ -15,7 +15,7 @@ from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts, is_told
 from toolkit.latest import Latest
 from toolkit.limits import limits
 from toolkit.model import Descriptor
@@ -75,9 +75,7 @@ class Recompressed(Through):
 
     def _packed(self, image: SourceImage) -> SourceImage:
         """Return the image, its layers transcoded: once for names that follow each other."""
-        if any(layer.digest is None for layer in image.layers):
-            return self._made_up(image)
-        return self._rewritten(image)
+        return self._made_up(image) if _is_made_of_proofs(image) else self._rewritten(image)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the keys of the image's new layers, which are known once they are made."""
@@ -202,6 +200,12 @@ def _alone(image: ProvenImage, layers: Sequence[Layer]) -> tuple[ProvenImage, li
     problem = f"loses what refers to it, {len(image.referrers)} in number: packed anew, it has other digests"
     findings = (*image.findings, Finding(subject, problem))
     return replace(image, referrers=(), findings=findings), [x for x in layers if x.digest not in theirs]
+
+
+def _is_made_of_proofs(image: SourceImage) -> bool:
+    """Tell whether an image has no manifest of its own: what is not known of its layers stands in one."""
+    draft = image.proven(drafts(image.layers))
+    return not all(is_told(document.raw) for document in draft.documents.values())
 
 
 def _told(layer: Layer) -> str:
