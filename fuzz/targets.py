@@ -218,7 +218,8 @@ def signed(data: bytes) -> None:
 
         payload = _payload(data, load(data, "it"))
         Schema1.from_bytes(data, Digest.of(payload))
-    for signature in top.get("signatures", []) if isinstance(top, dict) else []:
+    signatures = top.get("signatures") if isinstance(top, dict) else None
+    for signature in signatures if isinstance(signatures, list) else []:
         if isinstance(signature, dict):
             fits(signature, b"{}")
 

@@ -18,6 +18,7 @@ from toolkit.limits import Limits, hold
 from toolkit.plumbing.certificates import is_loopback
 
 Told = Callable[[str, str, ToolkitError], None]
+DAMAGE = "damage"  # a row of the table, as a property of its test
 SHORT = 16  # bytes of a parameter that make a name
 GOLDEN = Path(__file__).parent / "golden" / "engines.tar.xz"
 
@@ -51,9 +52,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-DAMAGE_TABLE = pytest.StashKey[list[tuple[str, str, ToolkitError]]]()
-
-
 @pytest.fixture(autouse=True)
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the engine of this machine out of what `auto` means."""
@@ -83,14 +81,19 @@ def usual_limits() -> Iterator[None]:
 @pytest.fixture
 def told(request: pytest.FixtureRequest) -> Told:
     """Take a row of the damage table: the kind of store, what was damaged, and the error it came to."""
-    rows = request.config.stash.setdefault(DAMAGE_TABLE, [])
-    return lambda kind, what, error: rows.append((kind, what, error))
+
+    def tell(kind: str, what: str, error: ToolkitError) -> None:
+        request.node.user_properties.append((DAMAGE, f"{kind:20} {what:32} {error.exit_code}  {error}"))
+
+    return tell
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.getoption("--damage-table"):
-        for kind, what, error in config.stash.get(DAMAGE_TABLE, []):
-            terminalreporter.write_line(f"{kind:20} {what:32} {error.exit_code}  {error}")
+    if not config.getoption("--damage-table"):
+        return
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    for row in sorted({row for each in reports for name, row in each.user_properties if name == DAMAGE}):
+        terminalreporter.write_line(row)
 
 
 @pytest.fixture(scope="session")

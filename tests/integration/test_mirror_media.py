@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,9 @@ from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
 from toolkit.errors import StoreError
 from toolkit.event import BlobBegun, BlobsExpected, Event
-from toolkit.limits import MIB
+from toolkit.limits import GIB, MIB
+from toolkit.mirror.amount import read_volume
+from toolkit.mirror.cut import Cargo, cut
 from toolkit.mirror.finishing import Finished
 from toolkit.mirror.job import Job
 from toolkit.mirror.reception import RECEIVED
@@ -28,11 +30,19 @@ from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
 from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.setrecord import SENT
+from toolkit.mirror.volumes import write_set
 from toolkit.operations.verify import verify
+
+from .workplace import EngineMissing, demand, environment
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 
-SIZE = 24 * MIB
+SIZE = 40 * MIB
+KINDS = {
+    "fat32": (SIZE, "vfat", ("mkfs.vfat", "-F", "32", "-s", "1")),  # small clusters: there have to be 65,525
+    "ext4": (SIZE, "ext4", ("mkfs.ext4", "-m", "0")),
+}
+WIDE = {"fat32-wide": (5 * GIB, "vfat", ("mkfs.vfat", "-F", "32"))}  # nearly all of it a hole
 
 
 def picture(word: str, size: int) -> Picture:
@@ -43,6 +53,9 @@ def picture(word: str, size: int) -> Picture:
     return image(base, own)
 
 
+IMAGES = {"app": picture("app", 6 * MIB), "tool": picture("tool", 5 * MIB)}
+
+
 @dataclass
 class Disk:
     """A file system of its own, in a file."""
@@ -51,19 +64,20 @@ class Disk:
     folder: Path
     mounted: bool = field(default=False)
 
-    def make(self, size: int = SIZE) -> None:
-        """Make it: FAT as on a stick where this kernel has that, else ext4."""
-        if os.geteuid() != 0:
-            pytest.skip("needs root to mount a disk")
+    def make(self, size: int, driver: str, words: Sequence[str]) -> None:
+        """Make and mount it; skips where that cannot be."""
+        try:
+            demand(words[0], root=True)
+        except EngineMissing as missing:
+            pytest.skip(str(missing))
         with self.image.open("wb") as file:
             file.truncate(size)
-        for kind, words in (("vfat", ()), ("ext4", ("-m", "0"))):
-            if not shutil.which(f"mkfs.{kind}", path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
-                continue
-            subprocess.run([f"/usr/sbin/mkfs.{kind}", *words, self.image], check=True, capture_output=True)
-            if self.mount():
-                return
-        pytest.skip("needs the right to mount a file by a loop device")
+        subprocess.run([*words, self.image], check=True, capture_output=True, env=environment(self.folder))
+        if not self.mount():
+            known = driver in Path("/proc/filesystems").read_text().split()
+            pytest.skip(
+                "needs the right to mount a file by a loop device" if known else f"no {driver} in this kernel"
+            )
 
     def mount(self, how: str = "rw") -> bool:
         self.folder.mkdir(exist_ok=True)
@@ -98,19 +112,20 @@ class Disk:
         (self.folder / "eaten").unlink()
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+@pytest.fixture(params=KINDS)
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
     with ExitStack() as stack:
         found = Disk(tmp_path / "disk.img", tmp_path / "disk")
         stack.callback(found.umount)
-        found.make()
+        found.make(*{**KINDS, **WIDE}[request.param])
         yield found
 
 
 @pytest.fixture
 def side(tmp_path: Path) -> Iterator[ConnectedSide]:
     with MemoryRegistry() as web:
-        web.push("app:1", picture("app", 6 * MIB)).push("tool:1", picture("tool", 5 * MIB))
+        for name, one in IMAGES.items():
+            web.push(f"{name}:1", one)
         yield ConnectedSide(web, tmp_path / "home")
 
 
@@ -161,7 +176,7 @@ def test_a_medium_that_fills_while_a_set_is_written_has_nothing_of_it_and_the_ne
 
     with pytest.raises(StoreError, match="no space left on device; free some space and run again") as raised:
         night(side, disk.folder / "out", tell)
-    assert "\n" not in str(raised.value)
+    assert (raised.value.exit_code, "\n" in str(raised.value)) == (7, False)
     assert list((disk.folder / "out").iterdir()) == []
     side.asked()
     disk.make_room()
@@ -189,9 +204,38 @@ def test_a_store_that_fills_while_images_are_fetched_says_so_and_the_next_run_is
     assert verify(side.store).ok
 
 
+def test_a_set_that_was_written_to_a_disk_is_received_from_it_in_place(
+    side: ConnectedSide, disk: Disk, tmp_path: Path
+) -> None:
+    night(side, disk.folder, lambda _: None)
+    must_be_whole(side, disk.folder)
+    disk.umount()
+    assert disk.mount("ro")
+    gap = Crossing(tmp_path / "gap")
+    [received] = gap.receive(disk.folder)
+    assert (received.state, received.error) == (RECEIVED, None)
+    assert gap.names() == {side.name(f"{name}:1"): one.digest for name, one in IMAGES.items()}
+    assert all(map(gap.is_whole, IMAGES.values()))
+    assert verify(gap.store).ok
+
+
+@pytest.mark.parametrize("disk", WIDE, indirect=True)
+def test_a_volume_that_fat32_cannot_take_is_refused_before_a_byte_of_it_is_written(disk: Disk) -> None:
+    """Its files have up to 4 GiB - 1; the set is larger, and there is room for it."""
+    pieces = map(pytest.fail, ["a piece was asked for"])
+    cargo = Cargo("plant-7", "plant-7_0001", 4 * GIB, (), {})
+    with pytest.raises(
+        StoreError, match=r"takes no file of 4\d{9} bytes; set bundle.volume .*fat32"
+    ) as raised:
+        write_set(disk.folder, cargo, pieces)
+    assert (raised.value.exit_code, "\n" in str(raised.value)) == (7, False)
+    assert list(disk.folder.iterdir()) == []
+    assert max(each.file_size for each in cut(cargo, read_volume("fat32"))) < 4 * GIB
+
+
 def test_a_set_is_received_from_a_medium_that_cannot_be_written(tmp_path: Path, disk: Disk) -> None:
     gap = Crossing(tmp_path)
-    sent = {"app:1": picture("app", 6 * MIB)}
+    sent = {"app:1": IMAGES["app"]}
     medium = gap.send(sent, volume=4 * MIB, parity=True)
     for path in medium.iterdir():
         shutil.copy(path, disk.folder)
@@ -208,7 +252,7 @@ def test_a_closed_side_without_room_takes_nothing_in_and_the_next_receive_all(
     tmp_path: Path, disk: Disk
 ) -> None:
     gap = Crossing(tmp_path)
-    sent = {"app:1": picture("app", 6 * MIB), "tool:1": picture("tool", 5 * MIB)}
+    sent = {f"{name}:1": one for name, one in IMAGES.items()}
     medium = gap.send(sent, volume=4 * MIB)
     gap.home.symlink_to(disk.folder)
     disk.eat(6 * MIB)

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from tests.archives import EMPTY, ONE, Body, Folder, Link, blob, sha256, tar, written
+from tests.descriptors import open_descriptors
 from toolkit.bundles.archive_reader import Archive
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound, ToolkitError, UnsafeArchive, Unsupported
@@ -98,13 +99,13 @@ def test_a_bundle_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_closed_archive_can_be_closed_again(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     archive = Archive(written(tmp_path / "a.tar", MEMBERS))
     archive.close()
     archive.close()
     with pytest.raises(ToolkitError):
         Archive(written(tmp_path / "b.tar", [("a", b"1"), ("a", b"2")]))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_what_is_odd_about_the_file_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import ONE, A, Body, Link, docker_item, encode, image, layout, v1_folder, written
+from tests.descriptors import open_descriptors
 from toolkit.bundles import DEFAULT, FORMATS, create_bundle, engines, open_bundle, recognise
 from toolkit.bundles.archive_reader import Archive
 from toolkit.errors import MissingMember, NotFound, Unsupported, UsageError
@@ -86,13 +87,12 @@ def test_an_unknown_preference_or_format_is_a_usage_error(tmp_path: Path) -> Non
 
 
 def test_a_bundle_that_is_refused_is_closed(tmp_path: Path) -> None:
-    import os
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with pytest.raises(Unsupported):
         open_bundle(written(tmp_path / "a.tar", {"x": b""}))
     with pytest.raises(MissingMember):
         open_bundle(
             written(tmp_path / "a.tar", {**LAYOUT, **MANIFEST, "index.json": Link("gone")})
         ).listings()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tests.descriptors import open_descriptors
 from toolkit.plumbing.census import Census, census
 from toolkit.plumbing.tree import Tree
 
@@ -34,6 +35,6 @@ def test_links_lead_nowhere_and_nothing_is_left_open(tmp_path: Path) -> None:
     (tmp_path / "top/d").mkdir(parents=True)
     (tmp_path / "outside").write_bytes(b"123")
     (tmp_path / "top/d/up").symlink_to("../..")
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert counted(tmp_path / "top") == Census(0, 1, 1, 0, 0, 0)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before

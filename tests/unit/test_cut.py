@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from toolkit.digest import Digest
 from toolkit.errors import UnsafeArchive, UsageError
 from toolkit.limits import MIB
-from toolkit.mirror.cut import PRESETS, Cargo, cut
+from toolkit.mirror.amount import PRESETS
+from toolkit.mirror.cut import Cargo, cut
 from toolkit.mirror.volume import BlobRange
 
 GIB = 1 << 30

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import open_descriptors
 from tests.extracting import Site
 from tests.layers import SOME_TIME, device, file, folder, hard_link, layer, member, symlink
 from toolkit.errors import MissingMember, UnsafeArchive
@@ -201,7 +202,7 @@ def test_names_may_be_any_bytes_and_absolute(site: Site) -> None:
 
 def test_the_folder_is_closed_until_the_end_and_nothing_stays_open(site: Site) -> None:
     site.root.mkdir(0o755)
-    handles = os.listdir("/proc/self/fd")
+    handles = open_descriptors()
     with Tree(site.root) as tree, Extraction(tree, SAFE) as extraction:
         found = Entries(
             StreamReader(iter([layer(folder("d"), file("d/e/f"), hard_link("d/h", "d/e/f"))])), "layer"
@@ -212,7 +213,7 @@ def test_the_folder_is_closed_until_the_end_and_nothing_stays_open(site: Site) -
         assert extraction.finish().hard_links == 1
     assert stat.S_IMODE(site.root.stat().st_mode) == 0o755
     assert set(site.modes().values()) == {"drwxr-xr-x", "-rw-r--r--"}
-    assert os.listdir("/proc/self/fd") == handles
+    assert open_descriptors() == handles
 
 
 # ── layers over layers ──

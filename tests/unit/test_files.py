@@ -148,6 +148,22 @@ def test_the_umask_holds(tmp_path: Path, umask: int, mode: int, expected: int) -
     assert (tmp_path / "a").stat().st_mode & 0o7777 == expected
 
 
+def test_a_file_is_written_where_no_mode_can_be_given_but_for_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT, mounted for all by root."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    write_atomically(tmp_path / "list", b"all may read it")
+    with pytest.raises(StoreError, match="key: operation not permitted"):
+        write_atomically(tmp_path / "key", b"a secret", 0o600)
+    assert names(tmp_path) == ["list"]
+    assert (tmp_path / "list").read_bytes() == b"all may read it"
+
+
 @pytest.mark.parametrize("name", ["x" * 255, "ü" * 127])
 def test_the_longest_name_can_be_written(tmp_path: Path, name: str) -> None:
     write_atomically(tmp_path / name, b"content")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import open_descriptors
 from toolkit.errors import Mismatch, MissingMember, StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles, must_be_folders
 from toolkit.plumbing.tree import Tree
@@ -109,11 +110,11 @@ def test_the_folder_itself_may_be_reached_by_a_link(files: FolderFiles, tmp_path
 
 
 def test_a_handle_is_let_go(files: FolderFiles) -> None:
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     content(files, "file")
     with pytest.raises(Mismatch):
         content(files, "file", 1)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("name", ["\udcff", "below/\udcff", "\udcff/file"])

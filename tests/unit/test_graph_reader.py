@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import A, B, Body, Link
+from tests.descriptors import open_descriptors
 from tests.graphs import legacy_layer, split_lines
 from tests.layers import file, layer
 from toolkit.ancestry import Layersize
@@ -126,6 +127,6 @@ def test_tar_split_needs_no_parent(tmp_path: Path) -> None:
 def test_nothing_stays_open(tmp_path: Path) -> None:
     legacy_layer(tmp_path, "vfs", A, BASE)
     legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     read(tmp_path, "vfs", B, "8")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

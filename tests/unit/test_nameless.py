@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import open_descriptors
 from toolkit.errors import NotFound
 from toolkit.plumbing.files import sweep
 from toolkit.plumbing.nameless import Piece, Spool, nameless_file, temporary_folder
 
 
 def test_it_has_no_name_and_is_gone_afterwards(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with nameless_file(tmp_path) as handle:
         os.write(handle, b"content")
         assert os.pread(handle, 10, 0) == b"content"
         assert os.fstat(handle).st_nlink == 0
         assert os.fstat(handle).st_dev == tmp_path.stat().st_dev
         assert list(tmp_path.iterdir()) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_without_a_folder_it_lies_where_tmpdir_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

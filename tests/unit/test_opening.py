@@ -20,6 +20,7 @@ import pytest
 import zstandard
 
 from tests.archives import ONE, TWO, tar
+from tests.descriptors import open_descriptors
 from toolkit.bundles import opening
 from toolkit.bundles.opening import STANDARD_INPUT, opened
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, Unsupported, UsageError
@@ -79,10 +80,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     yield folder
     assert os.listdir(folder) == []
-    assert len(os.listdir("/proc/self/fd")) <= before  # what other tests left may be collected meanwhile
+    assert open_descriptors() == before
 
 
 @every_packing

@@ -35,6 +35,7 @@ from tests.archives import (
     v1_folder,
     written,
 )
+from tests.descriptors import open_descriptors
 from tests.pictures import docker_saved
 from tests.registries import Registry, schema1, signed, three_layers
 from toolkit.ancestry import V1Layer
@@ -102,10 +103,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     yield folder
     assert os.listdir(folder) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_a_round_trip_keeps_configs_and_diff_ids(tmp_path: Path) -> None:

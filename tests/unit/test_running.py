@@ -189,6 +189,23 @@ def test_a_past_night_never_gets_the_content_of_today(side: ConnectedSide) -> No
     assert [event.word for event in side.events] == ["mirror.ended"] * 2
 
 
+def test_a_night_that_failed_makes_no_set_once_a_later_one_has(side: ConnectedSide) -> None:
+    job = side.job("app:1")
+    lost = side.web.blobs.pop(("app", APP.layers[0]))
+    with pytest.raises(StoreError, match="not one image can be had"):
+        side.run(job)
+    side.web.blobs["app", APP.layers[0]] = lost
+    side.web.push("app:1", NEWER)
+    side.sleep()
+    sent = side.run(job).finished.record
+    over = r"the night of 2026-11-27 of site plant-7: is over: set plant-7_0001 is of 2026-11-28; run without"
+    with pytest.raises(UsageError, match=over):
+        side.run(job, date=FIRST.date())
+    with pytest.raises(UsageError, match=over):
+        side.run(job, date=FIRST.date(), since="full")
+    assert list(side.site.sets()) == [sent]
+
+
 def test_sets_are_reckoned_from_what_was_sent_or_from_the_receipt_as_asked(side: ConnectedSide) -> None:
     job = side.job("app:1", "tool:1.0")
     side.run(job)

@@ -20,6 +20,7 @@ import pytest
 import zstandard
 
 from tests.archives import EMPTY, ONE, TWO, sha256, tar
+from tests.descriptors import open_descriptors
 from tests.follow import read
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, StoreError, UsageError
@@ -86,10 +87,12 @@ def content_of(content: Content) -> bytes:
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder that is empty before and after, and no descriptor or thread that stays."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    before = open_descriptors()
+    threads = threading.active_count()
     yield tmp_path
     assert os.listdir(tmp_path) == []
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    assert open_descriptors() == before
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("before", PACK)
@@ -123,10 +126,10 @@ def test_a_diff_id_that_nobody_told_is_found() -> None:
 
 def test_many_layers_take_no_more_than_one_file() -> None:
     shelf = Shelf(**{f"l{number}": tar({str(number): b"x"}) for number in range(100)})
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with shelf.packed("gzip") as transcoder:
         found = transcoder.transcoded(shelf.layers())
-        assert len(os.listdir("/proc/self/fd")) == before + 1
+        assert open_descriptors() == before + 1
         assert {key: gzip.decompress(content_of(one.content)) for key, one in found.items()} == shelf.raws
 
 

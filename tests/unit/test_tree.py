@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import open_descriptors
 from toolkit.errors import CorruptContent, MissingMember, NotFound, StoreError, UnsafeArchive
 from toolkit.plumbing.tree import Tree, components
 
@@ -165,7 +166,7 @@ def test_the_root_itself_must_be_a_folder_and_no_link(tmp_path: Path, folder: Pa
 
 def test_every_handle_is_closed(folder: Path) -> None:
     def count() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return open_descriptors()
 
     before = count()
     with Tree(folder) as tree:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import open_descriptors
 from toolkit.errors import StoreError, UnsafeArchive
 from toolkit.plumbing.removal import remove
 from toolkit.plumbing.tree import Tree
@@ -63,9 +64,9 @@ def nested(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 def test_nothing_stays_open(nested: Callable[[int], Path]) -> None:
     folder = nested(200)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     assert max(map(len, names(folder))) == 399
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_the_depth_is_bounded(nested: Callable[[int], Path]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 SIZE = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([a-z]{0,3})")
@@ -11,8 +13,15 @@ UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", 1):
     UNITS |= {_letter: 1 << 10 * _power, f"{_letter}ib": 1 << 10 * _power, f"{_letter}b": 1000**_power}
 PERCENT = re.compile(r"([0-9]{1,2}) ?%")
-# The largest file of FAT32; what discs hold, less 10 MB for their own file system and the lists beside.
-PRESETS = {"fat32": (4 << 30) - 1, "dvd": 4_700_372_992 - 10_000_000, "bd25": 25_025_314_816 - 10_000_000}
+SECTOR = 2048  # bytes, of every optical disc
+OVERHEAD = 16 << 20  # bytes left for the file system of a disc, and for the list and its signature
+PRESETS: Mapping[str, int] = MappingProxyType(
+    {
+        "fat32": (4 << 30) - 1,  # a file's size has 32 bits
+        "dvd": 2_295_104 * SECTOR - OVERHEAD,  # DVD+R; a DVD-R has 3,392 sectors more. UDF takes such a file
+        "bd25": 11_826_176 * SECTOR - OVERHEAD,  # BD-R with the spare area that drives format it with
+    }
+)
 FORM = "a size, as 500MB or 4GiB"
 
 

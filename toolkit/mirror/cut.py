@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from toolkit.errors import UsageError
 from toolkit.mirror.volume import (
@@ -21,15 +20,6 @@ from toolkit.mirror.volume import (
 from toolkit.plumbing.tarheader import BLOCK
 from toolkit.plumbing.tarwriter import header
 
-SECTOR = 2048  # bytes, of every optical disc
-OVERHEAD = 16 << 20  # bytes left for the file system of a disc, and for the list and its signature
-PRESETS: Mapping[str, int] = MappingProxyType(
-    {
-        "fat32": (4 << 30) - 1,  # a file's size has 32 bits
-        "dvd": 2_295_104 * SECTOR - OVERHEAD,  # DVD+R; a DVD-R has 3,392 sectors more. UDF takes such a file
-        "bd25": 11_826_176 * SECTOR - OVERHEAD,  # BD-R with the spare area that drives format it with
-    }
-)
 NO_BOUND = 1 << 62  # bytes; the size of a volume where none is asked for
 
 

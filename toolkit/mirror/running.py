@@ -125,7 +125,10 @@ def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lo
         gaps = lasting(planned.gaps, night.site.gaps())
         night.site.keep_gaps(gaps, when)
         raise strict_error(lock.site, gaps)
-    if planned.missing or wishes.since or not made_before(night.site, planned.draft):
+    is_new = bool(wishes.since) or not made_before(night.site, planned.draft)
+    if is_new:
+        night.site.must_follow(when)
+    if is_new or planned.missing:
         planned.must_fit()
     failed = {gap.name: gap.problem for gap in planned.gaps}
     if planned.missing:

@@ -92,8 +92,9 @@ class Site:
         """Give a set its number, and record what it will hold, before it is built.
 
         A set that a killed run left unfinished is taken up if it is the same, else its number is given up:
-        the closed side may have got hold of it.
+        the closed side may have got hold of it. Raises UsageError as `must_follow`.
         """
+        self.must_follow(draft.date)
         last = self._last()
         if last and last.status == BUILDING and draft.is_same_content(last.increment):
             increment = last.increment
@@ -105,6 +106,13 @@ class Site:
         new = {image.name for image in increment.new}
         self._note_images(increment.number, [image for image in images if image.name in new])
         return increment
+
+    def must_follow(self, when: dt.date) -> None:
+        """Raise UsageError where a set of a later date was made: one of `when` would put its names back."""
+        last = self._last()
+        if last and last.increment.date > when:
+            problem = f"is over: set {last.increment.name} is of {last.increment.date}"
+            raise UsageError(f"the night of {when} of site {self.name}", problem, "run without --date")
 
     def sent(self, number: int, volumes: Sequence[VolumeSum], now: dt.datetime) -> SetRecord:
         """Record that a set is whole: its last volume is closed and its list written."""

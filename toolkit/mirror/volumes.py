@@ -31,13 +31,14 @@ from toolkit.plumbing.files import (
     write_atomically,
 )
 from toolkit.plumbing.removal import remove_path
-from toolkit.plumbing.space import require_space_in
+from toolkit.plumbing.space import require_length, require_space_in
 from toolkit.plumbing.tarreader import StreamReader
 from toolkit.plumbing.writebehind import WriteBehind
 from toolkit.ports import Block
 
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 SIGNATURE = ".minisig"  # of a list, beside it (toolkit.signature)
+CUT = "set bundle.volume in the job: fat32, or a size"
 
 Take = Callable[[Block], None]
 
@@ -101,7 +102,7 @@ class _Writer:
 
     def _volume(self, header: VolumeHeader, give: Callable[[Slice], None]) -> str:
         path, prefix, hash_ = self._stage / header.file_name, header.prefix, new_hash()
-        with _new_file(path) as handle:
+        with _new_file(path, header.file_size) as handle:
             write, suffix = WriteBehind(handle), header.suffix()
             write(prefix)
             hash_.update(prefix)
@@ -137,8 +138,8 @@ class _Writer:
     def _begin_parity(self, stack: ExitStack) -> tuple[Callable[[], dict[str, str]], Callable[[Slice], None]]:
         """Return how to finish the parity volume, and what takes the others as they are done."""
         assert self._parity  # noqa: S101 - for the reader and mypy: asked before
-        header, hash_ = self._parity, new_hash()
-        handle, prefix = stack.enter_context(_new_file(self._stage / header.file_name)), header.prefix
+        header, hash_, prefix = self._parity, new_hash(), self._parity.prefix
+        handle = stack.enter_context(_new_file(self._stage / header.file_name, header.file_size))
         write_all(handle, prefix)
         hash_.update(prefix)
         writer = ParityWriter(handle, len(prefix), header.size, len(self._volumes), hash_.update)
@@ -173,10 +174,11 @@ def _stage(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[int]:
-    """Yield a descriptor of a new file that is durable when the block ends well."""
+def _new_file(path: Path, size: int) -> Iterator[int]:
+    """Yield a descriptor of a new file of `size` bytes to come, durable when the block ends well."""
     handle = os.open(path, NEW, 0o666)
     try:
+        require_length(handle, size, str(path.parent.parent), CUT)
         yield handle
         os.fsync(handle)
     finally:

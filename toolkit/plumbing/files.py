@@ -27,7 +27,6 @@ ADVICE = {
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",
 }
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 PART, LOCK, OLD = ".part", ".lock", ".old"
 
 
@@ -152,13 +151,22 @@ def atomic_file(path: Path, mode: int = 0o666) -> Iterator[int]:
     with storing(path), locked(part) as handle:
         try:
             os.ftruncate(handle, 0)
-            os.fchmod(handle, mode & ~_umask())
+            _give_mode(handle, mode)
             yield handle
             os.fsync(handle)
             os.replace(part, path)
             fsync_folder(path.parent)
         except BaseException:
             part.unlink(missing_ok=True)
+            raise
+
+
+def _give_mode(handle: int, mode: int) -> None:
+    """Give a file its mode, less the umask; on a FAT that is another user's only a secret fails for that."""
+    try:
+        os.fchmod(handle, mode & ~_umask())
+    except PermissionError:
+        if not mode & stat.S_IROTH:
             raise
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from toolkit.errors import NoRoom
+from toolkit.errors import NoRoom, StoreError
 
 WORTH = 4 << 20  # bytes; a smaller file is not worth the call
 
@@ -26,6 +26,19 @@ def require_space_in(folder: str | Path, size: int, place: str, advice: str = "m
         require_space(handle, size, place, advice)
     finally:
         os.close(handle)
+
+
+def require_length(handle: int, size: int, place: str, advice: str) -> None:
+    """Refuse at once a file that is longer than its file system takes, as FAT32 does above 4 GiB - 1.
+
+    A file system lets nobody stand behind the end of its largest file: it is asked by that, and nothing is
+    written. Raises StoreError.
+    """
+    try:
+        os.lseek(handle, size, os.SEEK_SET)
+    except OSError as error:
+        raise StoreError(place, f"is on a file system that takes no file of {size} bytes", advice) from error
+    os.lseek(handle, 0, os.SEEK_SET)
 
 
 def reserve(handle: int, size: int) -> None:
