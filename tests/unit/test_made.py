@@ -286,11 +286,12 @@ def test_another_compression_is_another_set_even_on_the_same_day(side: Connected
 def test_a_record_that_is_lost_costs_a_fetch_and_nothing_else(side: ConnectedSide) -> None:
     job = side.job("app:1", **packed("zstd"))
     side.run(job)
-    [path] = (side.site.folder / "made").iterdir()
-    path.write_bytes(b"{")
+    for path in (side.site.folder / "made").iterdir():
+        path.write_bytes(b"{")
     side.sleep()
     assert increment_of(side.run(job)).contains == ()
-    assert b"zstd" in path.read_bytes()
+    assert {one.wanted.compression for one in side.site.made().records()} == {"zstd"}
+    assert str(side.site.made("zstd").top(side.resolved(job).images[0])) != APP.digest
 
 
 def test_a_record_that_leads_to_nothing_is_as_if_it_was_not_there(side: ConnectedSide) -> None:
@@ -322,7 +323,7 @@ def test_pruning_removes_the_records_that_lead_to_nothing_and_no_other(side: Con
     side.run(job)
     side.run(side.job("app:1", "plain:1", **packed("gzip")))
     locked = side.resolved(job).images
-    assert len(list((side.site.folder / "made").iterdir())) == 4
+    assert {one.wanted.compression for one in side.site.made().records()} == {"gzip", "zstd"}
     tops = {side.site.made(name).top(each) for name in ("zstd", "gzip") for each in locked}
     assert tops <= needs_in(side.home).tops
     review = prunable(side.home, job).review
@@ -349,3 +350,46 @@ def test_what_fails_while_it_is_packed_leaves_no_record(side: ConnectedSide) -> 
     with pytest.raises(ToolkitError):
         side.run(side.job("app:1", **packed("zstd")))
     assert list(side.site.made("zstd").records()) == []
+
+
+def test_a_layer_that_many_images_have_is_fetched_and_packed_once(side: ConnectedSide) -> None:
+    tags = {f"many:{number}": image(BASE, tar({f"own{number}": b"x" * number})) for number in range(1, 7)}
+    for name, picture in tags.items():
+        side.web.push(name, picture)
+    job = side.job({"repo": "many", "tags": ["*"]}, **packed("zstd"))
+    ran = side.run(job)
+    assert in_volume(ran) == {name: [same(picture, "zstd")] for name, picture in tags.items()}
+    asked = [one.path for one in side.web.asked if one.method == "GET" and sha256(BASE) in one.path]
+    assert 2 <= len(asked) <= 4  # three at a time look at its first bytes, and one fetches it
+    side.sleep()
+    side.web.push("many:7", image(BASE, tar({"own7": b"y"})))
+    side.web.asked.clear()
+    newer = side.run(job)
+    assert not [one.path for one in side.web.asked if sha256(BASE) in one.path]
+    assert len(increment_of(newer).requires) == 1
+    assert verify(side.store).ok
+
+
+def test_a_record_of_a_layer_is_never_believed(side: ConnectedSide) -> None:
+    job = side.job("plain:1", **packed("zstd"))
+    side.run(job)
+    folder = side.site.folder / "made"
+    layers = [folder / f"{sha256(each).partition(':')[2]}-zstd.json" for each in (BASE, TWO)]
+    first, second = (json.loads(path.read_bytes()) for path in layers)
+    layers[0].write_bytes(encode({**first, "made": second["made"]}))
+    layers[1].write_bytes(encode({**second, "made": PLAIN.digest}))
+    side.web.push("newer:1", image(BASE, TWO, created="2020-01-01T00:00:00Z"))
+    side.sleep()
+    ran = side.run(side.job("newer:1", **packed("zstd")), since="full")
+    assert in_volume(ran)["newer:1"][0].tars == [sha256(BASE), sha256(TWO)]
+    assert json.loads(layers[0].read_bytes()) == first
+
+
+def test_a_layer_that_is_gone_from_the_store_is_fetched_again(side: ConnectedSide) -> None:
+    side.run(side.job("plain:1", **packed("zstd")))
+    path = side.site.folder / "made" / f"{sha256(BASE).partition(':')[2]}-zstd.json"
+    blob = json.loads(path.read_bytes())["made"].partition(":")[2]
+    (side.store.path / "blobs/sha256" / blob).unlink()
+    side.sleep()
+    ran = side.run(side.job("plain:1", **packed("zstd")), since="full")
+    assert in_volume(ran) == {"plain:1": [same(PLAIN, "zstd")]}

@@ -7,7 +7,8 @@ way, since its layers are packed anew or its place keeps no manifest, is recorde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from toolkit.bundles.modern import ModernImage
 from toolkit.digest import Digest
@@ -18,6 +19,7 @@ from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import found_one, tops_of
 from toolkit.mirror.lock import Locked
 from toolkit.mirror.made import AS_THEY_ARE, Made
+from toolkit.mirror.madelayers import MadeLayers
 from toolkit.mirror.offers import Offers
 from toolkit.mirror.roles import LetsGo
 from toolkit.model import Descriptor
@@ -26,7 +28,7 @@ from toolkit.operations.recompress import recompressed
 from toolkit.operations.through import Through
 from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
-from toolkit.ports import Sink, Source
+from toolkit.ports import Source
 from toolkit.stores.layout import LayoutStore
 
 AT_ONCE = 3  # images; and together as many blobs as a registry is asked for at once
@@ -86,20 +88,35 @@ def fetch_all(
     return failed
 
 
-def fetch(sink: Sink, locked: Locked, offers: Offers, tell: Tell = nobody, jobs: int = 0) -> None:
+def fetch(store: LayoutStore, locked: Locked, offers: Offers, tell: Tell = nobody, jobs: int = 0) -> None:
     """Copy one image into the store under the name that it has where it comes from; raises as `copy`.
 
     Its layers are packed as they are wanted.
     """
     made, place = offers.made, offers.opened(locked.place)
-    source, compression = _Offered(place, offers, locked), None if made.keeps else made.compression
+    source, name = _Offered(place, offers, locked), offers.name_of(locked)
     try:
-        with recompressed(source, compression, progress=tell, jobs=jobs) as packed:
-            (image,) = copy(packed, sink, [offers.name_of(locked)], progress=tell, jobs=jobs)
+        with _packed(source, store, made, tell, jobs) as packed:
+            (image,) = copy(packed, store, [name], progress=tell, jobs=jobs)
     finally:
         if isinstance(place, LetsGo):
             place.let_go(str(locked.digest))
     made.keep(locked, image.top.digest)
+
+
+@contextmanager
+def _packed(source: Source, store: LayoutStore, made: Made, tell: Tell, jobs: int) -> Iterator[Source]:
+    """Yield the source with its layers packed as they are wanted."""
+    if made.keeps:
+        yield source
+        return
+    with (
+        store.receive([], {}),  # so that nobody clears away what is found or put there before it has a name
+        recompressed(
+            source, made.compression, progress=tell, jobs=jobs, earlier=MadeLayers(made, store)
+        ) as packed,
+    ):
+        yield packed
 
 
 class _Offered(Through):

@@ -7,7 +7,8 @@
 
 An image whose layers are packed anew gets other manifests, and one whose place keeps none gets its first when
 it is fetched. The record says for what the place tells, manifest or image ID, what went into the store. It is
-written when that is there, whole; one that cannot be read is none: the image is fetched again.
+written when that is there, whole; one that cannot be read is none: the image is fetched again. A layer that
+is packed anew has one too, for the next image that has it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MARK = 12  # hex digits that tell choices of platforms apart
 class Wanted:
     """What an image is made of: what its place tells, and all that makes another image of it."""
 
-    digest: Digest  # of a manifest or index; or an image ID, that of Docker before 1.10 too
+    digest: Digest  # of a manifest, an index or a layer; or an image ID, that of Docker before 1.10 too
     compression: str = KEEP
     platforms: tuple[str, ...] = ()  # sorted; all of them where none is named
 
@@ -55,7 +56,7 @@ class MadeImage:
     """One record: what was made of what."""
 
     wanted: Wanted
-    top: Digest  # of the manifest or index in the store
+    top: Digest  # of the manifest, index or layer in the store
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -86,15 +87,22 @@ class Made:
 
     def top(self, locked: Locked) -> Digest | None:
         """Return what a locked image is in the store; None where that is known only once it was fetched."""
-        wanted = Wanted.of(locked, self.compression)
-        if self.folder and (found := _read(self.folder / wanted.file_name)) and found.wanted == wanted:
-            return found.top
-        return locked.digest if self.keeps else None
+        found = self.of(Wanted.of(locked, self.compression))
+        return locked.digest if found is None and self.keeps else found
 
     def keep(self, locked: Locked, top: Digest) -> None:
         """Record what a locked image became, unless that is known; durable when this returns."""
-        if self.folder and self.top(locked) != top:
-            wanted = Wanted.of(locked, self.compression)
+        if self.top(locked) != top:
+            self.keep_of(Wanted.of(locked, self.compression), top)
+
+    def of(self, wanted: Wanted) -> Digest | None:
+        """Return what was made of something, as far as that is recorded."""
+        found = _read(self.folder / wanted.file_name) if self.folder else None
+        return found.top if found and found.wanted == wanted else None
+
+    def keep_of(self, wanted: Wanted, top: Digest) -> None:
+        """Record what was made of something; durable when this returns."""
+        if self.folder:
             keep(self.folder / wanted.file_name, MadeImage(wanted, top))
 
     def records(self) -> Iterator[MadeImage]:

@@ -21,7 +21,7 @@ from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.operations.rewrite import named_by, rewritten
 from toolkit.operations.through import Through
-from toolkit.operations.transcoding import Transcoded, Transcoder
+from toolkit.operations.transcoding import Earlier, Transcoded, Transcoder
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import compared
 from toolkit.ports import Content, Source
@@ -35,18 +35,21 @@ def recompressed(
     level: int | None = None,
     progress: Tell = nobody,
     jobs: int = 0,
+    *,
+    earlier: Earlier | None = None,
 ) -> AbstractContextManager[Source]:
     """Return the source with its layers in `compression`, gzip, zstd or none; as it is where that is None.
 
-    What was made for it is gone when the block ends. `jobs` layers are packed at once; 0 is as many as there
-    are processors. Raises UsageError for a level it does not have.
+    What was made for it is gone when the block ends; what was made `earlier` is not made again. `jobs`
+    layers are packed at once; 0 is as many as there are processors. Raises UsageError for a level it does not
+    have.
     """
     if compression in {None, NONE} and level is not None:
         raise UsageError(f"level {level}", "means nothing without a compression", "say which: gzip or zstd")
     if compression is None:
         return nullcontext(source)
     wanted = "" if compression == NONE else compression
-    return _recompressed(source, Transcoder(source, wanted, level, progress, jobs))
+    return _recompressed(source, Transcoder(source, wanted, level, progress, jobs, earlier=earlier))
 
 
 @contextmanager
