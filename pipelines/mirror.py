@@ -16,7 +16,7 @@ from pipelines.base import LOG, LadingTask, Meter, passphrase
 from pipelines.batches import in_batches
 from pipelines.mirrored import StoredImage, locked_image
 from pipelines.nights import Facts, facts_behind, facts_of, receipt_of, stands, today, with_receipt
-from pipelines.parameters import ShardParameter
+from pipelines.parameters import NightParameter, ShardParameter
 from pipelines.receipts import Receipt
 from toolkit.errors import ToolkitError, TryAgain
 from toolkit.event import Event
@@ -42,7 +42,7 @@ from toolkit.settings import Settings
 class JobTask(LadingTask):
     """A task of one job on one date."""
 
-    date: dt.date = luigi.DateParameter(description="the night, in UTC")
+    date: dt.date = NightParameter(description="the night, in UTC")
     job: str = luigi.Parameter(description="the job's file", significant=False)
 
     @property

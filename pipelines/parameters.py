@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import luigi
 
 from toolkit.bundles import FORMATS, NAMES
@@ -50,6 +52,17 @@ class PlatformParameter(luigi.Parameter):
     def parse(self, text: str) -> str:
         """Return the text."""
         return str(Platform.parse(text)) if text else ""
+
+
+class NightParameter(luigi.DateParameter):
+    """A date, as `2026-11-27`; raises UsageError."""
+
+    def parse(self, text: str) -> dt.date:
+        """Return the date."""
+        try:
+            return dt.datetime.strptime(text, self.date_format).date()  # noqa: DTZ007 - a day has no zone
+        except ValueError as error:
+            raise UsageError(f"--date {text}", "is no date", "write it as 2026-11-27") from error
 
 
 class ShardParameter(luigi.Parameter):

@@ -76,6 +76,7 @@ def test_gaps_are_told_and_the_exit_is_8(lading: Lading, web: MemoryRegistry, ho
 
 
 def test_machines_get_the_outcome_and_the_events(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    (home.parent / "stick").mkdir()
     ran = lading(
         "--json", "mirror", "run", written(home.parent, web, "app:1"), "--into", str(home.parent / "stick")
     )
@@ -110,7 +111,7 @@ def test_a_plan_writes_nothing_and_says_what_it_would_take(
     lines = ran.out.splitlines()
     assert lines[0].split() == ["IMAGE", "STATE", "NEW", "SHARED", "THERE"]
     assert lines[1].split()[:2] == [f"{web.host}/app:1", "new"]
-    assert lines[3].startswith("2 of 2 images new, against what is assumed: ")
+    assert lines[3].startswith("2 of 2 images new, against what was sent: ")
     assert "at the peak" in lines[4]
     assert not home.exists()
     facts = lading("--json", "mirror", "plan", job, "--since", "full").json
@@ -149,3 +150,56 @@ def test_a_missed_night_and_a_site_that_is_held_have_their_codes(
         held = lading("mirror", "run", job, "--quiet")
     assert held.code == 75
     assert "held by another run" in held.last
+
+
+def test_who_could_not_be_told_of_a_failure_is_named_before_it(
+    lading: Lading, web: MemoryRegistry, home: Path
+) -> None:
+    job = written(home.parent, web, "none:1", more="[notify]\ntextfile = 'none/a.prom'\n[policy]")
+    ran = lading("mirror", "run", job, "--quiet")
+    folder = home.parent / "none"
+    told = f"warning: notice by textfile: folder {folder}: is not there; make it"
+    first, last = ran.err.splitlines()
+    assert first.startswith(told)
+    assert last.startswith("error: image ")
+    assert ran.code == 3
+    told_machines = lading("mirror", "run", job, "--json").err
+    assert '"notice.failed"' in told_machines
+    assert "warning:" not in told_machines
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_folder_that_is_not_there_is_no_medium(
+    lading: Lading, web: MemoryRegistry, home: Path, command: str
+) -> None:
+    job, medium = written(home.parent, web, "app:1"), home.parent / "medium"
+    ran = lading("mirror", command, job, "--into", str(medium))
+    assert (ran.code, ran.out) == (2, "")
+    assert f"--into {medium}: is no folder that is there; mount it, or make it" in ran.err
+    assert not medium.exists()
+    assert web.asked == []
+    medium.mkdir()
+    assert lading("mirror", command, job, "--into", str(medium)).code == 0
+
+
+def test_a_set_that_was_made_before_is_written_again_where_it_is_not(
+    lading: Lading, web: MemoryRegistry, home: Path
+) -> None:
+    job, medium = written(home.parent, web, "app:1"), home.parent / "medium"
+    medium.mkdir()
+    first = lading("mirror", "run", job, "--quiet").out.splitlines()
+    again = lading("mirror", "run", job, "--quiet", "--into", str(medium)).out.splitlines()
+    assert again[:2] == first[:2]
+    assert again[2].startswith("plant-7_0001 was made for ")
+    assert again[3:] == [f"written again to {medium}"]
+    assert "another one: --since receipt" in lading("mirror", "run", job, "--quiet").out
+
+
+@pytest.mark.parametrize(
+    ("since", "against"), [("sent", "what was sent"), ("receipt", "nothing"), ("full", "nothing")]
+)
+def test_a_plan_says_what_it_is_reckoned_against(
+    lading: Lading, web: MemoryRegistry, home: Path, since: str, against: str
+) -> None:
+    job = written(home.parent, web, "app:1")
+    assert f"1 of 1 image new, against {against}: " in lading("mirror", "plan", job, "--since", since).out

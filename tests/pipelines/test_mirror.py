@@ -247,6 +247,21 @@ def command(side: ConnectedSide, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def test_a_date_that_is_none_is_told_in_one_sentence(side: ConnectedSide) -> None:
+    with started(side, job(side, "app:1"), "--date", "2026-13-01") as process:
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 40
+    assert said.splitlines()[-1] == "error: --date 2026-13-01: is no date; write it as 2026-11-27"
+    assert "Traceback" not in said
+
+
+def test_a_job_that_cannot_be_read_ends_with_40(side: ConnectedSide) -> None:
+    with started(side, str(side.home / "none.toml")) as process:
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 40
+    assert said.splitlines()[-1].startswith("error: ")
+
+
 def test_a_share_that_is_none_is_refused(side: ConnectedSide) -> None:
     with started(side, job(side, "app:1"), "--shard", "3/2") as process:
         _, said = process.communicate(timeout=120)

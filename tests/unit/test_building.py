@@ -160,7 +160,7 @@ def test_wrong_bytes_in_the_store_end_the_set(store: LayoutStore) -> None:
 
 @pytest.mark.parametrize("format_name", ["docker-v1", "docker-v1.2", "dir"])
 def test_a_format_without_digests_carries_no_set(store: LayoutStore, format_name: str) -> None:
-    with pytest.raises(UsageError, match=f"--format {format_name}: is no layout, and a set is one"):
+    with pytest.raises(UsageError, match=f"format {format_name}: is no layout, and a set is one"):
         planned(list(stored(store, ALL)), Baseline.full(), format_name)
 
 

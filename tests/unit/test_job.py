@@ -129,6 +129,10 @@ def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) 
         ("", "job.toml: site: is missing"),
         ("sight = 'a'", "job.toml: site: is missing; is it sight, misspelt?"),
         ("site = 'plant 7'", "job.toml: site: is 'plant 7', expected 1 to 64 letters, digits, - and _"),
+        (
+            "site = 'a.b'",
+            "job.toml: site: is 'a.b', expected 1 to 64 letters, digits, - and _, the first no -",
+        ),
         ("site = '../x'", "job.toml: site: is '../x', expected"),
         ("site = '-x'", "job.toml: site: is '-x', expected"),
         ("site = 'a'", "job.toml: images: is empty; write images ="),
@@ -148,7 +152,11 @@ def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) 
         (LEAST + "bundle.volume = '1k'", "job.toml: bundle.volume: is 1024 bytes, expected 1048576 or more"),
         (
             LEAST + "bundle.format = 'dir'",
-            "job.toml: bundle.format: is 'dir', expected universal, docker, oci, ",
+            "job.toml: bundle.format: is 'dir', expected universal, docker or oci",
+        ),
+        (
+            LEAST + "bundle.format = 'docker-v1.2'",
+            "job.toml: bundle.format: is 'docker-v1.2', expected universal, docker or oci",
         ),
         (
             LEAST + "bundle.compression = 'xz'",
@@ -169,6 +177,10 @@ def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) 
             "job.toml: policy.window: is '22-5', expected two times of the day",
         ),
         (LEAST + "policy.limit_rate = 'x'", "job.toml: policy.limit_rate: is 'x', expected bytes a second"),
+        (
+            LEAST + "policy.limit_rate = '10'",
+            "job.toml: policy.limit_rate: is '10', expected 1024 bytes a second or more: a number alone is bytes",
+        ),
         (LEAST + "policy.stale = -1", "job.toml: policy.stale: is -1, expected 0 to 36500"),
         (LEAST + "notify.on = ['never']", "job.toml: notify.on[0]: is 'never', expected one of done, gaps, "),
         (LEAST + "notify.mail.to = 'a b'", "job.toml: notify.mail.to: is 'a b', expected an address"),

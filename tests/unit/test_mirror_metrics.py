@@ -25,7 +25,7 @@ lading_mirror_last_receipt_timestamp_seconds{site="plant-7"} 1699900000
 # HELP lading_mirror_run_duration_seconds How long the last run took.
 # TYPE lading_mirror_run_duration_seconds gauge
 lading_mirror_run_duration_seconds{site="plant-7"} 125.25
-# HELP lading_mirror_state 1 for what the last run came to: done, gaps, failed or stale.
+# HELP lading_mirror_state 1 for what the last run came to: done, gaps or failed; and for stale, beside it.
 # TYPE lading_mirror_state gauge
 lading_mirror_state{site="plant-7",state="done"} 0
 lading_mirror_state{site="plant-7",state="gaps"} 1
@@ -76,6 +76,17 @@ def test_a_failed_run_keeps_what_is_known_from_before() -> None:
     assert 'state{site="plant-7",state="failed"} 1\n' in text
     assert "last_receipt" not in text
     assert "set_number" not in text
+
+
+def test_a_stale_site_is_told_beside_what_the_run_came_to() -> None:
+    text = exposition(GAPPY, Memory(is_stale=True))
+    assert 'state{site="plant-7",state="gaps"} 1\n' in text
+    assert 'state{site="plant-7",state="stale"} 1\n' in text
+
+
+def test_a_folder_that_is_not_there_is_what_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=f"folder {tmp_path}/none: is not there; make it"):
+        write_textfile(str(tmp_path / "none/a.prom"), FULL, Memory())
 
 
 def test_a_site_cannot_write_a_line_of_its_own() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,20 @@ def test_what_does_not_fit_is_refused_with_its_figures(tmp_path: Path) -> None:
     ) as raised:
         Room(tmp_path, 11, 20, 10, "all").must_be_enough()
     assert raised.value.exit_code == 7
+
+
+def test_a_medium_that_cannot_be_written_to_is_found_before_anything_is_fetched(
+    side: ConnectedSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != medium and access(path, mode))
+    side.asked()
+    with pytest.raises(StoreError, match=f"{medium}: cannot be written to; mount it for writing"):
+        side.run(side.job("app:1"), into=str(medium))
+    assert side.asked()["GET blobs"] <= 1  # the config, of which a plan reads the documents
+    assert not side.store.path.exists()
 
 
 def test_what_failed_the_last_time_comes_first(side: ConnectedSide) -> None:

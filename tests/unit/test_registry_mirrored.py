@@ -261,16 +261,46 @@ def test_each_is_shown_its_own_login(
         assert shown == {f"Basic {auths[one.host]['auth']}"}
 
 
-def test_tags_are_listed_by_the_registry_alone(
+def test_tags_are_those_of_the_first_that_has_any(
     opened: Opened, web: MemoryRegistry, near: MemoryRegistry
 ) -> None:
     near.push("team/app:more", APP)
-    store = opened(near.host, path="/team/app")
-    assert {name for line in store.listings() for name in line.names} == {
-        f"{web.host}/team/app:1",
-        f"{web.host}/team/app:both",
-    }
-    assert not [target for target in near.targets() if "tags" in target]
+    store = opened(f"{near.host}/none", NOBODY, near.host)
+    assert store.tags(f"{web.host}/team/app") == ["more"]
+    assert web.asked == []
+    near.odd = lambda _: refusal(403, "DENIED")
+    assert opened(near.host).tags(f"{web.host}/team/app") == ["1", "both"]
+
+
+def test_every_page_of_tags_comes_from_the_mirror_with_its_own_login(
+    opened: Opened, web: MemoryRegistry, near: MemoryRegistry, tmp_path: Path
+) -> None:
+    auths = {one.host: {"auth": base64.b64encode(one.host.encode()).decode()} for one in (web, near)}
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": auths}))
+
+    def paged(asked: Asked) -> Reply | None:
+        if "authorization" not in asked.headers:
+            return Reply(401, headers={"WWW-Authenticate": 'Basic realm="a"'})
+        if not asked.path.endswith("/tags/list"):
+            return None
+        last = "last" in asked.query
+        more = {} if last else {"Link": f'<{asked.path}?last=a>; rel="next"'}
+        return Reply(200, json.dumps({"tags": ["b"] if last else ["a"]}).encode(), more)
+
+    near.odd = paged
+    assert opened(f"{near.host}/cache").tags(f"{web.host}/team/app") == ["a", "b"]
+    assert web.asked == []
+    shown = {asked.headers["authorization"] for asked in near.asked if "authorization" in asked.headers}
+    assert shown == {f"Basic {auths[near.host]['auth']}"}
+
+
+def test_where_nobody_lists_tags_all_are_told(
+    opened: Opened, web: MemoryRegistry, near: MemoryRegistry
+) -> None:
+    web.odd = near.odd = lambda _: refusal(503, "BUSY", "x")
+    with pytest.raises(RegistryError, match=f"and mirror {near.host} does not give the tags of team/app: "):
+        opened(near.host).tags(f"{web.host}/team/app")
 
 
 def test_a_manifest_of_schema_1_comes_from_a_mirror(opened: Opened, near: MemoryRegistry) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.archives import ONE, TWO, image, index, sha256
 from tests.conformance import content, proven
 from tests.registries import BASE, EMPTY, TOP, schema1, signed, three_layers
-from tests.webregistry import MemoryRegistry, refusal, store_of
+from tests.webregistry import MemoryRegistry, refusal, sink_of, store_of
 from tests.webs import Asked, Reply, ranged
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, NotFound, RegistryError, Unsupported
@@ -53,10 +53,25 @@ def test_tags_are_listed_without_a_look_at_what_they_point_at(opened: Opened, we
     assert tags(opened(""), f"{web.host}/app") == ["1", "latest", "both"]
     assert tags(opened(""), "docker.io/library/other") == ["1"]
     assert tags(opened("/app"), f"{web.host}/app") == ["1", "latest", "both"]
+    assert tags(opened(""), "quay.io/app") == ["1", "latest", "both"]
     assert not [target for target in web.targets() if "/manifests/" in target]
-    for path, repository in (("", f"{web.host}/none"), ("/app", f"{web.host}/none"), ("", "quay.io/app")):
+    for path, repository in (("", f"{web.host}/none"), ("/app", f"{web.host}/none"), ("", "quay.io/none")):
         with pytest.raises(NotFound, match=repository):
             tags(opened(path), repository)
+
+
+def test_a_name_of_another_host_is_served_by_its_path_as_it_was_pushed(
+    opened: Opened, web: MemoryRegistry, tmp_path: Path
+) -> None:
+    push, name = sink_of(web), "quay.io/library/other:1"
+    assert push.names_there([name]) == [f"{web.host}/library/other:1"]
+    [copied] = copy(opened(""), LayoutStore(tmp_path / "o"), [name])
+    assert (copied.names, str(copied.top.digest)) == ((name,), OTHER.digest)
+    store = opened("")
+    store.recall({})
+    web.asked.clear()
+    assert store.identify(name) == OTHER.digest
+    assert [one.method for one in web.asked] == ["HEAD"]
 
 
 def test_a_repository_lists_each_image_once(opened: Opened, web: MemoryRegistry) -> None:
@@ -119,7 +134,7 @@ def test_an_unknown_name_is_not_found_and_near_ones_are_told(opened: Opened, web
         ):
             opened(path).image("app:2")
     with pytest.raises(NotFound):
-        opened("/app").image("elsewhere.example/app:1")
+        opened("/app").image("elsewhere.example/team/app:1")
     with pytest.raises(NotFound, match=r"near it: .*app:1"):
         opened("/app:1").image("app:latest")
 

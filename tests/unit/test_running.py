@@ -107,6 +107,30 @@ def test_what_failed_is_tried_again_on_the_same_day(side: ConnectedSide) -> None
     assert not any("app" in one.path or "tool" in one.path for one in side.web.asked)
 
 
+def test_tags_are_listed_once_a_date_though_something_failed(side: ConnectedSide) -> None:
+    side.web.push("tool:1.1", APP).push("tool:0.9", APP)
+    lost = side.web.manifests.pop(("app", "1"))
+    rules = {"repo": "tool", "tags": [">=1", "latest 2"], "rename": "vendor/tool"}
+    job = side.job("app:1", rules, {"repo": "late", "tags": ["*"]})
+    side.web.odd = lambda asked: (
+        Reply(404) if asked.method == "HEAD" and "tool/manifests/1.1" in asked.path else None
+    )
+    names = [f"vendor/tool:{tag}" for tag in ("1.0", "1.1")]
+    ran = side.run(job)
+    assert {gap.name for gap in ran.outcome.gaps} == {side.name("app:1"), side.name("late"), names[1]}
+    side.web.push("tool:2.0", NEWER)
+    side.web.odd = lambda _: None
+    side.web.push("late:1", TOOL)
+    side.web.manifests["app", "1"] = lost
+    side.asked()
+    ran = side.run(job)
+    assert ran.outcome.state == "done"
+    assert [image.name for image in increment_of(ran).images if "vendor" in image.name] == names
+    assert [one.path for one in side.web.asked if "/tags/" in one.path] == ["/v2/late/tags/list"]
+    side.sleep()
+    assert "vendor/tool:2.0" in {image.name for image in increment_of(side.run(job)).images}
+
+
 def test_a_job_that_was_changed_is_looked_at_anew_on_the_same_day(side: ConnectedSide) -> None:
     side.run(side.job("app:1"))
     side.web.push("app:1", NEWER)
@@ -183,7 +207,7 @@ def test_a_past_night_never_gets_the_content_of_today(side: ConnectedSide) -> No
     job = side.job("app:1")
     with pytest.raises(NotFound, match="the night of 2026-11-25 of site plant-7: was missed"):
         side.run(job, date=dt.date(2026, 11, 25))
-    with pytest.raises(UsageError, match="still to come"):
+    with pytest.raises(UsageError, match="is still to come; tonight is 2026-11-27, in UTC"):
         side.run(job, date=dt.date(2026, 11, 28))
     assert not side.asked()
     assert [event.word for event in side.events] == ["mirror.ended"] * 2
@@ -229,6 +253,68 @@ def test_a_set_that_was_lost_is_sent_again(side: ConnectedSide) -> None:
     assert side.site.set(1).status == LOST
     side.sleep()
     assert [image.name for image in increment_of(side.run(job)).new] == [side.name("app:1")]
+
+
+def test_a_set_that_stands_on_a_lost_one_is_made_anew_on_the_same_day(side: ConnectedSide) -> None:
+    job = side.job("app:1", "tool:1.0")
+    side.run(job)
+    side.web.push("app:1", NEWER)
+    side.sleep()
+    side.run(job)
+    side.sleep()
+    assert increment_of(side.run(job)).requires_images
+    side.site.lost(2, side.now)
+    ran = side.run(job)
+    assert (ran.finished.is_new, ran.outcome.number) == (True, 4)
+    assert [image.name for image in increment_of(ran).new] == [side.name("app:1")]
+    assert not side.run(job).finished.is_new
+
+
+def test_a_set_that_is_there_is_written_again_into_another_folder(
+    side: ConnectedSide, tmp_path: Path
+) -> None:
+    job, key = side.job("app:1"), SigningKey.generate()
+    first = side.run(job, key=key)
+    side.web.push("app:1", NEWER)
+    side.asked()
+    again = side.run(job, key=key, into=str(tmp_path / "medium"))
+    assert (again.finished.is_new, again.finished.is_written) == (False, True)
+    assert volumes(again.folder) == volumes(first.folder)
+    assert again.finished.record == first.finished.record
+    assert len(side.site.trail.lines()) == 1
+    assert not side.asked()
+    assert not side.run(job, key=key, into=str(tmp_path / "medium")).finished.is_written
+
+
+@pytest.mark.parametrize("gone", ["plant-7_0001.1of1.tar", "plant-7_0001.sha256"])
+def test_what_of_a_set_was_deleted_is_written_again(side: ConnectedSide, gone: str) -> None:
+    first = side.run(side.job("app:1"))
+    before = volumes(first.folder)
+    (first.folder / gone).unlink()
+    again = side.run(side.job("app:1"))
+    assert (again.finished.is_new, again.finished.is_written) == (False, True)
+    assert volumes(first.folder) == before
+
+
+def test_a_set_that_is_cut_otherwise_by_now_is_recorded_so(side: ConnectedSide, tmp_path: Path) -> None:
+    side.web.push("large:1", image(tar({"large": bytes(range(256)) * 10_000})))
+    first = side.run(side.job("large:1"))
+    job = side.job("large:1", bundle={"volume": "1MiB"})
+    again = side.run(job, into=str(tmp_path / "medium"))
+    names = [f"plant-7_0001.{n}of3.tar" for n in (1, 2, 3)]
+    assert [volume.name for volume in again.finished.record.volumes] == names
+    assert side.site.set(1) == again.finished.record != first.finished.record
+    for volume in again.finished.record.volumes:
+        assert hashlib.sha256((again.folder / volume.name).read_bytes()).hexdigest() == volume.sha256
+
+
+def test_a_set_that_does_not_become_what_it_was_is_refused(side: ConnectedSide, tmp_path: Path) -> None:
+    record = side.run(side.job("app:1")).finished.record
+    other = record.volumes[0]._replace(sha256="0" * 64)
+    side.site.sent(1, [other], side.now)
+    with pytest.raises(Mismatch, match=r"sha256 is .*, expected 0{64}; .*--since receipt"):
+        side.run(side.job("app:1"), into=str(tmp_path / "medium"))
+    assert not (tmp_path / "medium/plant-7_0001.sha256").exists()
 
 
 def test_what_has_no_room_is_refused_with_figures_before_any_download(side: ConnectedSide) -> None:
@@ -329,6 +415,7 @@ def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
     assert side.told() == ["mirror.begun", "mirror.ended", "mirror.ended"]
     assert ran.outcome.state == "done"
     assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
+    assert 'lading_mirror_state{site="plant-7",state="stale"} 1' in textfile.read_text()
 
 
 def test_a_failure_is_told_to_whoever_wants_to_hear_of_it(side: ConnectedSide) -> None:

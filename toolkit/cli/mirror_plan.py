@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
-from toolkit.errors import Gaps
+from toolkit.errors import Gaps, UsageError
 from toolkit.figures import size_text
 from toolkit.image import Finding
 from toolkit.report import ERROR
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 
 HEAD = ("IMAGE", "STATE", "NEW", "SHARED", "THERE")
 SINCE = ("sent", "receipt", "full")
+
+AGAINST = {
+    "assumed": "what was sent",
+    "confirmed": "the last receipt",
+    "full": "nothing",
+}  # kinds of a baseline
+
+
+def must_be_folder(option: str, path: str) -> str:
+    """Return a folder that is there; raises UsageError: it may be a medium that is not mounted."""
+    if not os.path.isdir(path):
+        raise UsageError(f"{option} {path}", "is no folder that is there", "mount it, or make it")
+    return path
+
 
 since_option = click.option(
     "--since",
@@ -32,6 +47,7 @@ into_option = click.option(
     "--into",
     metavar="FOLDER",
     default="",
+    callback=lambda ctx, param, value: value and must_be_folder("--into", value),  # noqa: ARG005 - click's shape
     help="Write the volumes there.  [default: bundle.folder of the job, else HOME/mirror/SITE/volumes]",
 )
 
@@ -84,7 +100,8 @@ def _say(output: Output, planned: Planned) -> None:
     draft = planned.draft
     about = "about " if planned.volumes > 1 else ""
     output.say(
-        f"{len(draft.new)} of {len(draft.images)} images new, against what is {draft.baseline}: "
+        f"{len(draft.new)} of {len(draft.images)} image{'s' * (len(draft.images) != 1)} new, "
+        f"against {AGAINST[draft.baseline]}: "
         f"{size_text(planned.fetch)} to fetch, "
         f"{size_text(planned.stream)} to carry in {about}{planned.volumes} file{'s' * (planned.volumes > 1)}"
     )

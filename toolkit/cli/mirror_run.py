@@ -11,13 +11,14 @@ from toolkit.cli.commands import Command
 from toolkit.cli.mirror_plan import into_option, since_option
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.errors import UsageError
+from toolkit.errors import ToolkitError, UsageError
 from toolkit.figures import size_text
 from toolkit.image import Finding
 from toolkit.report import WARNING
 from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
+    from toolkit.event import Event, Tell
     from toolkit.mirror.job import Job
     from toolkit.mirror.running import Ran
     from toolkit.secretkey import SigningKey
@@ -76,14 +77,31 @@ def command(
     page = page_path(html) if html else None
     key = _key(job, passphrase_file)
     orders = Orders(when, since, strict, into, verify=not no_verify, key=key, page=page)
-    with progress_for(output, "mirroring") as progress:
-        ran = run(job, load_settings(), orders, progress)
+    untold: list[Finding] = []
+    try:
+        with progress_for(output, "mirroring") as progress:
+            ran = run(job, load_settings(), orders, _noting(progress, untold))
+    except ToolkitError:
+        output.findings(untold)  # a run that came to something has them among its own
+        raise
     if output.json:
         output.document(_json(ran))
     else:
         _say(output, ran)
     if ran.outcome.gaps:
         raise gaps_error(job.site, ran.finished.record, ran.finished.gaps)
+
+
+def _noting(tell: Tell, untold: list[Finding]) -> Tell:
+    """Return what tells, and notes down whoever could not be told."""
+    from toolkit.mirror.events import NoticeFailed
+
+    def note(event: Event) -> None:
+        tell(event)
+        if isinstance(event, NoticeFailed):
+            untold.append(Finding(f"notice by {event.notice}", event.sentence))
+
+    return note
 
 
 def _key(job: Job, passphrase_file: str | None) -> SigningKey | None:
@@ -96,14 +114,18 @@ def _key(job: Job, passphrase_file: str | None) -> SigningKey | None:
 
 
 def _say(output: Output, ran: Ran) -> None:
-    record = ran.finished.record
-    if ran.finished.is_new:
+    finished, record = ran.finished, ran.finished.record
+    if finished.is_written:
         rows = [(volume.name, size_text(volume.size), volume.sha256) for volume in record.volumes]
         output.table(HEAD, rows)
+    name, when = record.increment.name, record.increment.date
+    before = f"{name} was made for {when} before, of the same images"
+    if finished.is_new:
         output.say(ran.outcome.line(), f"written to {ran.folder}")
+    elif finished.is_written:
+        output.say(before, f"written again to {ran.folder}")
     else:
-        name, when = record.increment.name, record.increment.date
-        output.say(f"{name} was made for {when} before, of the same images; another one: --since receipt")
+        output.say(f"{before}; another one: --since receipt")
     output.flush()
     output.findings(
         Finding(gap.name, f"{gap.problem} (since {gap.since})", WARNING) for gap in ran.finished.gaps
@@ -117,6 +139,7 @@ def _json(ran: Ran) -> dict[str, Any]:
         **ran.outcome.to_json(),
         "baseline": record.increment.baseline,
         "is_new": ran.finished.is_new,
+        "is_written": ran.finished.is_written,
         "folder": str(ran.folder),
         "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in record.volumes],
     }

@@ -167,7 +167,7 @@ def _members(increment: Increment, images: Sequence[ProvenImage], format_name: s
     members = _bundled(images, format_name)
     if INDEX not in {member.name for member in members}:
         layouts = "docker, oci or universal"
-        raise UsageError(f"--format {format_name}", "is no layout, and a set is one", f"use {layouts}")
+        raise UsageError(f"format {format_name}", "is no layout, and a set is one", f"use {layouts}")
     for member in members:
         is_blob = _digest_of(member) is not None
         if not is_blob or member.name in inside:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit import checksums
 from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
 from toolkit.event import Tell, nobody
+from toolkit.image import ProvenImage
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, carried, stored_one, tops_of
@@ -32,6 +33,7 @@ from toolkit.plumbing.streams import digest_of, opened
 from toolkit.secretkey import SigningKey
 from toolkit.stores.layout import LayoutStore
 
+ANOTHER = "lading mirror run JOB --since receipt"
 READERS = 2  # volumes that are read back at once: a medium is no faster with more
 
 
@@ -60,6 +62,7 @@ class Finished:
     shares: tuple[Share, ...]
     gaps: tuple[Gap, ...]
     is_new: bool  # else it was made for this date before, of the same images
+    is_written: bool = True  # else its volumes lay in their folder already
 
 
 def finish(
@@ -74,8 +77,8 @@ def finish(
 ) -> Finished:
     """Make the set of a date, of what is there whole; the rest are gaps, for what `failed` says by name.
 
-    Raises StoreError where there are gaps and none may be, or nothing but gaps; Mismatch where a volume is
-    not as it was written.
+    One that was made before is written again where its folder has it not. Raises StoreError where there are
+    gaps and none may be, or nothing but gaps; Mismatch where a volume is not as it was written.
     """
     baseline, made = site.baseline(wishes.kind), site.made(job.bundle.compression)
     images, left_out = _reckoned(store, lock, failed, made)
@@ -89,14 +92,18 @@ def finish(
     draft = Increment.of(site.name, 1, lock.date, images, baseline, gaps=names)
     costs = shares(images, baseline)
     if not wishes.since and (before := made_before(site, draft)):
+        is_written = not _lies_in(wishes.folder, before)
+        if is_written:
+            again = carried(store, before.increment, lock.images, made)
+            sums = _written(before.increment, again, job.bundle, store, wishes)
+            before = _written_again(site, before, sums, wishes, now)
         carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
-        return Finished(before, costs, gaps, is_new=False)
+        return Finished(before, costs, gaps, is_new=False, is_written=is_written)
     _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
-    plan = Plan.of(increment, carried(store, increment, lock.images, made), job.bundle.format)
-    written = _written(increment, plan, job.bundle, store, wishes)
+    new = carried(store, increment, lock.images, made)
+    sums = _written(increment, new, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
-    sums = [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
     record = site.sent(increment.number, sums, now)
     carry_log(site, wishes.folder)
     return Finished(record, costs, gaps, is_new=True)
@@ -144,7 +151,12 @@ def _clear_given_up(site: Site, draft: Increment, folder: Path) -> None:
 
 
 def made_before(site: Site, draft: Increment) -> SetRecord | None:
-    """Return the last set of this date that was sent, if it has these images."""
+    """Return the last set of this date that was sent, if it has these images, and nothing is to be sent.
+
+    Something is where that set cannot be received any more: one that it stands on was lost.
+    """
+    if draft.new:
+        return None
     for number in reversed(site.numbers()):
         found = site.set(number)
         if found.increment.date < draft.date:
@@ -158,9 +170,36 @@ def _names(increment: Increment) -> dict[str, str]:
     return {image.name: str(image.digest) for image in increment.images}
 
 
+def _lies_in(folder: Path, record: SetRecord) -> bool:
+    """Tell whether a folder has the list and the volumes of a set; one that was altered is for a person."""
+    names = [list_name(record.increment.name), *(volume.name for volume in record.volumes)]
+    return all(os.path.lexists(folder / name) for name in names)
+
+
+def _written_again(
+    site: Site, made: SetRecord, sums: Sequence[VolumeSum], wishes: Wishes, now: dt.datetime
+) -> SetRecord:
+    """Sign a set that was made before, and record it where it is cut otherwise by now.
+
+    Raises Mismatch where volumes of the same sizes are not what they were, and then nothing vouches for them.
+    """
+    for volume, before in zip(sums, made.volumes, strict=False):
+        if volume[:2] == before[:2] and volume != before:
+            _unlist(wishes.folder / list_name(made.increment.name))
+            advice = f"it was made in another way; make another set: {ANOTHER}"
+            raise Mismatch(f"volume {volume.name}", "sha256", advice, volume.sha256, before.sha256)
+    _sign(wishes, made.increment.name, now)
+    return made if tuple(sums) == made.volumes else site.sent(made.number, sums, now)
+
+
 def _written(
-    increment: Increment, plan: Plan, bundle: BundleWishes, store: LayoutStore, wishes: Wishes
-) -> list[Written]:
+    increment: Increment,
+    images: Iterable[ProvenImage],
+    bundle: BundleWishes,
+    store: LayoutStore,
+    wishes: Wishes,
+) -> list[VolumeSum]:
+    plan = Plan.of(increment, images, bundle.format)
     ranges = [BlobRange(*blob) for blob in plan.blobs]
     cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
     make_folder(wishes.folder)
@@ -168,7 +207,7 @@ def _written(
     written = write_set(wishes.folder, cargo, pieces, bundle.volume, parity=bool(bundle.parity))
     if wishes.verify:
         _read_back(written, wishes.folder / list_name(increment.name))
-    return written
+    return [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
 
 
 def _read_back(written: Sequence[Written], sums: Path) -> None:
@@ -176,9 +215,13 @@ def _read_back(written: Sequence[Written], sums: Path) -> None:
     try:
         in_parallel(_must_be_there, written, size=lambda volume: volume.size, jobs=READERS)
     except ToolkitError:
-        with storing(sums):
-            sums.unlink(missing_ok=True)
+        _unlist(sums)
         raise
+
+
+def _unlist(sums: Path) -> None:
+    with storing(sums):
+        sums.unlink(missing_ok=True)
 
 
 def _must_be_there(volume: Written) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,21 +13,22 @@ from toolkit.errors import InvalidJob, InvalidReference, InvalidSetting
 from toolkit.mediatype import LAYER_SUFFIX
 from toolkit.mirror.amount import Reserve, read_size, read_volume
 from toolkit.mirror.metrics import SUFFIX
+from toolkit.mirror.papers import SITE, SITE_FORM
 from toolkit.mirror.table import Table, load
 from toolkit.mirror.wanted import Wanted
 from toolkit.mirror.window import Window
 from toolkit.platform import Platform
 from toolkit.settings import read_rate
 
-SITE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 MANY = 100_000  # images
 LEAST_VOLUME = 1 << 20
+LEAST_RATE = 1 << 10  # bytes a second: at less, a run would seem to hang
 FREE = Reserve(1 << 30)
 MOST = 1_000_000  # of anything that is counted
 FOR_EVER = 36_500  # days
 KEEP = "keep"
 COMPRESSIONS = (KEEP, *(name or "none" for name in LAYER_SUFFIX))
-TARS = (DEFAULT, *(row.name for row in FORMATS if row.members_of and row.name != DEFAULT))
+LAYOUTS = tuple(row.name for row in FORMATS if row.members_of and not row.losses_of)  # a set is a layout
 GAPS, STRICT = "gaps", "strict"
 OCCASIONS = ("done", "gaps", "failed", "stale")
 
@@ -159,7 +159,7 @@ def _bundle(table: Table) -> BundleWishes:
     wishes = BundleWishes(
         volume,
         table.path("folder"),
-        table.choice("format", TARS),
+        table.choice("format", LAYOUTS),
         table.choice("compression", COMPRESSIONS),
         table.number("parity", 0, 0, 1),
         table.path("key"),
@@ -178,7 +178,7 @@ def _policy(table: Table) -> Policy:
         keep.number("bundles", 0, 0, MOST),
         table.number("stale", 0, 0, FOR_EVER),
         table.parsed("window", Window.parse, None),
-        table.parsed("limit_rate", read_rate, 0),
+        table.parsed("limit_rate", _rate, 0),
     )
     keep.end()
     table.end()
@@ -209,8 +209,14 @@ def _mail(table: Table) -> Mail:
 
 def _site(text: str) -> str:
     if not SITE.fullmatch(text):
-        raise ValueError("1 to 64 letters, digits, - and _, the first no -")
+        raise ValueError(SITE_FORM)
     return text
+
+
+def _rate(text: str) -> int:
+    if 0 < (rate := read_rate(text)) < LEAST_RATE:
+        raise ValueError(f"{LEAST_RATE} bytes a second or more: a number alone is bytes, and 10M ten million")
+    return rate
 
 
 def _occasion(text: str) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.errors import InvalidSetting
-from toolkit.mirror.outcome import STATES, Outcome
+from toolkit.errors import InvalidSetting, NotFound
+from toolkit.mirror.outcome import STALE, STATES, Outcome
 from toolkit.plumbing.files import write_atomically
 from toolkit.printable import printable
 
@@ -23,7 +23,7 @@ HELP = {
     "last_success_timestamp_seconds": "When a run last left a whole set, with or without gaps.",
     "last_receipt_timestamp_seconds": "When the closed side made the last receipt that came back.",
     "run_duration_seconds": "How long the last run took.",
-    "state": "1 for what the last run came to: done, gaps, failed or stale.",
+    "state": "1 for what the last run came to: done, gaps or failed; and for stale, beside it.",
     "set_number": "The number of the set that the last run made.",
     "images": "Images of the last run: wanted by the job, new in the set, there already.",
     "gaps": "Images that the last run left out.",
@@ -40,6 +40,7 @@ class Memory:
 
     succeeded: int | None = None  # when a run last left a whole set, this one included
     received: int | None = None  # when the last receipt was made
+    is_stale: bool = False  # the closed side was not heard of for longer than the job has it
 
 
 def textfile(path: str) -> Path:
@@ -53,6 +54,9 @@ def textfile(path: str) -> Path:
 
 def write_textfile(path: str, outcome: Outcome, memory: Memory, untold: int = 0) -> None:
     """Write the metrics of a run; `untold` notices failed. Raises ToolkitError where that cannot be done."""
+    folder = textfile(path).parent
+    if not folder.is_dir():
+        raise NotFound(f"folder {folder}", "is not there", "make it, and have node_exporter read it")
     write_atomically(textfile(path), exposition(outcome, memory, untold).encode(), READABLE)
 
 
@@ -77,7 +81,8 @@ def _samples(outcome: Outcome, memory: Memory, untold: int) -> Samples:
         yield "last_receipt_timestamp_seconds", {}, memory.received
     yield "run_duration_seconds", {}, round(outcome.seconds, 3)
     for state in STATES:
-        yield "state", {"state": state}, int(outcome.state == state)
+        is_it = outcome.state == state or (state == STALE and memory.is_stale)
+        yield "state", {"state": state}, int(is_it)
     if outcome.number is not None:
         yield "set_number", {}, outcome.number
     images = {"wanted": outcome.images, "new": outcome.images_new, "there": outcome.images_there}

@@ -57,13 +57,13 @@ class Night:
     def resolved(self, when: dt.date) -> Lock:
         """Return what the names mean on a date: as they were resolved then, or as they are if it is today.
 
-        What failed earlier today is tried again, and what was added to the job since then too. Raises
-        NotFound for a night that was missed, UsageError for one to come, TryAgain outside of the window, and
-        as `resolve`.
+        What failed earlier today is tried again, and what was added to the job since then too; tags are
+        listed again only where that failed, or the job is another one. Raises NotFound for a night that was
+        missed, UsageError for one to come, TryAgain outside of the window, and as `resolve`.
         """
         lock, today = self.site.lock(when), self.now.date()
         if when > today:
-            raise UsageError(f"--date {when}", f"is still to come; it is {today} in UTC", "leave it out")
+            raise UsageError(f"--date {when}", "is still to come", f"tonight is {today}, in UTC")
         if lock and (when < today or (not lock.gaps and lock.wanted == wanted_by(self.job))):
             return lock
         if when < today:
@@ -73,8 +73,10 @@ class Night:
             problem = f"may ask registries from {str(self.job.policy.window).replace('-', ' to ')} only"
             raise TryAgain(f"the job of site {self.job.site}", problem, "run it then")
         before, kept = self.site.last_lock(when), lock.images if lock else ()
-        gaps = self.site.gaps()
-        return resolve(self.job, when, self._offers.opened, before=before, gaps=gaps, kept=kept)
+        gaps, listed = self.site.gaps(), lock if lock and lock.wanted == wanted_by(self.job) else None
+        return resolve(
+            self.job, when, self._offers.opened, before=before, gaps=gaps, kept=kept, listed=listed
+        )
 
     def locked(self, when: dt.date) -> Lock:
         """Return what the names mean on a date, and record it; raises as `resolved`."""

@@ -25,7 +25,8 @@ VALUES = 600_000
 VERSION = 1
 NAME_LIMIT = 512  # characters of an image's name; a reference has fewer
 TEXT_LIMIT = 2_000  # characters of a sentence
-SITE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+SITE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+SITE_FORM = "1 to 64 letters, digits, - and _, the first no -"
 NUMBER_DIGITS = 4
 MOST_NUMBER = 10**8  # sets of one site
 
@@ -48,8 +49,7 @@ def opened(raw: bytes, subject: str, kind: str) -> Node:
 def site_name(text: str) -> str:
     """Return the name of a site, which goes into paths; raises UsageError."""
     if SITE.fullmatch(text) is None:
-        form = "write letters, digits and . _ -, no dot or - first, 64 characters at most"
-        raise UsageError(f"site {text[:100]!r}", "is not a name for a site", form)
+        raise UsageError(f"site {text[:100]!r}", "is not a name for a site", f"write {SITE_FORM}")
     return text
 
 

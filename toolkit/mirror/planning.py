@@ -65,9 +65,8 @@ class Planned:
     volumes: int  # files, the parity volume among them; about, where there are several
     rooms: tuple[Room, ...]
     most: int  # bytes that a set may have; 0 is any
-    about: tuple[
-        str, ...
-    ] = ()  # names of images reckoned by what their places tell: they are made on the way
+    shut: tuple[Path, ...] = ()  # folders that cannot be written to
+    about: tuple[str, ...] = ()  # images made on the way: reckoned by the sizes that their places tell
 
     def must_fit(self) -> None:
         """Raise StoreError with figures where a file system, or the job, has no room for it.
@@ -79,6 +78,9 @@ class Planned:
                 f"would be {self.stream} bytes, expected at most {self.most}, which policy.max_bundle says"
             )
             raise StoreError(f"the next set of {self.draft.site}", problem, "raise it, or take fewer images")
+        if self.shut:
+            advice = "mount it for writing, or write the set elsewhere: --into FOLDER"
+            raise StoreError(str(self.shut[0]), "cannot be written to", advice)
         for room in self.rooms:
             room.must_be_enough()
 
@@ -121,6 +123,7 @@ def plan(
         volumes,
         tuple(_rooms(job, store.path, folder, fetch, size)),
         job.policy.max_bundle,
+        tuple(each for each in map(_existing, (store.path, folder)) if not os.access(each, os.W_OK)),
         tuple(each.blobs.name for each in offered if not each.is_exact),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from toolkit.digest import V1_ID, Digest
 from toolkit.errors import InvalidDigest, InvalidJob, NotFound, ToolkitError, Unsupported
 from toolkit.mirror.explaining import explain, tags_of
+from toolkit.mirror.gapnames import is_repository
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Gap, Lock, Locked, lasting
 from toolkit.mirror.narrowing import chosen
@@ -50,14 +52,16 @@ def resolve(
     before: Lock | None = None,
     gaps: Iterable[Gap] = (),
     kept: Iterable[Locked] = (),
+    listed: Lock | None = None,
 ) -> Lock:
     """Return what the names of a job mean now; one that cannot be had becomes a gap.
 
     `before` is what they meant the last time, `gaps` what failed then; `kept` are images that were resolved
-    for this date already, and are not asked for again. Raises InvalidJob where two images would get one name,
-    and the first failure where not one image can be had.
+    for this date already, and are not asked for again. Nor is for tags that are `listed`: what this job meant
+    on this date before. Raises InvalidJob where two images would get one name, and the first failure where
+    not one image can be had.
     """
-    asked, failed = _meant(job, opened)
+    asked, failed = _meant(job, _Tags(job, opened, listed))
     known = {each.name: each for each in before.images} if before else {}
     _recall(job, asked, known.values(), opened)
     done = {(each.name, each.origin, each.platforms): each for each in kept}
@@ -88,11 +92,11 @@ def wanted_by(job: Job) -> Digest:
     return Digest.of(repr((job.images, job.sources)).encode())
 
 
-def _meant(job: Job, opened: Opened) -> tuple[list[_Asked], list[tuple[str, ToolkitError]]]:
+def _meant(job: Job, tags: _Tags) -> tuple[list[_Asked], list[tuple[str, ToolkitError]]]:
     """Return the images that the job means, and the repositories whose tags are not known."""
     asked: dict[str, _Asked] = {}
     failed: dict[str, ToolkitError] = {}
-    for one in explain(job, _Tags(job, opened)):
+    for one in explain(job, tags):
         if one.clashes:
             raise InvalidJob(f"job of {job.site}", one.clashes[0], "rename one of them")
         if one.error:
@@ -106,8 +110,9 @@ def _meant(job: Job, opened: Opened) -> tuple[list[_Asked], list[tuple[str, Tool
 class _Tags:
     """Lists tags; those of a repository once, however many lines of a job name it."""
 
-    def __init__(self, job: Job, opened: Opened) -> None:
+    def __init__(self, job: Job, opened: Opened, listed: Lock | None = None) -> None:
         self._job, self._opened = job, opened
+        self._told = _ToldTags(listed) if listed else None
         self._lock = threading.Lock()
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._known: dict[tuple[str, ...], Sequence[str] | ToolkitError] = {}
@@ -125,10 +130,43 @@ class _Tags:
         return found
 
     def _asked(self, wanted: Wanted) -> Sequence[str] | ToolkitError:
+        if self._told and (told := self._told.of(wanted)) is not None:
+            return told
         try:
             return tags_of(self._job, wanted, self._opened)
         except ToolkitError as error:
             return error
+
+
+class _ToldTags:
+    """The tags that a lock tells of: of each repository those that were in, whether they could be had or not.
+
+    Rules that are asked again take the same of them: what they left out makes no version higher or lower.
+    """
+
+    def __init__(self, lock: Lock) -> None:
+        self._unknown = {gap.name for gap in lock.gaps if is_repository(gap.name)}
+        gaps = [gap.name for gap in lock.gaps if not is_repository(gap.name)]
+        self._images, self._gaps = (
+            _tags_by_repository(each.origin for each in lock.images),
+            _tags_by_repository(gaps),
+        )
+
+    def of(self, wanted: Wanted) -> list[str] | None:
+        """Return those of a repository; None where its tags could not be listed."""
+        if wanted.reference.familiar in self._unknown:
+            return None
+        there = wanted.name_of(wanted.reference)
+        return [*self._images[wanted.repository], *self._gaps[f"{there.registry}/{there.repository}"]]
+
+
+def _tags_by_repository(names: Iterable[str]) -> defaultdict[str, list[str]]:
+    found = defaultdict[str, list[str]](list)
+    for reference in map(Reference.parse, names):
+        if reference.digest:
+            continue  # it is asked for by that
+        found[f"{reference.registry}/{reference.repository}"].append(reference.tag)
+    return found
 
 
 def _recall(job: Job, asked: Sequence[_Asked], known: Iterable[Locked], opened: Opened) -> None:

@@ -169,10 +169,11 @@ def _outcome(blank: Outcome, lock: Lock, finished: Finished) -> Outcome:
 
 def _announce(outcome: Outcome, site: Site, job: Job, settings: Settings, tell: Tell) -> list[Finding]:
     tell(MirrorEnded(outcome))
-    memory = _memory(site, outcome)
+    stale = _stale(site, job, outcome)
+    memory = replace(_memory(site, outcome), is_stale=stale is not None)
     with closing(notices.transport(settings)) as web:
         found = []
-        if stale := _stale(site, job, outcome):
+        if stale:
             tell(MirrorEnded(stale))
             found += notices.announce(stale, replace(job.notify, textfile=""), web, memory, tell)
         return [*found, *notices.announce(outcome, job.notify, web, memory, tell)]

@@ -93,6 +93,8 @@ class Address:
         """Yield what a name may mean here, the likeliest first; nothing where it is of another place.
 
         It may be a full reference to this host, or one that leaves the host out: `app:1` is HOST/app:1.
+        A name of another host means what has its path here, as it is pushed (toolkit.stores.registry.naming);
+        but not on Docker Hub, where anybody may have called himself as others do elsewhere.
         """
         try:
             digest = Digest.parse(name)
@@ -118,7 +120,7 @@ class Address:
         if reference.registry == self.host:
             return [reference.repository]
         if reference.registry != DEFAULT_REGISTRY:
-            return []
+            return [] if self.host == DEFAULT_REGISTRY else [reference.repository]
         short = reference.repository.removeprefix(OFFICIAL)
         return list(dict.fromkeys([reference.repository if "/" in short else short, reference.repository]))
 

@@ -5,9 +5,9 @@ Source: OCI distribution-spec 1.1 (spec.md); docker/distribution docs/spec/api.m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from toolkit.errors import NotFound, RegistryError, ToolkitError
@@ -21,6 +21,8 @@ from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry_auth import REFUSED, Doorman
 from toolkit.stores.registry_words import ERROR_LIMIT, status_and_words, told
+
+T = TypeVar("T")
 
 OK, CREATED, UNAUTHORIZED, FORBIDDEN, MISSING, BAD = 200, 201, 401, 403, 404, 400
 AT_ONCE = 6  # blobs; what Docker and skopeo take
@@ -124,6 +126,10 @@ class Client:
         if self.allowance is None or not self.allowance.is_low:
             return []
         return [Finding(self.address.host, f"{self.allowance}; {self._doorman.counted()}", NOTE)]
+
+    def nearest(self, path: str, repository: str, read: Callable[[Client, str], T]) -> T:  # noqa: ARG002
+        """Return what is read of a repository, given who is asked and what it is called there."""
+        return read(self, repository)
 
     def served_by(self, path: str) -> str:  # noqa: ARG002 - MirroredClient's
         """Return the mirror that the manifest of this path came from, empty for none."""

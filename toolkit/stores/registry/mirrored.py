@@ -1,7 +1,8 @@
 """A registry that is read through its mirrors: each request goes to them first, in turn, then to itself.
 
-Mirrors are asked for what a name or a digest leads to, manifests and blobs; lists of tags are the registry's
-own, as is everything that is written. A tag is what the first that has it says, as with Docker; all else is
+Mirrors are asked for what a name or a digest leads to, manifests and blobs, and for the tags of a repository;
+everything that is written is the registry's own, as are lists of referrers. The tags are those of the first
+that has any, all pages of them. A tag is what the first that has it says, as with Docker; all else is
 asked for by its digest, which is proven wherever it comes from, so a blob may come from another mirror than
 its manifest. Each mirror has its own login, and is sent no other's.
 """
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from toolkit.errors import InvalidPlace, NotFound, RegistryError, ToolkitError, Unsupported
 from toolkit.image import Finding
@@ -23,6 +24,8 @@ from toolkit.report import NOTE
 from toolkit.stores.registry.address import Address
 from toolkit.stores.registry.client import Client
 from toolkit.stores.registry_auth import Doorman
+
+T = TypeVar("T")
 
 HASTE = Patience(tries=2, total=10.0)  # with a mirror: somebody else can be asked
 TIMEOUTS = (5.0, READING)  # seconds
@@ -105,6 +108,16 @@ class MirroredClient(Client):
                     raise
                 return
             yield stack.enter_context(super().flow(path, repository, headers))
+
+    def nearest(self, path: str, repository: str, read: Callable[[Client, str], T]) -> T:
+        """Read of the mirrors, until one has something, then of the registry itself."""
+        for mirror in self._asked(path, repository):
+            try:
+                if found := read(mirror.client, mirror.address.repository):
+                    return found
+            except PASSED_OVER as error:
+                self._pass_over(mirror, path, error)
+        return super().nearest(path, repository, read)
 
     def served_by(self, path: str) -> str:
         """Return the mirror that a manifest came from."""
@@ -197,6 +210,8 @@ class MirroredClient(Client):
 def _told(mirror: Mirror, path: str) -> str:
     """Name what a path leads to on a mirror."""
     kind, _, name = path.rpartition("/")
+    if kind.endswith("/tags"):
+        return f"the tags of {mirror.address.repository}"
     if kind.endswith("/blobs"):
         return f"a blob of {mirror.address.repository}"
     return f"{mirror.address.repository}{'@' if ':' in name else ':'}{name}"

@@ -1,7 +1,7 @@
 """What a repository says refers to a manifest: its referrers API, else the list under a tag; cosign's tags.
 
-All this is asked of the registry itself, not of its mirrors, as which tags there are is: a mirror may have
-only some of it. What it leads to is then asked for by its digest, wherever that comes from.
+All this is asked of the registry itself, not of its mirrors: a mirror may have only some of it. What it leads
+to is then asked for by its digest, wherever that comes from.
 
 Source: OCI distribution-spec 1.1 (spec.md, Listing Referrers, Unavailable Referrers API). Nothing is asked
 to be filtered, so that OCI-Filters-Applied says nothing.

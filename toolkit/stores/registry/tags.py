@@ -13,10 +13,14 @@ MANY = 100_000  # tags of one repository
 
 
 def tags(client: Client, repository: str) -> list[str]:
-    """Return the tags of a repository, in the registry's order, each once.
+    """Return the tags of a repository, in the order of the first that has any, each once.
 
     Raises NotFound where there is no such repository, UnsafeArchive where the list does not end.
     """
+    return client.nearest(f"/v2/{repository}/tags/list", repository, _listed)
+
+
+def _listed(client: Client, repository: str) -> list[str]:
     found: dict[str, None] = {}
     subject = f"tags of {repository}"
     for answer in pages(client, f"/v2/{repository}/tags/list?n={PAGE}", repository, subject):
