@@ -212,6 +212,7 @@ class Fortnight:
     def receive(self, *media: Path, into: str = "", rename: str = "") -> Said:
         """Receive, hand on to the closed side's registry, and put a signed receipt on a medium."""
         words: list[str | Path] = ["receive", *media, "--key", self.ours.public, "--sign", self.theirs.secret]
+        self.post.mkdir(exist_ok=True)
         words += ["--receipt-to", self.post, "--operator", "anna"]
         words += ["--into", into or f"docker://{self.target.host}"]
         words += ["--rename", rename or f"docker.io/plant/={self.target.host}/plant/"]

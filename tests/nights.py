@@ -93,7 +93,7 @@ def a_morning(*receptions: dict[str, Any]) -> ReceptionFacts:
         "subject": "plant-7_0006.2of3.tar",
         "problem": "is damaged; parity heals it",
     }
-    lacks = "set plant-7_0007: is not here whole: of its 2 volumes 2 are missing; bring them"
+    lacks = "set plant-7_0007: is not here whole: of its 2 volumes number 2 is missing; bring them"
     both = (
         a_reception(
             "plant-7_0006",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import NotFound, Unsupported
+from toolkit.errors import NotFound, ToolkitError, Unsupported
 from toolkit.place import AUTO, BUNDLES, STANDARD_STREAM, Place
 from toolkit.ports import HoldsReferrers, Sink, Source
 from toolkit.reading import Reading
@@ -36,7 +37,23 @@ def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # no
 
     if place.scheme in {"", "dir"} and str(place) != STANDARD_STREAM and os.path.isdir(place.path):
         _must_be_dir(place)
-    return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
+    try:
+        return open_bundle(None if str(place) == STANDARD_STREAM else Path(place.path), reading.prefer)
+    except Unsupported as error:
+        raise _told_of_volume(place.path, error) from error
+
+
+def _told_of_volume(path: str, error: Unsupported) -> Unsupported:
+    """Return what is said of one volume of a set, which is no bundle by itself; else the error."""
+    from toolkit.mirror.volumefile import is_volume, read_header
+
+    with suppress(ToolkitError):
+        if is_volume(path):
+            header = read_header(path)
+            number = "the parity volume" if header.is_parity else f"volume {header.number} of {header.of}"
+            advice = f"receive the set: lading mirror receive {os.path.dirname(path) or '.'}"
+            return Unsupported(path, f"is {number} of set {header.set}, not an image bundle", advice)
+    return error
 
 
 def _must_be_dir(place: Place) -> None:

@@ -46,7 +46,7 @@ def test_a_list_is_written_shortened_and_confirmed(lading: Lading, home: Path) -
     review.write_text("".join(line for line in review.read_text().splitlines(True) if "app:1" not in line))
     done = lading("mirror", "prune", "--confirm", "review.txt")
     assert done.code == 0, done.err
-    assert done.out.splitlines()[0] == "removed 1 names and 0 sets"
+    assert done.out.splitlines()[0] == "removed 1 name and 0 sets"
     assert "in 3 of 13 blobs" in done.out
     assert names(home) == ["app:1", "app:3", "app:4"]
 
@@ -70,6 +70,7 @@ def test_the_same_for_machines(lading: Lading, home: Path) -> None:
         (["--confirm", "job.toml", "-o", "x"], 2),
         (["--confirm", "job.toml"], 2),
         (["--confirm", "none.txt"], 3),
+        (["job.toml", "--receipt-to", "."], 2),
         (["none.toml"], 3),
         (["--site", "plant-7"], 3),
         (["--site", "../x"], 2),

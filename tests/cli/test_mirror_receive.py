@@ -10,13 +10,16 @@ import pytest
 
 from tests.archives import ONE, TWO, image, index
 from tests.cli.conftest import Lading
-from tests.crossings import Crossing
+from tests.crossings import Crossing, big
 from tests.sets import flip
-from tests.signers import DATA, KEY_ID, signing_key
+from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
+from toolkit.digest import Digest
+from toolkit.limits import MIB
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.site import Site
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.layout_unname import unname
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
 MULTI = index(APP, TOOL)
@@ -49,7 +52,7 @@ def test_a_set_is_received_and_its_receipt_written(lading: Lading, gap: Here) ->
     assert lines[0].split() == ["SET", "STATE", "DATE", "IMAGES", "NEW", "STORED"]
     assert lines[1].split()[:5] == ["plant-7_0001", "received", "2026-11-28", "3", "3"]
     path = gap.home / "mirror/plant-7/plant-7_0001.receipt.json"
-    assert lines[2] == f"receipt for 3 images of 1 sets: {path}"
+    assert lines[2] == f"receipt for 3 images of 1 set: {path}"
     assert read_receipt(path).operator == "j.doe"
     assert gap.names() == {name: picture.digest for name, picture in ALL.items()}
 
@@ -68,14 +71,47 @@ def test_a_signed_receipt_goes_back_and_is_taken(
     monkeypatch.setenv("LADING_HOME", str(gap.folder / "connected"))
     ran = lading("mirror", "receipt", str(path), "--key", public)
     assert (ran.code, ran.out) == (
-        0, "took the receipt of plant-7: 3 images of 1 sets, the last of them 1\n",
+        0, "took the receipt of plant-7: 3 images of 1 set, the last of them 1\n",
     )  # fmt: skip
     assert lading("mirror", "receipt", str(path)).out.startswith("had the receipt of plant-7")
     assert lading("mirror", "receipt", str(path), "--key", str(DATA / "locked.pub")).code == 5
+    assert lading("mirror", "receipt", str(back), "--key", public).out.startswith(
+        "had the receipt of plant-7"
+    )
     assert gap.sender.baseline("confirmed").unknown == ()
     assert {str(top) for top in gap.sender.baseline("confirmed").tops} == {
         each.digest for each in ALL.values()
     }
+
+
+def test_after_a_prune_the_receipt_says_what_is_left(lading: Lading, gap: Here) -> None:
+    media, back = [gap.send({"app:1": BASE, "old:1": TOOL}), gap.send({"app:1": BASE})], gap.medium("back")
+    assert lading("mirror", "receive", *map(str, media)).code == 0
+    review = str(gap.folder / "review.txt")
+    assert lading("mirror", "prune", "--site", "plant-7", "-o", review).code == 0
+    words = ("--sign", str(DATA / "plain.key"), "--operator", "j.doe", "--receipt-to")
+    assert lading("mirror", "prune", "--confirm", review, *words, str(back / "none")).code == 2
+    assert set(gap.names()) == {"app:1", "old:1"}
+    ran = lading("mirror", "prune", "--confirm", review, *words, str(back))
+    assert ran.code == 0, ran.err
+    path = back / "plant-7_0002.receipt.json"
+    kept = gap.home / "mirror/plant-7" / path.name
+    assert ran.out.splitlines()[-1] == f"receipt for 1 image of 2 sets: {kept}, {path}"
+    receipt = read_receipt(path, [PUBLIC])
+    assert (list(receipt.images), receipt.operator) == (["app:1"], "j.doe")
+    assert receipt.trail == gap.side.trail.tip()
+    facts = json.loads(lading("mirror", "prune", "--confirm", review, "--json").out)
+    assert facts["receipt"] == {"files": [str(kept)], "sets": [1, 2], "images": 1}
+
+
+def test_a_medium_that_is_not_there_is_told_before_anything_is_received(lading: Lading, gap: Here) -> None:
+    back = gap.folder / "back"
+    ran = lading("mirror", "receive", str(gap.send(ALL)), "--receipt-to", str(back))
+    assert (ran.code, ran.last) == (
+        2, f"error: --receipt-to {back}: is no folder that is there; mount the medium, or make the folder",
+    )  # fmt: skip
+    assert not back.exists()
+    assert not gap.home.exists()
 
 
 def test_images_are_copied_on_under_other_names(lading: Lading, gap: Here) -> None:
@@ -141,6 +177,36 @@ def test_the_exit_code_says_what_to_do(lading: Lading, gap: Here) -> None:
     assert lading("mirror", "receive", str(second), str(first)).code == 0
 
 
+def test_what_the_command_ends_with_is_not_told_twice(lading: Lading, gap: Here) -> None:
+    first, second = gap.send({"app:1": BASE}), gap.send({"new:1": TOOL}, baseline="full")
+    for medium in (first, second):
+        flip(next(medium.glob("*.tar")), -2_000)
+    ran = lading("mirror", "receive", str(first), str(second))
+    assert ran.code == 5
+    told = [f"set plant-7_000{number}: cannot be trusted" for number in (1, 2)]
+    assert [(ran.out.count(each), ran.err.count(each)) for each in told] == [(0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("command", ["verify", "import", "ls"])
+def test_a_volume_by_itself_is_told_as_one(lading: Lading, gap: Here, command: str) -> None:
+    medium = gap.send({"app:1": image(big("a"), big("b"))}, volume=MIB, parity=True)
+    of = len(list(medium.glob("*of*.tar")))
+    for name, told in ((f"2of{of}", f"volume 2 of {of}"), ("parity", "the parity volume")):
+        path = medium / f"plant-7_0001.{name}.tar"
+        ran = lading(command, str(path))
+        assert ran.code == 4
+        assert ran.last == (
+            f"error: {path}: is {told} of set plant-7_0001, not an image bundle; "
+            f"receive the set: lading mirror receive {medium}"
+        )
+
+
+def test_images_that_are_copied_on_are_counted_by_their_names(lading: Lading, gap: Here) -> None:
+    medium = gap.send({"app:1": APP, "app:2": APP, "base:1": BASE})
+    ran = lading("mirror", "receive", str(medium), "--into", f"oci:{gap.folder / 'other'}")
+    assert f"copied 3 images on into oci:{gap.folder / 'other'}" in ran.out
+
+
 def test_some_of_several_sets_are_done_with_gaps(lading: Lading, gap: Here) -> None:
     first, second = gap.send({"app:1": BASE}), gap.send({"new:1": TOOL}, baseline="full")
     [volume] = first.glob("*.tar")
@@ -176,6 +242,19 @@ def test_a_set_that_is_lost_is_not_counted_on(
     assert lading("mirror", "lost", "plant-7").code == 2
 
 
+def test_a_set_that_a_receipt_names_is_not_lost(
+    lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = gap.medium("back")
+    assert lading("mirror", "receive", str(gap.send(ALL)), "--receipt-to", str(back)).code == 0
+    monkeypatch.setenv("LADING_HOME", str(gap.folder / "connected"))
+    assert lading("mirror", "receipt", str(back / "plant-7_0001.receipt.json")).code == 0
+    ran = lading("mirror", "lost", "plant-7_0001")
+    assert ran.code == 2
+    assert ran.last.startswith("error: set plant-7_0001: has arrived, by the receipt of ")
+    assert gap.sender.set(1).status == "sent"
+
+
 def test_status_of_the_closed_side(lading: Lading, gap: Here) -> None:
     gap.send({"app:1": BASE})
     assert (
@@ -194,6 +273,31 @@ def test_status_of_the_closed_side(lading: Lading, gap: Here) -> None:
     assert site["closed"]["missing"] == [1]
     assert [each["name"] for each in site["closed"]["images"]] == ["app:1", "base:1"]
     assert site["closed"]["receipt"].endswith("plant-7_0002.receipt.json")
+
+
+def test_status_of_the_closed_side_says_what_is_not_in_the_store_any_more(lading: Lading, gap: Here) -> None:
+    assert (
+        lading("mirror", "receive", str(gap.send({"app:1": APP, "base:1": BASE, "base:2": BASE}))).code == 0
+    )
+    gap.store.folder.path(Digest.parse(APP.layers[1])).unlink()
+    unname(gap.store, {"base:2": Digest.parse(BASE.digest)})
+    lines = lading("mirror", "status", "--images").out.splitlines()
+    there = {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("app:", "base:"))}
+    assert there == {"app:1": "no", "base:1": "yes", "base:2": "no"}
+
+
+def test_status_of_the_closed_side_misses_what_a_set_stands_on_that_was_refused(
+    lading: Lading, gap: Here
+) -> None:
+    """The log that travels beside the volumes tells of the sets before; one that was given up is not missed."""
+    assert lading("mirror", "receive", str(gap.send({"app:1": BASE}))).code == 0
+    for pictures in ({"app:1": BASE, "tool:1": TOOL}, {"app:1": APP}):
+        gap.send(pictures)
+    gap.sender.lost(3, gap.now)
+    medium = gap.send({"app:1": APP, "tool:1": TOOL})
+    (medium / "plant-7.trail.jsonl").write_bytes(gap.sender.trail.raw())
+    assert lading("mirror", "receive", str(medium)).code == 3
+    assert "did not come: 2, 4" in lading("mirror", "status").out
 
 
 def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch) -> None:

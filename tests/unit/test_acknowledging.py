@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from tests.archives import ONE, TWO, image
 from tests.crossings import Crossing
 from tests.signers import PUBLIC, signing_key
+from tests.webregistry import MemoryRegistry, sink_of
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent
+from toolkit.errors import CorruptContent, UsageError
+from toolkit.mirror import handing
 from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.carriedlog import log_name, take_logs
@@ -55,6 +58,18 @@ def test_the_receipt_stays_the_same_until_something_changes(gap: Crossing) -> No
     later = acknowledge(gap.side, Inventory(gap.store), gap.now, "x.doe", signing_key())
     assert (later.sets, later.operator) == ((1, 2), "x.doe")
     assert later.trail == gap.side.trail.tip()
+
+
+def test_a_set_that_comes_again_late_leaves_no_older_receipt_beside(gap: Crossing) -> None:
+    media = [gap.send({"app:1": BASE}), gap.send({"app:1": APP})]
+    gap.receive(*media)
+    acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    gap.store.folder.path(Digest.parse(BASE.layers[0])).unlink()
+    gap.receive(media[0])
+    late = acknowledge(gap.side, Inventory(gap.store), gap.now, "j.doe")
+    assert late.sets == (2, 1)
+    [path] = gap.side.folder.glob("*.receipt.json")
+    assert read_receipt(path) == standing_receipt(gap.side) == late
 
 
 def test_what_is_carried_back_is_what_is_kept(gap: Crossing, tmp_path: Path) -> None:
@@ -149,6 +164,25 @@ def test_names_of_a_set_are_handed_on_that_still_mean_the_same(gap: Crossing, tm
     done = hand_on(names, inventory, other, Prefixes.parse(["docker.io/library/=x.example/"]))
     assert [image.names for image in done] == [("x.example/app:1",), ("x.example/old:1",)]
     assert other.identify("x.example/app:1") == APP.digest
+
+
+@pytest.mark.parametrize("at_once", [1, 100])  # a sink is given so many images at a time
+def test_names_that_clash_in_a_registry_are_put_apart_as_the_error_says(
+    gap: Crossing, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(handing, "AT_ONCE", at_once)
+    told = gap.receive(gap.send({"team/app:7": BASE, "quay.io/team/app:7": APP}))
+    inventory = Inventory(gap.store)
+    names = handed_names(told, gap.side.names(), inventory)
+    with MemoryRegistry() as web, closing(sink_of(web)) as sink:
+        with pytest.raises(
+            UsageError,
+            match=r"would be called 127.0.0.1:\d+/team/app:7, as quay.io/team/app:7 is; give one of them",
+        ) as error:
+            hand_on(names, inventory, sink, Prefixes.parse([]))
+        advised = str(error.value).rpartition("--rename ")[2]
+        hand_on(names, inventory, sink, Prefixes.parse([advised]))
+        assert {repository for repository, _ in web.manifests} == {"team/app", "quay/team/app"}
 
 
 def test_a_log_that_travelled_is_taken_and_one_that_was_changed_is_told(gap: Crossing) -> None:

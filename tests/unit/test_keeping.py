@@ -216,6 +216,7 @@ def test_sets_that_arrived_go_beyond_the_newest_ones_and_others_are_told(
     assert (found.files, found.review.volumes) == (8, str(media))
     assert [note.subject for note in found.notes] == ["set plant-7_0002"]
     assert prune(home, found.review, NOW, b"raw").sets == ("plant-7_0001", "plant-7_0003")
+    assert prune(home, found.review, NOW, b"raw").sets == ()
     assert sorted(path.name[8:12] for path in media.glob("*.tar")) == ["0002", "0004"]
     assert prunable(home, job).review.lines == ()
 

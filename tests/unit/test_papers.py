@@ -12,14 +12,16 @@ from toolkit.errors import InvalidDocument, UsageError
 from toolkit.mirror import papers
 
 
-@pytest.mark.parametrize("text", ["a", "plant-7", "Plant_7", "site.example_2", "a" * 64])
+@pytest.mark.parametrize("text", ["a", "plant-7", "Plant_7", "_2", "a" * 64])
 def test_a_site_is_named_so_that_it_fits_in_a_path(text: str) -> None:
     assert papers.site_name(text) == text
 
 
-@pytest.mark.parametrize("text", ["", ".", "..", ".a", "-a", "a/b", "a b", "a\n", "a\0", "a" * 65, "ä"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", ".a", "a.b", "-a", "a/b", "a b", "a\n", "a\0", "a" * 65, "ä"]
+)
 def test_another_name_for_a_site_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a name for a site; write letters, digits"):
+    with pytest.raises(UsageError, match="is not a name for a site; write 1 to 64 letters, digits"):
         papers.site_name(text)
 
 

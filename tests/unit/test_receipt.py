@@ -19,7 +19,12 @@ LAST = Receipt("plant-7", NOON, "j.doe", (1, 2, 5, 4), {"b:1": TWO, "a:1": ONE},
 def test_a_receipt_is_read_as_it_was_written() -> None:
     assert Receipt.parse(bytes(LAST), "receipt") == LAST
     assert LAST.number == 4
-    assert LAST.file_name == "plant-7_0004.receipt.json"
+    assert LAST.file_name == "plant-7_0005.receipt.json"
+
+
+def test_a_set_that_comes_late_gives_no_receipt_an_older_name() -> None:
+    assert replace(LAST, sets=(1, 6, 5)).file_name == "plant-7_0006.receipt.json"
+    assert replace(LAST, sets=()).file_name == "plant-7_0000.receipt.json"
 
 
 def test_the_order_of_its_images_changes_no_byte() -> None:
@@ -43,15 +48,17 @@ def test_the_first_one_the_same_one_and_a_later_one_follow() -> None:
     replace(LAST, trail=Tip(42, TWO)).must_follow(LAST, "r.json")
 
 
-def test_a_clock_that_was_put_back_does_not_make_a_receipt_older() -> None:
-    replace(LAST, made=datetime(1970, 1, 1, tzinfo=UTC), trail=Tip(42, TWO)).must_follow(LAST, "r.json")
+def test_one_that_was_made_earlier_is_refused_although_its_trail_is_longer() -> None:
+    """Another closed side, which was there before, may have a longer one."""
+    with pytest.raises(UsageError, match="or a clock put back, say so: --anew"):
+        replace(LAST, made=NOON - timedelta(seconds=1), trail=Tip(42, TWO)).must_follow(LAST, "r.json")
 
 
 def test_an_older_one_is_refused() -> None:
     older = replace(LAST, made=datetime(2026, 11, 20, tzinfo=UTC), trail=Tip(40, TWO))
     sentence = (
         r"^r\.json: was made 2026-11-20T00:00:00Z after 40 lines of its trail, and a newer one is known, of "
-        r"2026-11-27T12:00:00Z after 41; nothing was taken; if one of the two sides was set up anew, say so: --anew$"
+        r"2026-11-27T12:00:00Z after 41; nothing was taken; if one of the two sides was set up anew, or a clock put back, say so: --anew$"
     )
     with pytest.raises(UsageError, match=sentence):
         older.must_follow(LAST, "r.json")

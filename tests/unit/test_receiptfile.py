@@ -10,10 +10,10 @@ import pytest
 
 from tests.signers import DATA, KEY_ID, OTHER, PUBLIC, signing_key
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, NotFound
+from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, NotFound, UsageError
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.receiptfile import read_receipt, write_receipt
+from toolkit.mirror.receiptfile import newest_in, read_receipt, write_receipt
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 RECEIPT = Receipt("plant-7", NOON, "j.doe", (1, 7), {"a:1": Digest.of(b"a")}, Tip(3, Digest.of(b"3")))
@@ -24,6 +24,19 @@ def test_a_receipt_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert path.name == "plant-7_0007.receipt.json"
     assert read_receipt(path) == RECEIPT
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, path.name + ".sha256"]
+
+
+def test_of_a_folder_the_newest_is_the_one_of_the_highest_set(tmp_path: Path) -> None:
+    for sets in ((1,), (1, 10_000), (1, 9_999)):
+        write_receipt(tmp_path, replace(RECEIPT, sets=sets))
+    (tmp_path / "plant-7_10001.receipt.json.part").touch()
+    assert newest_in(tmp_path) == tmp_path / "plant-7_10000.receipt.json"
+    write_receipt(tmp_path, replace(RECEIPT, site="plant-8"))
+    with pytest.raises(UsageError, match="has receipts of 2 sites, plant-7, plant-8; say which: --site NAME"):
+        newest_in(tmp_path)
+    assert newest_in(tmp_path, "plant-8").name == "plant-8_0007.receipt.json"
+    with pytest.raises(NotFound, match="has no receipt of plant-9 in it"):
+        newest_in(tmp_path, "plant-9")
 
 
 def test_a_signed_one_is_taken_with_its_key(tmp_path: Path) -> None:

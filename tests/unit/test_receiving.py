@@ -35,7 +35,7 @@ from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.mirror.receiving import sets_in, site_of
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception, verdict
+from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception, verdict
 from toolkit.platform import Platform
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
@@ -140,11 +140,25 @@ def test_a_set_that_comes_again_puts_back_what_was_lost_or_renamed(gap: Crossing
     gap.receive(medium)
     before = stored(gap)
     (gap.home / "store/blobs/sha256" / A.layers[0].partition(":")[2]).unlink()
-    assert states(gap.receive(medium)) == [RECEIVED]
+    [told] = gap.receive(medium)
+    assert (told.state, told.findings) == (RECEIVED, ())
     (gap.home / "store/index.json").write_bytes(b'{"schemaVersion":2,"manifests":[]}')
     assert states(gap.receive(medium)) == [RECEIVED]
     assert gap.names() == {"app:1": A.digest, "tool:1": B.digest}
     assert {name for name in before if name != "index.json"} == set(stored(gap)) - {"index.json"}
+
+
+@pytest.mark.parametrize("digest", [A.layers[0], A.digest], ids=["layer", "manifest"])
+def test_a_set_that_comes_again_mends_what_has_rotted_and_says_so(gap: Crossing, digest: str) -> None:
+    medium = gap.send({"app:1": A})
+    gap.receive(medium)
+    flip(gap.store.folder.path(Digest.parse(digest)), 40)
+    [told] = gap.receive(medium)
+    assert [(each.severity, each.problem) for each in told.findings] == [
+        ("warning", f"has put back what was damaged in the store: {digest}")
+    ]
+    assert gap.is_whole(A)
+    assert states(gap.receive(medium)) == [THERE]
 
 
 def test_a_set_without_anything_new_only_names(gap: Crossing) -> None:
@@ -217,6 +231,13 @@ def test_what_is_required_and_not_here_is_named_with_what_to_do(gap: Crossing) -
     )
     assert "lading mirror run JOB --since receipt, which sends at least 1.05MB once more" in str(error)
     assert not (gap.home / "store").exists()
+
+
+def test_of_several_sets_that_have_not_come_one_may_do(gap: Crossing) -> None:
+    gap.send({"app:1": A})
+    gap.send({"app:1": A, "tool:1": C})
+    error = refused(gap.receive(gap.send({"app:1": AB, "tool:1": C})))
+    assert "has not come, of which one may do: plant-7_0002, plant-7_0001; else" in str(error)
 
 
 def test_a_required_blob_that_is_damaged_here_counts_as_missing(gap: Crossing) -> None:
@@ -301,7 +322,8 @@ def test_volumes_that_have_yet_to_come_are_all_told_and_the_set_waits(gap: Cross
         (medium / f"plant-7_0001.{number}of{of}.tar").unlink()
     [told] = gap.receive(medium)
     assert isinstance(told.error, TryAgain)
-    assert f"of its {of} volumes 2, 3 are missing; bring them" in str(told.error)
+    assert told.state == INCOMPLETE
+    assert f"of its {of} volumes numbers 2, 3 are missing; bring them" in str(told.error)
     assert [finding.problem for finding in told.findings if "lacks" in finding.problem] == [
         f"lacks volume {number} of {of}, plant-7_0001.{number}of{of}.tar" for number in (2, 3)
     ]
@@ -426,11 +448,46 @@ def test_what_the_key_did_not_sign_is_refused(
     assert not (gap.home / "store").exists()
 
 
+@pytest.mark.parametrize(("key", "state"), [(PUBLIC, THERE), (OTHER, REFUSED)])
+def test_a_set_that_was_received_before_has_to_be_signed_too(gap: Crossing, key: object, state: str) -> None:
+    medium = gap.send(ALL, key=signing_key())
+    gap.receive(medium)
+    assert states(gap.receive(medium, keys=(key,))) == [state]  # type: ignore[arg-type]
+    (medium / "plant-7_0001.sha256.minisig").unlink()
+    assert states(gap.receive(medium, keys=(key,))) == [REFUSED]  # type: ignore[arg-type]
+    (medium / "plant-7_0001.sha256").unlink()
+    assert isinstance(refused(gap.receive(medium, keys=(key,))), TryAgain)  # type: ignore[arg-type]
+    assert states(gap.receive(medium)) == [THERE]
+
+
 def test_a_list_that_was_changed_is_refused_without_a_key_too(gap: Crossing) -> None:
     medium = gap.send(ALL)
     path = medium / "plant-7_0001.sha256"
     path.write_bytes((b"0" if path.read_bytes()[:1] != b"0" else b"1") + path.read_bytes()[1:])
-    assert refused(gap.receive(medium)).exit_code == 5
+    error = refused(gap.receive(medium))
+    assert error.exit_code == 5
+    assert error.advice == (
+        "bring other copies of the volumes that are named; "
+        "or plant-7_0001.sha256 is damaged: bring another copy of it"
+    )
+
+
+def test_one_volume_that_is_missing_is_told_by_its_number(gap: Crossing) -> None:
+    medium = gap.send({"app:1": AB, "tool:1": C}, volume=MIB)
+    [path] = medium.glob("*.4of*.tar")
+    of = len(list(medium.glob("*.tar")))
+    path.unlink()
+    assert f"is not here whole: of its {of} volumes number 4 is missing; " in str(
+        refused(gap.receive(medium))
+    )
+
+
+def test_an_empty_file_that_is_called_as_a_volume_is_told_as_one(gap: Crossing) -> None:
+    medium = gap.send({"app:1": AB, "tool:1": C}, volume=MIB)
+    path = min(medium.glob("*.2of*.tar"))
+    path.write_bytes(b"")
+    [told] = gap.receive(medium)
+    assert f"{path.name}: is empty" in " ".join(each.problem for each in told.findings)
 
 
 # ── other sites ──

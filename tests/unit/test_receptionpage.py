@@ -30,7 +30,10 @@ def test_what_was_refused_and_what_was_healed_are_told_with_what_to_do() -> None
     error, healed = page.all("article", class_="card")
     assert (error.classes, healed.classes) == ({"card", "error"}, {"card", "warning"})
     assert error.one(class_="about").text == "set plant-7_0007"
-    assert error.one(class_="problem").text == "is not here whole: of its 2 volumes 2 are missing; bring them"
+    assert (
+        error.one(class_="problem").text
+        == "is not here whole: of its 2 volumes number 2 is missing; bring them"
+    )
     assert healed.one(class_="about").text == "plant-7_0006.2of3.tar"
     assert healed.one(class_="problem").text == "is damaged; parity heals it"
 
@@ -66,6 +69,9 @@ def test_the_receipt_to_carry_back_is_named_and_where_the_log_stands() -> None:
         (["there"], "Nothing new", "verified"),
         (["there", "refused"], "Received in part", "warning"),
         (["refused", "refused"], "Refused", "corrupt"),
+        (["incomplete", "refused"], "Refused", "corrupt"),
+        (["incomplete", "received"], "Received in part", "warning"),
+        (["incomplete", "incomplete"], "Incomplete", "warning"),
     ],
 )
 def test_the_whole_has_a_word_and_a_tone(states: list[str], word: str, tone: str) -> None:

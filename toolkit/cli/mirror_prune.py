@@ -10,11 +10,13 @@ import click
 
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
-from toolkit.errors import UsageError
+from toolkit.cli.receipts import Asked, Receipts, Written, receipt_options
+from toolkit.errors import ToolkitError, UsageError
 from toolkit.figures import size_text
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from toolkit.mirror.closedside import ClosedSide
     from toolkit.mirror.keeping import Listed, Pruned
     from toolkit.stores.layout_collect import Collected
 
@@ -26,20 +28,34 @@ HEAD = ("KIND", "NAME", "WHY")
 @click.option("--site", metavar="NAME", help="List for this site, on the closed side: there is no job there.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the list, to be read and shortened.")
 @click.option("--confirm", metavar="FILE", help="Remove what this list says.")
+@receipt_options
 @click.pass_obj
-def command(output: Output, job: str | None, site: str | None, path: str | None, confirm: str | None) -> None:
+def command(
+    output: Output,
+    job: str | None,
+    *,
+    site: str | None,
+    path: str | None,
+    confirm: str | None,
+    receipt: Asked,
+) -> None:
     """List what is beyond `policy.keep` of a job, or remove what a list says.
 
     First the list is written: a line for each name or set, with its reason. Lines that are taken out stay.
     With --confirm, what is left of it is removed, and every blob of the embedded store that no name leads to.
+    On the closed side a receipt of what is there then is written: carry it back.
     """
     if (job is not None) + (site is not None) + (confirm is not None) != 1:
         raise UsageError("lading mirror prune", "takes a job, or --site, or --confirm", "give one of them")
     if confirm is not None:
         if path:
             raise UsageError("-o", "is for a new list, and --confirm reads one", "leave one of them out")
-        _confirm(output, load_settings(), confirm)
+        _confirm(output, load_settings(), confirm, receipt)
     else:
+        if receipt:
+            raise UsageError(
+                "a receipt", "is written when a list is confirmed", "name the list: --confirm FILE"
+            )
         _list(output, load_settings(), job, site, path)
 
 
@@ -74,25 +90,58 @@ def _tell_list(output: Output, found: Listed, path: str | None) -> None:
     output.findings((*found.notes, *found.collectable.findings))
 
 
-def _confirm(output: Output, settings: Settings, path: str) -> None:
+def _confirm(output: Output, settings: Settings, path: str, asked: Asked) -> None:
+    from toolkit.mirror.closedside import ClosedSide
     from toolkit.mirror.keeping import prune
     from toolkit.mirror.review import LIMIT, Review
     from toolkit.operations.keys import read_named
 
-    raw = read_named(path, LIMIT)
-    done = prune(settings.home, Review.parse(raw, path), dt.datetime.now(dt.UTC), raw)
+    raw, now = read_named(path, LIMIT), dt.datetime.now(dt.UTC)
+    review = Review.parse(raw, path)
+    side = ClosedSide(settings.home, review.site)
+    receipts = _receipts(side, settings, asked)
+    done, failures = prune(settings.home, review, now, raw), list[ToolkitError]()
+    written = _acknowledged(settings, side, receipts, now, failures) if receipts else None
     if output.json:
         facts = {"images": list(done.images), "sets": list(done.sets), "sets_size": done.files}
-        output.document({**facts, "store": _figures(done.collected), "partials_size": done.partials})
+        facts |= {"store": _figures(done.collected), "partials_size": done.partials}
+        output.document({**facts, "receipt": written.to_json() if written else None})
     else:
-        _tell_done(output, done)
+        _tell_done(output, done, written)
     output.flush()
     output.findings(done.collected.findings)
+    if failures:
+        raise failures[0]
 
 
-def _tell_done(output: Output, done: Pruned) -> None:
-    output.say(f"removed {len(done.images)} names and {len(done.sets)} sets")
+def _receipts(side: ClosedSide, settings: Settings, asked: Asked) -> Receipts | None:
+    """Return how the receipt is to be written, before anything is removed; None on the connected side."""
+    if side.received():
+        return asked.ready(settings)
+    if asked:
+        raise UsageError(
+            "a receipt", f"is for the closed side, and site {side.name} has received no set here"
+        )
+    return None
+
+
+def _acknowledged(
+    settings: Settings, side: ClosedSide, receipts: Receipts, now: dt.datetime, failures: list[ToolkitError]
+) -> Written | None:
+    from toolkit.mirror.inventory import Inventory
+    from toolkit.stores.layout import LayoutStore
+
+    with side.held("lading mirror prune", now):
+        return receipts.write(side, Inventory(LayoutStore(settings.home / "store")), now, failures)
+
+
+def _tell_done(output: Output, done: Pruned, written: Written | None) -> None:
+    from toolkit.pages.room import counted
+
+    output.say(f"removed {counted(len(done.images), 'name')} and {counted(len(done.sets), 'set')}")
     output.say(f"freed {_freed(done.collected, done.files + done.partials)}")
+    if written:
+        output.say(str(written))
 
 
 def _freed(store: Collected, files: int) -> str:

@@ -13,7 +13,7 @@ from toolkit.settings import load_settings
 
 
 @click.command("receipt", cls=Command, short_help="Take a receipt that came back, on the connected side.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE|FOLDER")
 @click.option(
     "--key",
     "keys",
@@ -27,17 +27,20 @@ from toolkit.settings import load_settings
 def command(output: Output, file: str, *, keys: tuple[str, ...], site: str | None, anew: bool) -> None:
     """Take a receipt that came back from the closed side: what it names need not be sent again.
 
-    The files beside it, .sha256 and where it was signed .sha256.minisig, are checked.
+    The files beside it, .sha256 and where it was signed .sha256.minisig, are checked. Of a folder, the newest
+    receipt is taken: that of the highest set.
     """
-    from toolkit.mirror.receiptfile import read_receipt
+    from toolkit.mirror.receiptfile import newest_in, read_receipt
     from toolkit.mirror.site import Site
     from toolkit.operations.keys import read_public_keys
+    from toolkit.pages.room import counted
 
     settings = load_settings()
-    receipt = read_receipt(Path(file), read_public_keys(keys or settings.require_signature))
+    path = newest_in(Path(file), site) if Path(file).is_dir() else Path(file)
+    receipt = read_receipt(path, read_public_keys(keys or settings.require_signature))
     found, now = Site(settings.home, site or receipt.site), datetime.now(UTC)
     with found.held("lading mirror receipt", now):
-        is_new = found.take(receipt, file, now, anew=anew)
+        is_new = found.take(receipt, str(path), now, anew=anew)
         unknown = found.baseline("confirmed").unknown
     if output.json:
         output.document(
@@ -52,7 +55,8 @@ def command(output: Output, file: str, *, keys: tuple[str, ...], site: str | Non
             }
         )
         return
-    what = f"{len(receipt.images)} images of {len(receipt.sets)} sets, the last of them {receipt.number}"
+    what = f"{counted(len(receipt.images), 'image')} of {counted(len(receipt.sets), 'set')}"
+    what += f", the last of them {receipt.number}" if receipt.sets else ""
     output.say(f"{'took' if is_new else 'had'} the receipt of {receipt.site}: {what}")
     if unknown:
         output.say(f"{len(unknown)} of these images were never sent from here, as {unknown[0]}")

@@ -15,6 +15,7 @@ from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
+from toolkit.cli.receipts import Asked, Receipts, Written, receipt_options
 from toolkit.errors import NotFound, ToolkitError, UsageError
 from toolkit.figures import size_text
 from toolkit.report import finding_json
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     from toolkit.mirror.closedside import ClosedSide
     from toolkit.mirror.inventory import Inventory
     from toolkit.mirror.prefixes import Prefixes
-    from toolkit.mirror.receipt import Receipt
     from toolkit.mirror.reception import Reception
     from toolkit.mirror.volumeset import VolumeSet
     from toolkit.ports import Sink
-    from toolkit.secretkey import SigningKey
     from toolkit.signature import PublicKey
 
 HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
@@ -54,19 +53,7 @@ HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
     help="Take only what this public key, or its file, signed.  [default: require_signature in [lading]]",
 )
 @click.option("--site", metavar="NAME", help="The site that this is.  [default: as before, or as sets say]")
-@click.option("--receipt-to", metavar="FOLDER", help="Put the receipt there too, to be carried back.")
-@click.option(
-    "--sign",
-    metavar="FILE",
-    help="Sign the receipt with this secret key.  [default: sign_key in [lading], if there is one]",
-)
-@click.option(
-    "--passphrase-file",
-    "passphrase",
-    metavar="FILE",
-    help="Its first line is the passphrase of that key.  [default: LADING_PASSPHRASE, else you are asked]",
-)
-@click.option("--operator", metavar="NAME", help="Who received, by the receipt.  [default: who is logged in]")
+@receipt_options
 @click.option("--html", metavar="FILE", help="Also write the page of what was received here.")
 @options.jobs_option
 @click.pass_obj
@@ -78,10 +65,7 @@ def command(
     renames: tuple[str, ...],
     keys: tuple[str, ...],
     site: str | None,
-    receipt_to: str | None,
-    sign: str | None,
-    passphrase: str | None,
-    operator: str | None,
+    receipt: Asked,
     html: str | None,
     jobs: int,
 ) -> None:
@@ -99,12 +83,11 @@ def command(
 
     settings = load_settings()
     page = page_path(html) if html else None
-    wishes = Wishes(into, _prefixes(renames, into), receipt_to, operator, page, jobs or settings.jobs)
+    wishes = Wishes(into, _prefixes(renames, into), receipt.ready(settings), page, jobs or settings.jobs)
     trusted = _public(keys or settings.require_signature)
-    signer = _secret(sign or settings.sign_key, passphrase)
     paths = tuple(map(Path, folders))
     sets = sets_in(paths)
-    done = _run(output, settings, wishes, sets, paths, site_of(settings.home, sets, site), trusted, signer)
+    done = _run(output, settings, wishes, sets, paths, site_of(settings.home, sets, site), trusted)
     tell(output, done)
     if done.failures:
         raise done.failures[0]
@@ -116,8 +99,7 @@ class Wishes:
 
     into: str | None
     prefixes: Prefixes
-    receipt_to: str | None
-    operator: str | None
+    receipts: Receipts
     page: Path | None
     jobs: int
 
@@ -129,8 +111,7 @@ class Done:
     site: str
     receptions: list[Reception]
     findings: list[Finding] = field(default_factory=list)  # of no set
-    receipt: Receipt | None = None
-    written: list[Path] = field(default_factory=list)
+    written: Written | None = None
     place: str = ""
     images: list[ProvenImage] = field(default_factory=list)
     failures: list[ToolkitError] = field(default_factory=list)
@@ -144,7 +125,6 @@ def _run(  # noqa: PLR0917 - all that was asked for
     folders: tuple[Path, ...],
     site: str,
     trusted: tuple[PublicKey, ...],
-    signer: SigningKey | None,
 ) -> Done:
     from toolkit.mirror.carriedlog import take_logs
     from toolkit.mirror.closedside import ClosedSide
@@ -162,40 +142,21 @@ def _run(  # noqa: PLR0917 - all that was asked for
         with progress_for(output, "receiving") as progress:
             terms = Terms(folders, now, trusted, wishes.jobs, progress)
             done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
-        if any(each.error is None for each in done.receptions):
+        is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
+        if is_lacking or any(each.error is None for each in done.receptions):
             done.findings += take_logs(side, folders, now)
-        _acknowledge(done, side, inventory, now, wishes, signer)
+        if is_lacking or side.received():
+            # The other side also learns from it what is not here.
+            done.written = wishes.receipts.write(side, inventory, now, done.failures)
+        receipt = done.written.receipt if done.written else None
         done.findings += keep_reception_page(
-            side, done.receptions, before, receipt=done.receipt, now=now, also=wishes.page
+            side, done.receptions, before, receipt=receipt, now=now, also=wishes.page
         )
         if sink:
             _hand_on(output, done, side, inventory, sink, wishes)
     if failure := verdict(done.receptions):
         done.failures.append(failure)
     return done
-
-
-def _acknowledge(  # noqa: PLR0917
-    done: Done,
-    side: ClosedSide,
-    inventory: Inventory,
-    now: datetime,
-    wishes: Wishes,
-    signer: SigningKey | None,
-) -> None:
-    """Write the receipt, of which the other side also learns what is not here."""
-    from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name
-
-    is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
-    if not is_lacking and not side.received():
-        return
-    try:
-        done.receipt = acknowledge(side, inventory, now, wishes.operator or operator_name(), signer)
-        done.written.append(side.folder / done.receipt.file_name)
-        if wishes.receipt_to:
-            done.written.append(carry_back(done.receipt, Path(wishes.receipt_to), signer))
-    except ToolkitError as error:
-        done.failures.append(error)
 
 
 def _hand_on(  # noqa: PLR0917
@@ -216,18 +177,20 @@ def _hand_on(  # noqa: PLR0917
 
 def tell(output: Output, done: Done) -> None:
     """Print what became of each set, where the images are, and the receipt."""
+    from toolkit.pages.room import counted
+
     if output.json:
         output.document(_document(done))
         return
     output.table(HEAD, map(_row, done.receptions))
     for each in done.receptions:
-        if each.error and len(done.receptions) > 1:
-            output.say(f"refused: {each.error}")
+        if each.error and each.error not in done.failures[:1]:  # that one is what the command ends with
+            output.say(f"{each.state}: {each.error}")
     if done.place and done.images:
-        output.say(f"copied {len(done.images)} images on into {done.place}")
-    if done.receipt:
-        images, sets = len(done.receipt.images), len(done.receipt.sets)
-        output.say(f"receipt for {images} images of {sets} sets: {', '.join(map(str, done.written))}")
+        images = counted(sum(len(image.names) for image in done.images), "image")
+        output.say(f"copied {images} on into {done.place}")
+    if done.written:
+        output.say(str(done.written))
     output.flush()
     output.findings([*(finding for each in done.receptions for finding in each.findings), *done.findings])
 
@@ -245,13 +208,8 @@ def _document(done: Done) -> dict[str, Any]:
     if done.place:
         images = [{"names": list(image.names), "digest": str(image.top.digest)} for image in done.images]
         facts["into"] = {"place": done.place, "images": images}
-    if done.receipt:
-        receipt = done.receipt
-        facts["receipt"] = {
-            "files": list(map(str, done.written)),
-            "sets": list(receipt.sets),
-            "images": len(receipt.images),
-        }
+    if done.written:
+        facts["receipt"] = done.written.to_json()
     facts["findings"] = [finding_json(finding) for finding in done.findings]
     facts["errors"] = list(map(str, done.failures))
     return facts
@@ -273,12 +231,3 @@ def _public(words: Sequence[str]) -> tuple[PublicKey, ...]:
     from toolkit.operations.keys import read_public_keys
 
     return read_public_keys(words)
-
-
-def _secret(path: str, passphrase: str | None) -> SigningKey | None:
-    if not path:
-        return None
-    from toolkit.cli.passphrases import asking
-    from toolkit.operations.keys import open_key
-
-    return open_key(path, asking(passphrase))

@@ -69,15 +69,17 @@ def _say(output: Output, status: Status, *, with_images: bool) -> None:
         output.say(f"{status.site}, sent from here:")
         _say_sent(output, status.connected)
         if with_images:
-            _say_images(output, status.connected.images())
+            _say_images(output, status.connected.images(), "not confirmed")
     if status.closed:
         output.say(f"{status.site}, received here:")
         _say_received(output, status.closed)
         if with_images:
-            _say_images(output, status.closed.images())
+            _say_images(output, status.closed.images(), "no")
 
 
 def _say_sent(output: Output, known: Connected) -> None:
+    from toolkit.pages.room import counted
+
     rows = [
         (
             each.increment.name,
@@ -94,13 +96,13 @@ def _say_sent(output: Output, known: Connected) -> None:
     output.table(SENT_HEAD, rows)
     if known.receipt:
         age = _days(known.staleness.receipt_days)
-        told = f"{len(known.receipt.images)} images of {len(known.receipt.sets)} sets"
+        images, sets = len(known.receipt.images), len(known.receipt.sets)
+        told = f"{counted(images, 'image')} of {counted(sets, 'set')}"
         output.say(f"last receipt: {told}, made by {known.receipt.operator} {age}")
     else:
         output.say("last receipt: none has come back")
     if known.gaps:
-        images = "1 image" if len(known.gaps) == 1 else f"{len(known.gaps)} images"
-        output.say(f"gaps: {images} could not be had the last time")
+        output.say(f"gaps: {counted(len(known.gaps), 'image')} could not be had the last time")
         output.table(
             ("NAME", "SINCE", "PROBLEM"),
             [(gap.name, gap.since.isoformat(), gap.problem) for gap in known.gaps[:SHOWN]],
@@ -127,14 +129,14 @@ def _say_received(output: Output, known: Closed) -> None:
         output.say(f"receipt: {known.receipt}")
 
 
-def _say_images(output: Output, images: Iterable[Where]) -> None:
+def _say_images(output: Output, images: Iterable[Where], absent: str) -> None:
     rows = [
         (
             each.name,
             str(each.digest),
             str(each.number),
             "yes" if each.is_current else "no",
-            "yes" if each.is_confirmed else "not confirmed",
+            "yes" if each.is_confirmed else absent,
         )
         for each in images
     ]

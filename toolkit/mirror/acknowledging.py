@@ -9,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.mirror import papers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.receipt import Receipt, receipt_name
 from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.secretkey import SigningKey
 
@@ -32,10 +31,9 @@ def acknowledge(
 
 
 def standing_receipt(side: ClosedSide) -> Receipt | None:
-    """Return the receipt of the set that came last; None where there is none that can be read."""
-    received = side.received()
-    number = received[-1].number if received else 0
-    path = side.folder / f"{papers.set_name(side.name, number)}.receipt.json"
+    """Return the receipt of the sets that came; None where there is none that can be read."""
+    highest = max((each.number for each in side.received()), default=0)
+    path = side.folder / receipt_name(side.name, highest)
     with suppress(ToolkitError):
         return read_receipt(path)
     return None

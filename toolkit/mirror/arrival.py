@@ -60,8 +60,7 @@ def arrive(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey
     findings: list[Finding] = []
     try:
         stamps = {file.path: Stamp.of(Path(file.path)) for file in files_of(volumes)}
-        if keys and volumes.list_path:  # else its absence is what is told
-            findings.append(_signer(volumes, folders, keys))
+        findings += signers(volumes, folders, keys)
         reader = SetReader(volumes)
         findings += verify_set(reader)
         _must_be_sound(volumes, findings)
@@ -127,27 +126,43 @@ def _must_be_sound(volumes: VolumeSet, findings: Sequence[Finding]) -> None:
     if not errors:
         return
     lacks = [each for each in errors if each.subject == volumes.subject and each.problem.startswith(LACKS)]
-    missing = ", ".join(map(str, volumes.missing()))
     if len(lacks) == len(errors):
-        problem = f"is not here whole: of its {volumes.of} volumes {missing or 'none'} are missing"
-        if not missing:
-            problem = f"is not here whole: {list_name(volumes.name)} is missing"
+        problem = f"is not here whole: {_missing(volumes)}"
         raise TryAgain(volumes.subject, problem, "bring them, and receive again with all folders")
     more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
     is_unsafe = any(each.exit_code == UnsafeArchive.exit_code for each in errors)
     kind = UnsafeArchive if is_unsafe else CorruptContent
     problem = f"cannot be trusted: {errors[0].subject} {errors[0].problem}{more}"
-    raise kind(volumes.subject, problem, "bring other copies of the volumes that are named")
+    advice = "bring other copies of the volumes that are named"
+    if any(
+        each.problem.startswith("sha256 is ") for each in errors
+    ):  # which of the two is wrong nobody knows
+        advice += f"; or {list_name(volumes.name)} is damaged: bring another copy of it"
+    raise kind(volumes.subject, problem, advice)
 
 
-def _signer(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> Finding:
-    """Return who signed the list, wherever its signature lies; raises as `signed_list`, and Mismatch."""
+def _missing(volumes: VolumeSet) -> str:
+    numbers = volumes.missing()
+    if not numbers:
+        return f"{list_name(volumes.name)} is missing"
+    told = ", ".join(map(str, numbers))
+    are = f"number {told} is" if len(numbers) == 1 else f"numbers {told} are"
+    return f"of its {volumes.of} volumes {are} missing"
+
+
+def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:
+    """Return who signed the list, wherever its signature lies; nobody without keys, or without a list.
+
+    Raises as `signed_list`, and CorruptContent where another list was signed.
+    """
+    if not keys or not volumes.list_path:  # the absence of a list is told by whoever reads the volumes
+        return []
     found = _signed(volumes, folders, keys)
     if found.checksums != volumes.checksums:
         problem = "is another list than the one beside the volumes that was signed"
         raise CorruptContent(str(volumes.list_path), problem, "bring volumes of one run together")
     told = f"is signed by key {found.key.key_id}: {found.signature.trusted_comment}"
-    return Finding(volumes.subject, told, NOTE, check="signature")
+    return [Finding(volumes.subject, told, NOTE, check="signature")]
 
 
 def _signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> SignedList:

@@ -8,6 +8,7 @@ carried.jsonl          the log of the connected side, as it came with the last s
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +27,8 @@ from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.received import Received, in_order, names
 from toolkit.mirror.trail import Trail
 from toolkit.plumbing.files import Stamp
+
+DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class ClosedSide:
@@ -79,6 +82,15 @@ class ClosedSide:
             facts = {"from": subject, "lines": str(tip.lines), "last": str(tip.last)}
             self.trail.append("log", now, facts)
         return tip
+
+    def told_of(self, *events: str) -> list[frozenset[int]]:
+        """Return of each event the numbers of the sets of which the log of the connected side tells it."""
+        told: dict[str, set[int]] = {event: set() for event in events}
+        for line in self.carried.lines():
+            number = line.facts.get("set", "").removeprefix(f"{self.name}_")
+            if line.event in told and DIGITS.fullmatch(number):
+                told[line.event].add(int(number))
+        return list(map(frozenset, told.values()))
 
     def receipt(self, operator: str, now: datetime, is_whole: Callable[[Digest], bool]) -> Receipt:
         """Return the receipt of all that is there, by what it is called and `is_whole` says of its top."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from toolkit.digest import Digest
+from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
 from toolkit.image import ProvenImage
 from toolkit.mirror.inventory import Inventory
@@ -14,7 +15,9 @@ from toolkit.mirror.reception import Reception
 from toolkit.mirror.unloading import AT_ONCE, in_batches, is_named
 from toolkit.operations.copy import copy
 from toolkit.operations.renaming import Renamed
-from toolkit.ports import Sink
+from toolkit.ports import Renames, Sink
+
+APART = "give one of them another name: --rename quay.io/=quay/"
 
 
 def hand_on(
@@ -33,11 +36,23 @@ def hand_on(
     """
     wanted = sorted(names)
     source = Renamed(inventory.store, prefixes.of(wanted))
+    if isinstance(sink, Renames):
+        _keep_apart(wanted, inventory, sink, prefixes)
     done = []
     for batch in in_batches(wanted, AT_ONCE):
         images = copy(source, sink, batch, progress=progress, jobs=jobs)
         done += [replace(image, documents={}, blobs=()) for image in images]
     return done
+
+
+def _keep_apart(names: Sequence[str], inventory: Inventory, sink: Renames, prefixes: Prefixes) -> None:
+    """Raise UsageError where a place would call two images the same: a sink sees one batch of them only."""
+    owners: dict[str, str] = {}
+    for name in names:
+        for there in sink.names_there([prefixes.name_of(name)]):
+            other = owners.setdefault(there, name)
+            if inventory.called(other) != inventory.called(name):
+                raise UsageError(f"image {name}", f"would be called {there}, as {other} is", APART)
 
 
 def handed_names(

@@ -5,7 +5,7 @@ Each image and blob is looked at once in a run: stamped since it was proven, els
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from toolkit import mediatype
 from toolkit.bundles.entries import Entries
@@ -56,8 +56,14 @@ class Inventory:
     def is_whole(self, digest: Digest) -> bool:
         """Tell whether an image is there with all its blobs; platforms that never were, are not missed."""
         if digest not in self._whole:
-            self._whole[digest] = self._is_whole(digest)
+            self._whole[digest] = self._is_whole(digest, self.has)
         return self._whole[digest]
+
+    def seems_whole(self, digest: Digest) -> bool:
+        """Tell the same by documents and the sizes of layers: none of these is read, and nothing written."""
+        return self._is_whole(
+            digest, lambda layer: layer.digest is not None and self.size(layer.digest) == layer.size
+        )
 
     def has(self, layer: Layer) -> bool:
         """Tell whether a blob is there, and is what it is called."""
@@ -85,16 +91,12 @@ class Inventory:
         """Return how many bytes lie under a digest; None where there is no such blob."""
         return self.store.folder.size(digest)
 
-    def _is_whole(self, digest: Digest) -> bool:
+    def _is_whole(self, digest: Digest, has: Callable[[Layer], bool]) -> bool:
         try:
             top = self.top(digest)
-            return top is not None and self._has_all(gather(self.store.folder, (), top))
+            return top is not None and _has_all(gather(self.store.folder, (), top), has)
         except ToolkitError:
             return False
-
-    def _has_all(self, image: ModernImage) -> bool:
-        is_lost = any(finding.severity == "error" for finding in image.lacking)
-        return not is_lost and all(map(self.has, image.layers))
 
     def _list(self) -> Entries:
         if self._entries is None:
@@ -117,3 +119,8 @@ class Inventory:
         if media_type not in mediatype.INDEXES | mediatype.MANIFESTS:
             return None
         return Descriptor(media_type, digest, len(raw))
+
+
+def _has_all(image: ModernImage, has: Callable[[Layer], bool]) -> bool:
+    is_lost = any(finding.severity == "error" for finding in image.lacking)
+    return not is_lost and all(map(has, image.layers))

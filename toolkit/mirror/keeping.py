@@ -104,12 +104,13 @@ def prune(home: Path, review: Review, now: dt.datetime, raw: bytes) -> Pruned:
         facts = {"review": str(Digest.of(raw)), "images": str(len(review.of(IMAGE)))}
         site.trail.append("pruned", now, facts | {"sets": str(len(sets))})
         images = unname(store, review.of(IMAGE))
-        files = sum(oldsets.remove(record, Path(review.volumes)) for record in sets)
+        freed = {record.increment.name: oldsets.remove(record, Path(review.volumes)) for record in sets}
         partials = remove_stray(home / PARTIAL, lambda digest: store.folder.size(digest) is not None)
         collected = collect(store)
         for name in sites(home):
             Site(home, name).made().forget(lambda digest: store.folder.size(digest) is not None)
-    return Pruned(tuple(images), tuple(record.increment.name for record in sets), files, collected, partials)
+    gone = tuple(name for name, size in freed.items() if size)  # the others went before
+    return Pruned(tuple(images), gone, sum(freed.values()), collected, partials)
 
 
 def needs_in(home: Path) -> Needs:

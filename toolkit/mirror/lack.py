@@ -95,7 +95,8 @@ def _cures(
     between = [number for number in range(1, increment.number) if number not in received]
     if between:
         names = _some([papers.set_name(increment.site, number) for number in between[::-1]])
-        yield f"receive what was sent before and has not come: {names}"
+        which = ", of which one may do" if len(between) > 1 else ""
+        yield f"receive what was sent before and has not come{which}: {names}"
     size = total(lack.blobs)
     least = f", which sends at least {size_text(size)} once more" if size else ""
     yield f"carry the receipt back, and there: lading mirror run JOB --since receipt{least}"

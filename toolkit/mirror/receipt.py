@@ -21,6 +21,7 @@ from toolkit.mirror.imagerecord import numbers
 
 OPERATOR_LIMIT = 200  # characters
 ANEW = "if one of the two sides was set up anew, say so: --anew"
+OLDER = "if one of the two sides was set up anew, or a clock put back, say so: --anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Receipt:
     operator: str
     sets: tuple[int, ...]  # numbers in the order they came; one that came again is where it came last
     images: Mapping[str, Digest] = field(hash=False)
-    trail: Tip  # where the log of the closed side stood: it only grows, whatever its clock does
+    trail: Tip  # where the log of the closed side stood: it only grows
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -64,9 +65,14 @@ class Receipt:
         return self.sets[-1] if self.sets else 0
 
     @property
+    def highest(self) -> int:
+        """Return the highest number of the sets that were received; 0 where none was."""
+        return max(self.sets, default=0)
+
+    @property
     def file_name(self) -> str:
-        """Return what its file is called: plant-7_0007.receipt.json."""
-        return f"{papers.set_name(self.site, self.number)}.receipt.json"
+        """Return what its file is called: plant-7_0007.receipt.json, by the highest set it names."""
+        return receipt_name(self.site, self.highest)
 
     def must_be_of(self, site: str, subject: str) -> None:
         """Raise Mismatch where it is of another site."""
@@ -75,20 +81,30 @@ class Receipt:
 
     def must_be_of_sets(self, last: int, subject: str) -> None:
         """Raise UsageError where it names a set with a higher number than the last one that was made."""
-        if (highest := max(self.sets, default=0)) > last:
-            problem = f"names set {papers.set_name(self.site, highest)}, and the last one made here is {last}"
+        if self.highest > last:
+            problem = (
+                f"names set {papers.set_name(self.site, self.highest)}, and the last one made here is {last}"
+            )
             raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
 
     def must_follow(self, last: Receipt | None, subject: str) -> None:
-        """Raise where it is older than the last one, or where its trail is not the one that was known."""
+        """Raise where it is older than the last one, or where its trail is not the one that was known.
+
+        A longer trail is not enough: another closed side may have one, from before this one was set up.
+        """
         if last is None or self == last:
             return
         mine, known = self.trail, last.trail
         if mine.lines == known.lines and mine.last != known.last:
             problem = f"line {mine.lines} of its trail is not the one that an earlier receipt vouched for"
             raise CorruptContent(subject, problem, f"the trail was rewritten; {ANEW}")
-        if (mine.lines, self.made) < (known.lines, last.made):
+        if mine.lines < known.lines or self.made < last.made:
             told = f"{papers.as_moment(self.made)} after {mine.lines} lines of its trail"
             newer = f"{papers.as_moment(last.made)} after {known.lines}"
             problem = f"was made {told}, and a newer one is known, of {newer}"
-            raise UsageError(subject, problem, f"nothing was taken; {ANEW}")
+            raise UsageError(subject, problem, f"nothing was taken; {OLDER}")
+
+
+def receipt_name(site: str, highest: int) -> str:
+    """Return what the file of a receipt is called, by the highest number among its sets."""
+    return f"{papers.set_name(site, highest)}.receipt.json"

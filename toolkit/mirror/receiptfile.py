@@ -5,13 +5,15 @@ plant-7_0007.receipt.json  .sha256  .sha256.minisig          as beside a bundle 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit import checksums
 from toolkit.checksums import ChecksumList
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, NotFound
+from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
 from toolkit.mirror import papers
 from toolkit.mirror.receipt import Receipt
 from toolkit.operations.companion import LIST, SIGNATURE, beside
@@ -20,6 +22,7 @@ from toolkit.plumbing.files import make_folder, read_bounded, storing, write_ato
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
 
+CALLED = re.compile(rf"(?P<site>{papers.SITE.pattern})_(?P<number>[0-9]{{4,9}})\.receipt\.json")
 EDITED = "the receipt was changed after it was made: carry it again as it was"
 
 
@@ -36,6 +39,20 @@ def write_receipt(folder: Path, receipt: Receipt, key: SigningKey | None = None)
     if key:
         sign_list(beside(path, LIST), listed, key, int(receipt.made.timestamp()))
     return path
+
+
+def newest_in(folder: Path, site: str | None = None) -> Path:
+    """Return the receipt in a folder that names the highest set, of one site; raises NotFound, UsageError."""
+    with storing(folder):
+        found = [match for name in os.listdir(folder) if (match := CALLED.fullmatch(name))]
+    found = [match for match in found if site in {None, match["site"]}]
+    if not found:
+        of = f" of {site}" if site else ""
+        raise NotFound(str(folder), f"has no receipt{of} in it", "it is called NAME.receipt.json")
+    if len(sites := sorted({match["site"] for match in found})) > 1:
+        problem = f"has receipts of {len(sites)} sites, {', '.join(sites[:3])}"
+        raise UsageError(str(folder), problem, "say which: --site NAME")
+    return folder / max(found, key=lambda match: int(match["number"]))[0]
 
 
 def read_receipt(path: Path, keys: Sequence[PublicKey] = ()) -> Receipt:

@@ -18,27 +18,28 @@ from toolkit.errors import (
     NotFound,
     StoreError,
     ToolkitError,
+    TryAgain,
     UnsafeArchive,
     UsageError,
 )
 from toolkit.event import Tell, nobody
 from toolkit.image import Finding
 from toolkit.mirror import papers
-from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
+from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance, signers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lack import Lack, lacking, refusal
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE, Reception
+from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
-from toolkit.mirror.unloading import is_named, unload
+from toolkit.mirror.unloading import Unloaded, is_named, unload
 from toolkit.mirror.volumeset import VolumeSet
 from toolkit.report import NOTE, WARNING
 from toolkit.signature import PublicKey
 
 NUMBER = re.compile(r"_([0-9]{1,9})$")
-SHOWN = 3  # names that are told
+SHOWN = 3  # names, or blobs, that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,30 @@ class Receiving:
             advice = f"it is for another site, and this is {self.side.name}: nothing was taken"
             self._refuse(volumes, Mismatch(volumes.subject, "site", advice, volumes.site, self.side.name))
             return None
-        if (increment := glance(volumes)) and self._is_there(increment):
-            note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
-            behind = self._behind(increment)
-            self._told[volumes] = Reception(volumes.name, THERE, increment, (note,), behind=behind)
+        if (increment := glance(volumes)) and self._is_there(increment) and self._is_listed(volumes):
+            self._tell_there(volumes, increment)
             return None
         found = arrive(volumes, self._folders, self._terms.keys)
         if isinstance(found, Refusal):
-            self._refuse(volumes, found.error, found.findings)
+            state = INCOMPLETE if isinstance(found.error, TryAgain) else REFUSED
+            self._refuse(volumes, found.error, found.findings, state)
             return None
         return found
+
+    def _is_listed(self, volumes: VolumeSet) -> bool:
+        """Tell whether the list that a key has to have signed is there, where one has to."""
+        return volumes.list_path is not None or not self._terms.keys
+
+    def _tell_there(self, volumes: VolumeSet, increment: Increment) -> None:
+        """Say that a set is there, by whom it has to be signed all the same."""
+        try:
+            signed = signers(volumes, self._folders, self._terms.keys)
+        except ToolkitError as error:
+            self._refuse(volumes, error)
+            return
+        note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
+        behind = self._behind(increment)
+        self._told[volumes] = Reception(volumes.name, THERE, increment, (*signed, note), behind=behind)
 
     def _is_there(self, increment: Increment) -> bool:
         """Tell whether a set was received, and nothing of it is missing: then nothing has to be read."""
@@ -161,7 +176,7 @@ class Receiving:
                 raise  # the base store fails, not a medium
             self._refuse(volumes, error, arrival.findings)
             return True
-        findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done.behind))
+        findings = (*arrival.findings, *_remarks(volumes, arrival.increment, before, done))
         self._told[volumes] = Reception(
             volumes.name, RECEIVED, arrival.increment, findings, stored=done.stored, behind=done.behind
         )
@@ -179,10 +194,16 @@ class Receiving:
         self._refuse(volumes, refusal(lack, arrival.increment, others, received, place), arrival.findings)
 
     def _is_refused(self, volumes: VolumeSet) -> bool:
-        return volumes not in self._told or self._told[volumes].state == REFUSED
+        return volumes not in self._told or self._told[volumes].error is not None
 
-    def _refuse(self, volumes: VolumeSet, error: ToolkitError, findings: Sequence[Finding] = ()) -> None:
-        self._told[volumes] = Reception(volumes.name, REFUSED, None, tuple(findings), error)
+    def _refuse(
+        self,
+        volumes: VolumeSet,
+        error: ToolkitError,
+        findings: Sequence[Finding] = (),
+        state: str = REFUSED,
+    ) -> None:
+        self._told[volumes] = Reception(volumes.name, state, None, tuple(findings), error)
 
     def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:
         found = (each.images for each in self.side.received() if each.number == increment.number)
@@ -194,17 +215,21 @@ class Receiving:
 
 
 def _remarks(
-    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, behind: Sequence[str]
+    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, done: Unloaded
 ) -> Iterator[Finding]:
+    if done.mended:
+        problem = f"has put back what was damaged in the store: {_some(list(map(str, done.mended)))}"
+        yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
     if before is not None and before != {image.name: image.digest for image in increment.images}:
         problem = "was received before with other images under the same number"
         yield Finding(volumes.subject, problem, WARNING, advice="was the connected side set up anew?")
-    if behind:
-        names = ", ".join(behind[:SHOWN]) + (
-            f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else ""
-        )
-        problem = f"is older than what was received: {names} stay where a later set has put them"
+    if done.behind:
+        problem = f"is older than what was received: {_some(done.behind)} stay where a later set has put them"
         yield Finding(volumes.subject, problem, NOTE)
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
 
 
 def _number(volumes: VolumeSet) -> int:

@@ -11,7 +11,7 @@ from toolkit.image import Finding
 from toolkit.mirror.increment import Increment
 from toolkit.report import finding_json
 
-RECEIVED, THERE, REFUSED = STATES = ("received", "there", "refused")
+RECEIVED, THERE, INCOMPLETE, REFUSED = STATES = ("received", "there", "incomplete", "refused")
 GRAVITY = (6, 5, 7, 4, 2, 3, 75, 8, 1)  # exit codes, the gravest first
 
 
@@ -20,10 +20,12 @@ class Reception:
     """One set, by what it is called."""
 
     name: str
-    state: str  # one of STATES; `there` is one that was received before, and of which nothing is missing
+    # One of STATES: `there` was received before, and nothing of it is missing; of one that is `incomplete`
+    # volumes have yet to come.
+    state: str
     increment: Increment | None = None
     findings: tuple[Finding, ...] = ()
-    error: ToolkitError | None = None  # why it was refused
+    error: ToolkitError | None = None  # why it was not received
     stored: int = 0  # bytes of blobs that were not there before
     behind: tuple[str, ...] = ()  # names that a later set has put elsewhere, and that stay there
 

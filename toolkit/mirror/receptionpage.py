@@ -13,7 +13,7 @@ from toolkit.figures import size_text
 from toolkit.mirror import papers
 from toolkit.mirror.changes import changes
 from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE
+from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE
 from toolkit.mirror.runpage import changed_names, trail_told
 from toolkit.pages.mirror import (
     BAD,
@@ -29,7 +29,7 @@ from toolkit.pages.mirror import (
 from toolkit.pages.room import counted
 from toolkit.report import ERROR
 
-WORDS = {RECEIVED: "received", THERE: "there already", REFUSED: "refused"}
+WORDS = {RECEIVED: "received", THERE: "there already", INCOMPLETE: "incomplete", REFUSED: "refused"}
 Json = Mapping[str, Any]
 
 
@@ -61,10 +61,12 @@ def received_page(facts: ReceptionFacts) -> bytes:
 
 def _head(facts: ReceptionFacts) -> Head:
     states = Counter(each["state"] for each in facts.receptions)
-    refused, all_sets = states[REFUSED], len(facts.receptions)
+    out, all_sets = states[REFUSED] + states[INCOMPLETE], len(facts.receptions)
     tone, word = (GOOD, "Received") if states[RECEIVED] else (GOOD, "Nothing new")
-    if refused:
-        tone, word = (BAD, "Refused") if refused == all_sets else (MIXED, "Received in part")
+    if out and out < all_sets:
+        tone, word = MIXED, "Received in part"
+    elif out:
+        tone, word = (BAD, "Refused") if states[REFUSED] else (MIXED, "Incomplete")
     subject = f"{facts.site}, {papers.as_moment(facts.now)}"
     title = f"{facts.site}: {word.lower()}"
     return Head(title, tone, word, subject, _sentence(states), list(_figures(facts, states)))
@@ -73,8 +75,8 @@ def _head(facts: ReceptionFacts) -> Head:
 def _sentence(states: Counter[str]) -> str:
     parts = [f"{counted(states[state], 'set')} {word}" for state, word in WORDS.items() if states[state]]
     told = f"{', '.join(parts) or 'No set came'}."
-    if states[REFUSED]:
-        told += " Nothing of a set that is refused was stored; what to do is said of each below."
+    if states[REFUSED] or states[INCOMPLETE]:
+        told += " Nothing of a set that was not received was stored; what to do is said of each below."
     return told
 
 

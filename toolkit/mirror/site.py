@@ -130,8 +130,15 @@ class Site:
         return done
 
     def lost(self, number: int, now: dt.datetime) -> None:
-        """Record that a set did not arrive, and never will: what it brought is sent again."""
+        """Record that a set did not arrive, and never will: what it brought is sent again.
+
+        Raises UsageError where the last receipt names it: what that says is there counts, whatever is lost.
+        """
         found = self.set(number)
+        if (receipt := self.receipt()) and number in receipt.sets:
+            problem = f"has arrived, by the receipt of {papers.as_moment(receipt.made)}"
+            advice = "if it is gone over there, bring a new receipt: lading mirror receipt"
+            raise UsageError(f"set {found.increment.name}", problem, advice)
         if found.status != LOST:
             self.trail.append("lost", now, {"set": found.increment.name})
             self._keep(found.as_(LOST))

@@ -12,12 +12,15 @@ from toolkit.digest import Digest
 from toolkit.errors import NotFound
 from toolkit.mirror import papers
 from toolkit.mirror.closedside import ClosedSide
+from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lock import Gap
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.received import Received
+from toolkit.mirror.receipt import Receipt, receipt_name
+from toolkit.mirror.received import Received, names
 from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
 from toolkit.mirror.staleness import Staleness
+from toolkit.mirror.unloading import is_named
+from toolkit.stores.layout import LayoutStore
 
 NOTHING = "lading mirror run makes sets, lading mirror receive takes them in"
 MOST = 1_000  # numbers of sets that did not come, and are told one by one
@@ -31,7 +34,7 @@ class Where:
     digest: Digest
     number: int  # of the last set that names it
     is_current: bool  # the last set of all names it too
-    is_confirmed: bool  # a receipt says that it is over there; on the closed side, that it was received
+    is_confirmed: bool  # a receipt says that it is over there; on the closed side, that it is in the store
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form."""
@@ -107,32 +110,41 @@ class Closed:
     sets: tuple[Received, ...] = field(repr=False)  # by their numbers
     days: int | None  # since the date of the last set; None where none came
     receipt: Path | None  # the receipt of what is there
+    inventory: Inventory = field(repr=False)
+    sent: frozenset[int] = frozenset()  # by the log of the connected side, as far as that travelled
+    lost: frozenset[int] = frozenset()  # and given up there
 
     @classmethod
-    def of(cls, side: ClosedSide, now: datetime) -> Self:
+    def of(cls, side: ClosedSide, inventory: Inventory, now: datetime) -> Self:
         """Read all records; raises InvalidDocument."""
-        in_order = side.received()
-        sets = tuple(sorted(in_order, key=lambda each: each.number))
-        last = in_order[-1].number if in_order else 0
-        receipt = side.folder / f"{papers.set_name(side.name, last)}.receipt.json"
+        sets = tuple(sorted(side.received(), key=lambda each: each.number))
+        last = sets[-1].number if sets else 0
+        receipt = side.folder / receipt_name(side.name, last)
         days = _days(max(each.date for each in sets), now) if sets else None
-        return cls(sets, days, receipt if receipt.is_file() else None)
+        path = receipt if receipt.is_file() else None
+        return cls(sets, days, path, inventory, *side.told_of("sent", "lost"))
 
     def is_stale(self, limit: timedelta) -> bool:
         """Tell whether the last set is older than the limit, or none came."""
         return self.days is None or timedelta(days=self.days) > limit
 
     def missing(self) -> list[int]:
-        """Return the numbers below the last one that did not come; one may have been given up over there."""
+        """Return the numbers of sets that did not come, as far as is known here.
+
+        They are below the last one that came, or in the log that travelled, and not given up by that.
+        """
         known = {each.number for each in self.sets}
-        last = max(known, default=0)
-        return [number for number in range(max(1, last - MOST), last) if number not in known]
+        last = max(known | self.sent, default=0)
+        return [number for number in range(max(1, last - MOST), last + 1) if number not in known | self.lost]
 
     def images(self) -> list[Where]:
-        """Return what each name means here, as the last set that has it says."""
+        """Return what each name means here, by the last set that has it, and whether that is in the store."""
         named = {each.number: each.images for each in self.sets}
-        there = {name: digest for each in self.sets for name, digest in each.images.items()}
+        there = {name: digest for name, digest in names(self.sets).items() if self._is_there(name, digest)}
         return list(_where(named, there))
+
+    def _is_there(self, name: str, digest: Digest) -> bool:
+        return is_named(name, digest, self.inventory) and self.inventory.seems_whole(digest)
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form."""
@@ -166,7 +178,8 @@ class Status:
         """Read what is known; raises NotFound where that is nothing."""
         site, side = Site(home, name), ClosedSide(home, name)
         connected = Connected.of(site, now) if site.numbers() or site.gaps() else None
-        closed = Closed.of(side, now) if side.received() else None
+        inventory = Inventory(LayoutStore(home / "store"))
+        closed = Closed.of(side, inventory, now) if side.received() else None
         if not connected and not closed:
             raise NotFound(f"site {name}", f"is not known in {home}", _advice(home))
         return cls(name, connected, closed)

@@ -34,6 +34,7 @@ class Unloaded:
 
     stored: int  # bytes of blobs that were not there
     behind: tuple[str, ...]  # names that a later set has put elsewhere
+    mended: tuple[Digest, ...] = ()  # blobs that were there, and were not what they are called
 
 
 def unload(
@@ -54,16 +55,16 @@ def unload(
     increment = arrival.increment
     missing = sum(blob.size for blob in increment.contains if inventory.size(blob.digest) is None)
     _require_space(inventory, missing)
+    shelf = Shelf(inventory.store)
     for digests in in_batches(images.tops, AT_ONCE):
         words = [str(digest) for digest in digests]
-        shelf = Shelf(inventory.store)
         copy(images, shelf, words, progress=progress, jobs=jobs, before_names=arrival.must_be_unchanged)
     inventory.renew()
     meant = names_with(side, increment, now)
     name_images(increment, images.tops, inventory, meant)
     side.take(increment, now)
     behind = (image.name for image in increment.images if meant[image.name] != image.digest)
-    return Unloaded(missing, tuple(behind))
+    return Unloaded(missing, tuple(behind), tuple(shelf.damaged))
 
 
 def names_with(side: ClosedSide, increment: Increment, now: datetime) -> Mapping[str, Digest]:

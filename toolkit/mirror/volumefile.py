@@ -76,6 +76,8 @@ def read_header(path: str) -> VolumeHeader:
     limit = header_limit()
     with opened_file(path) as handle:
         front = Extent(handle, 0, os.fstat(handle).st_size, path)
+        if not front.size:
+            raise CorruptContent(path, "is empty", "it was not copied to its end")
         size = tarheader.number(read_exactly(front, 0, BLOCK)[SIZE])
         if not 0 < size <= limit:
             raise above(f"{path}: {HEADER}", f"is {size} bytes", limit)
