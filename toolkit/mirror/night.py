@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toolkit.errors import NotFound, TryAgain, UsageError
 from toolkit.event import Tell, nobody
-from toolkit.mirror.fetching import fetch, fetch_all, survey
+from toolkit.mirror.fetching import fetch_all
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Lock, Locked
 from toolkit.mirror.offers import Offers
@@ -96,15 +96,3 @@ class Night:
         self._offers.crowded = lock.crowded
         failed = fetch_all(self.store, images, self._offers, self.tell)
         return {name: str(error) for name, error in failed.items()}
-
-    def fetch_one(self, lock: Lock, name: str) -> None:
-        """Fetch one image of a lock, by its name there, unless it is in the store; raises as `copy`.
-
-        For whoever fetches each image in a process of its own: many may do so at once.
-        """
-        locked = next((each for each in lock.images if each.name == name), None)
-        if locked is None:
-            raise NotFound(f"image {name}", f"is not in the lock of {lock.date} of site {lock.site}")
-        self._offers.crowded = lock.crowded
-        if survey(self.store, [locked], self.made)[1]:
-            fetch(self.store, locked, self._offers, self.tell)
