@@ -21,12 +21,14 @@ from pipelines.receipts import Receipt
 from toolkit.errors import ToolkitError, TryAgain
 from toolkit.event import Event
 from toolkit.mirror.events import ImageMissed, MirrorEnded, NoticeFailed
-from toolkit.mirror.fetching import Offers, fetch
+from toolkit.mirror.fetching import fetch
 from toolkit.mirror.finishing import gaps_error
 from toolkit.mirror.job import Job
 from toolkit.mirror.jobfile import read_job
 from toolkit.mirror.lock import Lock, Locked
+from toolkit.mirror.made import Made
 from toolkit.mirror.night import Night
+from toolkit.mirror.offers import Offers
 from toolkit.mirror.outcome import GAPS
 from toolkit.mirror.running import Orders, run
 from toolkit.mirror.shard import Shard
@@ -70,16 +72,23 @@ class MirrorImage(JobTask):
 
     def output(self) -> StoredImage:
         """Return the image in the store."""
-        return StoredImage(self.settings.home / "store", self.lock[0])
+        return StoredImage(self.settings.home / "store", self.lock[0], self._made(self._job))
 
     def run(self) -> None:
         """Copy it into the store; raises TryAgain outside of the job's window, and as `fetch`."""
-        job, (image, crowded) = _read_once(self.job, Stamp.of(Path(self.job))), self.lock
+        job, (image, crowded) = self._job, self.lock
         settings = self.settings_of(job)
         with sources(settings) as opened:
-            offers = Offers(opened, crowded, Night(job, settings, opened).may_go_on)
+            offers = Offers(opened, crowded, Night(job, settings, opened).may_go_on, self._made(job))
             offers.must_go_on()
             fetch(self.output().store, image, offers, Meter(self, "fetching"), settings.jobs)
+
+    @property
+    def _job(self) -> Job:
+        return _read_once(self.job, Stamp.of(Path(self.job)))
+
+    def _made(self, job: Job) -> Made:
+        return Site(self.settings.home, self.site).made(job.bundle.compression)
 
 
 class MirrorImages(JobTask):

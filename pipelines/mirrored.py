@@ -16,6 +16,7 @@ from toolkit.errors import NotFound, ToolkitError
 from toolkit.limits import limits
 from toolkit.mirror.fetching import proven_one
 from toolkit.mirror.lock import Locked
+from toolkit.mirror.made import Made
 from toolkit.mirror.site import Site
 from toolkit.model import Descriptor
 from toolkit.plumbing.files import Stamp
@@ -25,20 +26,21 @@ from toolkit.stores.layout import LayoutStore
 class StoredImage(luigi.Target):
     """An image in the layout `folder`. It exists while it is there whole, proven, and untouched since."""
 
-    def __init__(self, folder: Path, locked: Locked) -> None:
-        self.store, self._locked = LayoutStore(folder), locked
+    def __init__(self, folder: Path, locked: Locked, made: Made) -> None:
+        self.store, self._locked, self._made = LayoutStore(folder), locked, made
 
     def exists(self) -> bool:
         """Tell whether the image is there; what is no store has none."""
         try:
-            if self.store.folder.size(self._locked.digest) is None:
-                return False  # known without reading anything
+            digest = self._made.top(self._locked)
+            if digest is None or self.store.folder.size(digest) is None:
+                return False  # known without reading anything of the store
             rows = _rows(self.store.path, Stamp.of(self.store.path / INDEX))
-            row = rows.get(str(self._locked.digest))
-            tops = {self._locked.digest: Descriptor.from_node(row)} if row else {}
+            row = rows.get(str(digest))
+            tops = {digest: Descriptor.from_node(row)} if row else {}
         except ToolkitError:
             return False
-        return proven_one(self.store, tops, self._locked) is not None
+        return proven_one(self.store, tops, self._locked, self._made) is not None
 
 
 @dataclass(frozen=True, slots=True)

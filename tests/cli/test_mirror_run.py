@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_a_night_says_what_it_made_and_where(lading: Lading, web: MemoryRegistry
     again = lading("mirror", "run", job, "--quiet")
     assert (again.code, again.err) == (0, "")
     assert again.out.startswith("plant-7_0001 was made for ")
+
+
+def test_a_plan_says_where_sizes_are_an_estimate(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    job = written(home.parent, web, "app:1", more="[bundle]\ncompression = 'zstd'\n[policy]")
+    told = lading("mirror", "plan", job)
+    assert (told.code, told.err) == (0, "")
+    assert "about: an image counts with the sizes of layers as its place has them" in told.out
+    assert json.loads(lading("mirror", "plan", job, "--json").out)["about"] == [f"{web.host}/app:1"]
+    assert lading("mirror", "run", job, "--quiet").code == 0
+    assert "about: " not in lading("mirror", "plan", job).out
+    assert json.loads(lading("mirror", "plan", job, "--json").out)["about"] == []
 
 
 def test_gaps_are_told_and_the_exit_is_8(lading: Lading, web: MemoryRegistry, home: Path) -> None:

@@ -18,8 +18,10 @@ from tests.archives import Picture, image, layout, sha256, tar, unpacked
 from toolkit.bundles import open_bundle
 from toolkit.errors import StoreError
 from toolkit.mirror.job import Job
+from toolkit.mirror.night import Night
 from toolkit.mirror.running import Orders, Ran, run
 from toolkit.mirror.site import Site
+from toolkit.mirror.sources import sources
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.places import open_sink
@@ -27,7 +29,7 @@ from toolkit.ports import Closes
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
 
-from .engines import Registry
+from .engines import Dockerd, Registry
 
 pytestmark = pytest.mark.engine
 
@@ -174,3 +176,47 @@ def test_a_disk_that_is_too_small_is_refused_with_figures_before_any_layer(
         nights.now -= dt.timedelta(days=1)
         assert nights.asked()["GET blobs"] == 1  # the config
         assert not (settings.home / "store").exists()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("compression", ["keep", "gzip"])
+def test_images_of_an_engine_are_the_same_on_the_other_side(
+    nights: Nights, dockerd: Dockerd, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", dockerd.host)
+    pictures = {"app:1": picture(40), "tool:1": picture(41)}
+    bundle = nights.folder / "loaded.tar"
+    bundle.write_bytes(tar(layout(*pictures.items())))
+    copy(open_bundle(bundle), open_sink("docker-daemon:", nights.settings), list(pictures))
+    ids = dockerd.images()
+    text = f'''site = "plant-7"\nsources = ["docker-daemon:"]\nimages = ["app:1", "tool:1"]
+[bundle]\ncompression = "{compression}"\n[policy]\nmin_free = "1"'''
+    job = Job.parse(text.encode(), "job", nights.folder)
+    first = nights.run(job)
+    assert (first.outcome.state, first.outcome.images_new) == ("done", 2)
+    second = nights.run(job)
+    assert (second.outcome.images_new, second.finished.record.increment.contains) == (0, ())
+    [volume] = first.finished.record.volumes
+    dockerd.forget()
+    dockerd.load(first.folder / volume.name)
+    assert dockerd.images() == ids
+
+
+@pytest.mark.root
+def test_an_image_that_has_gone_from_an_engine_is_a_gap(
+    nights: Nights, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", dockerd.host)
+    pictures = {"app:1": picture(42), "tool:1": picture(43)}
+    bundle = nights.folder / "loaded.tar"
+    bundle.write_bytes(tar(layout(*pictures.items())))
+    copy(open_bundle(bundle), open_sink("docker-daemon:", nights.settings), list(pictures))
+    text = 'site = "plant-7"\nsources = ["docker-daemon:"]\nimages = ["app:1", "tool:1"]\n[policy]\nmin_free = "1"'
+    job = Job.parse(text.encode(), "job", nights.folder)
+    with sources(nights.settings) as opened:
+        Night(job, nights.settings, opened, clock=nights.now.timestamp).locked(nights.now.date())
+    dockerd.docker("rmi", "tool:1")
+    ran = nights.run(job)
+    [gap] = ran.outcome.gaps
+    assert gap.name == "tool:1"
+    assert "is not in docker-daemon: any more as sha256:" in gap.problem

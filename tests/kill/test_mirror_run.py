@@ -30,9 +30,9 @@ def side(tmp_path: Path) -> Iterator[ConnectedSide]:
         yield ConnectedSide(web, tmp_path / "home")
 
 
-def two_nights(side: ConnectedSide) -> None:
+def two_nights(side: ConnectedSide, compression: str) -> None:
     """Send two images; in the second night nothing but a tag is new."""
-    cut = {"volume": "1MiB", "parity": 1}
+    cut = {"volume": "1MiB", "parity": 1, "compression": compression}
     side.run(side.job("app:1", bundle=cut))
     side.sleep()
     side.run(side.job("app:1", "large:1", bundle=cut))
@@ -49,8 +49,9 @@ def look(side: ConnectedSide) -> None:
     assert {record.number for record in side.site.sets()} <= {1, 2}
 
 
-def test_a_night_that_was_killed_ends_with_the_same_volumes(side: ConnectedSide) -> None:
-    ended = in_child(lambda: two_nights(side), Fault())
+@pytest.mark.parametrize("compression", ["keep", "zstd"])
+def test_a_night_that_was_killed_ends_with_the_same_volumes(side: ConnectedSide, compression: str) -> None:
+    ended = in_child(lambda: two_nights(side, compression), Fault())
     assert ended.code == 0, ended.said
     folder = side.home / "mirror/plant-7/volumes"
     expected = volumes(folder)
@@ -58,11 +59,13 @@ def test_a_night_that_was_killed_ends_with_the_same_volumes(side: ConnectedSide)
     every, killed = faults(ended.calls), 0
     for fault in every[:: max(1, len(every) // MOMENTS)]:
         shutil.rmtree(side.home)
-        ended = in_child(lambda: two_nights(side), fault)  # threads may need a few calls less, and end before
+        ended = in_child(
+            lambda: two_nights(side, compression), fault
+        )  # threads may need a few calls less, and end before
         assert ended.was_killed or ended.code == 0, f"{fault}: {ended.said}"
         killed += ended.was_killed
         look(side)
-        again = in_child(lambda: two_nights(side))
+        again = in_child(lambda: two_nights(side, compression))
         assert again.code == 0, f"{fault}: {again.said}"
         assert volumes(folder) == expected, fault
         pages = [path.name for path in sorted(folder.glob("*.html"))]

@@ -341,3 +341,39 @@ def test_every_image_is_in_one_batch_and_no_batch_is_large(
     task.run()
     assert sizes == [100, 30]
     assert receipt(side)["images"]["new"] == 130
+
+
+def test_an_image_that_is_packed_anew_is_a_task_that_is_done_once_it_is_made(
+    side: ConnectedSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = job(side, "app:1", "tool:1.0", more='[bundle]\ncompression = "zstd"\n')
+    task = MirrorImage(date=TODAY, job=path, site="plant-7", image=side.name("app:1"), digest=APP.digest)
+    assert build(night(path)) == "SUCCESS"
+    begin_a_run()
+    assert task.complete()
+    by_luigi = files(side)
+    [record] = (side.home / "mirror/plant-7/made").glob(f"{APP.digest.partition(':')[2]}*")
+    record.unlink()
+    begin_a_run()
+    assert not task.complete()
+    assert build(task) == "SUCCESS"
+    assert record.exists()
+    monkeypatch.setenv("LADING_HOME", str(tmp_path / "other"))
+    assert main(["mirror", "run", path, "--date", str(TODAY), "--quiet"]) == 0
+    assert volumes(tmp_path / "other/mirror/plant-7/volumes") == by_luigi
+
+
+def test_an_image_without_a_manifest_is_a_task_too(side: ConnectedSide) -> None:
+    path = job(side, "app:1")
+    text = (
+        Path(path)
+        .read_text()
+        .replace("images = [", 'images = [{reference = "ubuntu:14.04", source = "sample:"}, ')
+    )
+    Path(path).write_text(text)
+    assert build(night(path)) == "SUCCESS"
+    assert receipt(side)["images"]["new"] == 2
+    top = "bfdf47abe467bbf67e46842388dbb27d7cc8b07cb87249dabd73e98abbd0bd71"
+    task = MirrorImage(date=TODAY, job=path, site="plant-7", image="ubuntu:14.04", digest=f"sha256:{top}")
+    begin_a_run()
+    assert task.complete()

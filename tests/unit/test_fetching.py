@@ -10,8 +10,9 @@ from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
 from tests.webs import Reply
 from toolkit.errors import ToolkitError
-from toolkit.mirror.fetching import Offers, fetch_all, survey
+from toolkit.mirror.fetching import fetch_all, survey
 from toolkit.mirror.lock import Lock, Locked
+from toolkit.mirror.offers import Offers
 from toolkit.mirror.sources import sources
 from toolkit.operations.verify import verify
 

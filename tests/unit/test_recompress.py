@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from tests import registries
 from tests.archives import (
     CONFIG,
     INDEX,
@@ -36,6 +37,7 @@ from tests.archives import (
 )
 from tests.descriptors import open_descriptors
 from tests.pictures import docker_saved
+from tests.registries import Registry, schema1, signed, three_layers
 from toolkit.ancestry import V1Layer
 from toolkit.bundles import FORMATS, create_bundle, open_bundle
 from toolkit.digest import Digest
@@ -44,8 +46,10 @@ from toolkit.image import Image, ProvenImage
 from toolkit.operations.copy import copy
 from toolkit.operations.recompress import recompressed
 from toolkit.operations.verify import verify
+from toolkit.places import open_source
 from toolkit.platform import Platform
 from toolkit.ports import Closes, Source
+from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
 
 FORMAT_NAMES = [format_.name for format_ in FORMATS if format_.members_of]
@@ -339,3 +343,19 @@ def test_the_documents_are_valid_for_any_reader(tmp_path: Path) -> None:
             assert descriptor["mediaType"] == f"{LAYER}+zstd"
             assert raw.startswith(PACKED["zstd"])
     assert seen == 1 + 2 + 2 + 3
+
+
+@pytest.mark.parametrize("compression", CHOICES)
+def test_a_manifest_of_schema_1_keeps_its_image_id(tmp_path: Path, compression: str) -> None:
+    """Its layers have digests, and no diffID before they are read: what is promised of them is no proof."""
+    registry = Registry(tmp_path / "disk")
+    raw = schema1(three_layers(thrown_away=True))
+    registry.push_schema1(
+        "old:1", signed(raw), sha256(raw), [registries.BASE, registries.EMPTY, registries.TOP]
+    )
+    source = open_source(f"registry-root:{tmp_path / 'disk'}", Settings(home=tmp_path))
+    (as_it_is,) = copy(source, LayoutStore(tmp_path / "kept"), ["old:1"])
+    with recompressed(source, compression) as packed:
+        (made,) = copy(packed, LayoutStore(tmp_path / "packed"), ["old:1"])
+    assert [one.config.raw for one in made.images()] == [one.config.raw for one in as_it_is.images()]
+    assert not verify(LayoutStore(tmp_path / "packed")).errors

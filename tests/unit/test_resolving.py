@@ -22,6 +22,7 @@ from toolkit.stores.layout import LayoutStore
 APP, ARM, TOOL = image(ONE, TWO), image(ONE, architecture="arm64"), image(TWO)
 MULTI = index(APP, ARM)
 ON_ARM = ["linux/arm64"]
+V1_ID = "bfdf47abe467bbf67e46842388dbb27d7cc8b07cb87249dabd73e98abbd0bd71"  # of the sample, by its repositories file
 
 
 @pytest.fixture
@@ -138,10 +139,19 @@ def test_two_images_of_one_name_are_refused(side: ConnectedSide) -> None:
         )
 
 
-def test_a_place_without_manifests_says_what_to_do(side: ConnectedSide, tmp_path: Path) -> None:
+def test_of_a_place_without_manifests_the_image_id_is_locked(side: ConnectedSide, tmp_path: Path) -> None:
     job = Job.parse(b'site = "a"\nsources = ["sample:"]\nimages = ["ubuntu:14.04"]', "job", tmp_path)
-    with pytest.raises(Unsupported, match="keeps no manifests; copy it into an oci: layout first"):
-        resolved(side, job)
+    assert digests(resolved(side, job)) == {"ubuntu:14.04": f"sha256:{V1_ID}"}
+
+
+def test_a_place_that_tells_no_identity_says_what_to_do(side: ConnectedSide, tmp_path: Path) -> None:
+    class Odd(LayoutStore):
+        def identify(self, name: str) -> str:
+            return f"{name} of today"
+
+    job = Job.parse(b'site = "a"\nsources = ["oci:x"]\nimages = ["app:1"]', "job", tmp_path)
+    with pytest.raises(Unsupported, match="does not tell it from others; copy it into an oci: layout first"):
+        resolve(job, side.today, lambda _: Odd(tmp_path))
 
 
 def test_an_image_is_asked_for_by_digest_without_its_tag() -> None:

@@ -13,7 +13,7 @@ from tests.mirrors import FIRST, ConnectedSide, carried, increment_of, volumes
 from tests.webregistry import MemoryRegistry, refusal
 from tests.webs import Asked, Reply
 from toolkit.checksums import ChecksumList
-from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, Unsupported, UsageError
+from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, UsageError
 from toolkit.event import BlobDone
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.receipt import Receipt
@@ -401,11 +401,6 @@ def test_a_window_that_closes_ends_a_run_that_goes_on_in_the_next_one(side: Conn
     side.now = FIRST
     assert side.run(job).outcome.state == "done"
     assert side.site.lock(FIRST.date()) == lock
-
-
-def test_layers_are_not_packed_anew(side: ConnectedSide) -> None:
-    with pytest.raises(Unsupported, match=r"bundle\.compression: is 'zstd'"):
-        side.run(side.job("app:1", bundle={"compression": "zstd"}))
 
 
 def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(

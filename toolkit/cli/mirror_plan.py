@@ -61,7 +61,8 @@ def command(output: Output, path: str, *, since: str, into: str) -> None:
     """Say what the next set would hold, image by image, and what it takes on each file system at its peak.
 
     Names are resolved as they are now, or as today's run has resolved them; of images that are not in the
-    embedded store the manifests are read, nothing else is fetched, and nothing is written. Exits with 7 and
+    embedded store the manifests are read, nothing else is fetched, and nothing is written. Of images that are
+    made on the way, as those whose layers are packed anew, sizes are an estimate. Exits with 7 and
     the figures where it cannot fit, with 8 where an image could not be had.
     """
     from toolkit.mirror.jobfile import read_job
@@ -104,11 +105,19 @@ def _say(output: Output, planned: Planned) -> None:
         f"{size_text(planned.fetch)} to fetch, "
         f"{size_text(planned.stream)} to carry in {about}{planned.volumes} file{'s' * (planned.volumes > 1)}"
     )
+    if planned.about:
+        output.say(_about(len(planned.about)))
     for room in planned.rooms:
         stays = f", of which {size_text(room.reserve)} stay free" if room.reserve else ""
         output.say(f"{room.folder}: {size_text(room.needed)} at the peak, {size_text(room.free)} free{stays}")
     output.flush()
     output.findings(Finding(gap.name, gap.problem, ERROR) for gap in planned.gaps)
+
+
+def _about(images: int) -> str:
+    count = f"{images} images count with the sizes of layers as their places have"
+    many = count if images > 1 else "an image counts with the sizes of layers as its place has"
+    return f"about: {many} them; what is carried is made on the way: layers packed anew, or a first manifest"
 
 
 def _json(planned: Planned) -> dict[str, Any]:
@@ -127,6 +136,7 @@ def _json(planned: Planned) -> dict[str, Any]:
             }
             for share in planned.shares
         ],
+        "about": list(planned.about),
         "to_fetch": {"images": [one.name for one in planned.missing], "size": planned.fetch},
         "set": {"size": planned.stream, "volumes": planned.volumes, "most": planned.most or None},
         "rooms": [

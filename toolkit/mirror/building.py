@@ -23,6 +23,7 @@ from toolkit.limits import limits
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Locked
+from toolkit.mirror.made import AS_THEY_ARE, Made
 from toolkit.mirror.narrowing import narrowed
 from toolkit.model import Descriptor
 from toolkit.plumbing.followed import followed
@@ -40,19 +41,21 @@ class Stored:
     blobs: ImageBlobs
 
 
-def stored(store: ListedImages, locked: Iterable[Locked]) -> Iterator[Stored]:
+def stored(store: ListedImages, locked: Iterable[Locked], made: Made = AS_THEY_ARE) -> Iterator[Stored]:
     """Yield each locked image under its name on the closed side; its documents are read and proven.
 
     Raises NotFound where it is not in the store, and as `gather`.
     """
     tops = tops_of(store)
-    return (stored_one(store, tops, each) for each in locked)
+    return (stored_one(store, tops, each, made) for each in locked)
 
 
-def carried(store: ListedImages, increment: Increment, locked: Iterable[Locked]) -> Iterator[ProvenImage]:
+def carried(
+    store: ListedImages, increment: Increment, locked: Iterable[Locked], made: Made = AS_THEY_ARE
+) -> Iterator[ProvenImage]:
     """Yield the images that a set carries, one at a time; raises as `stored`."""
     new = {image.name for image in increment.new}
-    return (each.image for each in stored(store, (one for one in locked if one.name in new)))
+    return (each.image for each in stored(store, (one for one in locked if one.name in new), made))
 
 
 def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
@@ -65,18 +68,22 @@ def tops_of(store: ListedImages) -> dict[Digest, Descriptor]:
     return {entry.top.digest: entry.top for entry in store.entries()}
 
 
-def stored_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked) -> Stored:
+def stored_one(
+    store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked, made: Made = AS_THEY_ARE
+) -> Stored:
     """Return one locked image, with the platforms that are wanted of it; raises as `stored`."""
-    found = found_one(store, tops, locked)
+    found = found_one(store, tops, locked, made)
     return Stored(found.offered, ImageBlobs.of(locked.name, found.offered))
 
 
-def found_one(store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked) -> ModernImage:
+def found_one(
+    store: ListedImages, tops: Mapping[Digest, Descriptor], locked: Locked, made: Made = AS_THEY_ARE
+) -> ModernImage:
     """Return one locked image as the store has it, its layers unread; raises as `stored`."""
-    if (top := tops.get(locked.digest)) is None:
-        raise NotFound(
-            f"image {locked.name}", f"is not in {store.place} as {locked.digest}", "fetch it first"
-        )
+    digest = made.top(locked)
+    if digest is None or (top := tops.get(digest)) is None:
+        problem = f"is not in {store.place} as {digest or f'what is made of {locked.digest}'}"
+        raise NotFound(f"image {locked.name}", problem, "fetch it first")
     found = narrowed(gather(store.blobs, (locked.name,), top), locked.narrowing)
     lost = next((finding for finding in found.lacking if finding.severity == "error"), None)
     if lost:

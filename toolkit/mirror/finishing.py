@@ -11,6 +11,7 @@ from pathlib import Path
 from toolkit import checksums
 from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
 from toolkit.event import Tell, nobody
+from toolkit.image import ProvenImage
 from toolkit.mirror.baseline import ASSUMED
 from toolkit.mirror.blob import ImageBlobs
 from toolkit.mirror.building import Plan, carried, stored_one, tops_of
@@ -19,7 +20,8 @@ from toolkit.mirror.cut import Cargo
 from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
-from toolkit.mirror.lock import Gap, Lock, Locked, lasting
+from toolkit.mirror.lock import Gap, Lock, lasting
+from toolkit.mirror.made import Made
 from toolkit.mirror.setrecord import BUILDING, SENT, SetRecord, VolumeSum
 from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange, list_name
@@ -78,8 +80,8 @@ def finish(
     One that was made before is written again where its folder has it not. Raises StoreError where there are
     gaps and none may be, or nothing but gaps; Mismatch where a volume is not as it was written.
     """
-    baseline = site.baseline(wishes.kind)
-    images, left_out = _reckoned(store, lock, failed)
+    baseline, made = site.baseline(wishes.kind), site.made(job.bundle.compression)
+    images, left_out = _reckoned(store, lock, failed, made)
     gaps = lasting([*lock.gaps, *left_out], site.gaps())
     site.keep_gaps(gaps, lock.date)
     if gaps and wishes.strict:
@@ -89,16 +91,18 @@ def finish(
     names = gap_names(job, gaps)
     draft = Increment.of(site.name, 1, lock.date, images, baseline, gaps=names)
     costs = shares(images, baseline)
-    if not wishes.since and (made := made_before(site, draft)):
-        is_written = not _lies_in(wishes.folder, made)
+    if not wishes.since and (before := made_before(site, draft)):
+        is_written = not _lies_in(wishes.folder, before)
         if is_written:
-            sums = _written(made.increment, lock, job.bundle, store, wishes)
-            made = _written_again(site, made, sums, wishes, now)
+            again = carried(store, before.increment, lock.images, made)
+            sums = _written(before.increment, again, job.bundle, store, wishes)
+            before = _written_again(site, before, sums, wishes, now)
         carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
-        return Finished(made, costs, gaps, is_new=False, is_written=is_written)
+        return Finished(before, costs, gaps, is_new=False, is_written=is_written)
     _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
-    sums = _written(increment, lock, job.bundle, store, wishes)
+    new = carried(store, increment, lock.images, made)
+    sums = _written(increment, new, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
     record = site.sent(increment.number, sums, now)
     carry_log(site, wishes.folder)
@@ -124,7 +128,7 @@ def _first(gaps: Sequence[Gap]) -> str:
 
 
 def _reckoned(
-    store: LayoutStore, lock: Lock, failed: Mapping[str, str]
+    store: LayoutStore, lock: Lock, failed: Mapping[str, str], made: Made
 ) -> tuple[list[ImageBlobs], list[Gap]]:
     """Return the images that are whole in the store, and a gap for each of the others."""
     tops = tops_of(store)
@@ -132,7 +136,7 @@ def _reckoned(
     gaps: list[Gap] = []
     for locked in lock.images:
         try:
-            images.append(stored_one(store, tops, locked).blobs)
+            images.append(stored_one(store, tops, locked, made).blobs)
         except ToolkitError as error:
             gaps.append(Gap(locked.name, failed.get(locked.name, str(error)), lock.date))
     return images, gaps
@@ -189,9 +193,13 @@ def _written_again(
 
 
 def _written(
-    increment: Increment, lock: Lock, bundle: BundleWishes, store: LayoutStore, wishes: Wishes
+    increment: Increment,
+    images: Iterable[ProvenImage],
+    bundle: BundleWishes,
+    store: LayoutStore,
+    wishes: Wishes,
 ) -> list[VolumeSum]:
-    plan = _laid_out(increment, lock.images, store, bundle.format)
+    plan = Plan.of(increment, images, bundle.format)
     ranges = [BlobRange(*blob) for blob in plan.blobs]
     cargo = Cargo.of(increment.site, increment.name, plan.total, ranges, plan.files)
     make_folder(wishes.folder)
@@ -200,10 +208,6 @@ def _written(
     if wishes.verify:
         _read_back(written, wishes.folder / list_name(increment.name))
     return [VolumeSum(volume.path.name, volume.size, volume.sha256) for volume in written]
-
-
-def _laid_out(increment: Increment, images: Iterable[Locked], store: LayoutStore, format_name: str) -> Plan:
-    return Plan.of(increment, carried(store, increment, images), format_name)
 
 
 def _read_back(written: Sequence[Written], sums: Path) -> None:

@@ -107,6 +107,8 @@ def prune(home: Path, review: Review, now: dt.datetime, raw: bytes) -> Pruned:
         freed = {record.increment.name: oldsets.remove(record, Path(review.volumes)) for record in sets}
         partials = remove_stray(home / PARTIAL, lambda digest: store.folder.size(digest) is not None)
         collected = collect(store)
+        for name in sites(home):
+            Site(home, name).made().forget(lambda digest: store.folder.size(digest) is not None)
     gone = tuple(name for name, size in freed.items() if size)  # the others went before
     return Pruned(tuple(images), gone, sum(freed.values()), collected, partials)
 
@@ -124,7 +126,7 @@ def needs_in(home: Path) -> Needs:
         gaps = [gap.name for gap in site.gaps()]
         if lock := site.last_lock():
             names.update(meaning(text) for each in lock.images for text in (each.name, each.origin))
-            tops.update(each.digest for each in lock.images)
+            tops.update(_tops(site, lock))
             gaps += [gap.name for gap in lock.gaps]
         if received := ClosedSide(home, name).received():
             newest = max(received, key=lambda each: each.number)
@@ -140,6 +142,13 @@ def sites(home: Path) -> list[str]:
     folder = home / "mirror"
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in found if papers.SITE.fullmatch(name) and (folder / name).is_dir()]
+
+
+def _tops(site: Site, lock: Lock) -> Iterator[Digest]:
+    """Yield what the images of a lock are in the store, however the layers were packed."""
+    digests = {each.digest for each in lock.images}
+    yield from digests
+    yield from (one.top for one in site.made().records() if one.wanted.digest in digests)
 
 
 def _repositories(job: Job, lock: Lock) -> Collection[str]:

@@ -14,7 +14,7 @@ from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, listed
 from toolkit.digest import Digest
 from toolkit.errors import NotFound
-from toolkit.image import Image
+from toolkit.image import Image, SourceImage, drafts
 from toolkit.platform import Platform
 
 
@@ -44,6 +44,13 @@ def narrowed(image: ModernImage, platforms: Collection[Platform]) -> ModernImage
     layers = tuple(layer for layer in image.layers if layer.digest in blobs)
     lacking = tuple(one for one in image.lacking if one.subject.rpartition(" ")[2] in set(map(str, wanted)))
     return replace(image, documents=documents, layers=layers, lacking=lacking, findings=())
+
+
+def must_be_for(image: SourceImage, platforms: Collection[Platform]) -> None:
+    """Raise NotFound for an image that gets its manifest when it is read, and is for none of these."""
+    if platforms:
+        pictures = image.proven(drafts(image.layers)).images()
+        _must_match({Digest.of(one.manifest.raw): one.config.platform for one in pictures}, platforms)
 
 
 def _listed(image: ModernImage) -> dict[Digest, Platform | None]:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from toolkit.errors import NotFound, TryAgain, Unsupported, UsageError
+from toolkit.errors import NotFound, TryAgain, UsageError
 from toolkit.event import Tell, nobody
-from toolkit.mirror.fetching import Offers, fetch, fetch_all, survey
-from toolkit.mirror.job import KEEP, Job
+from toolkit.mirror.fetching import fetch_all
+from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Lock, Locked
+from toolkit.mirror.offers import Offers
 from toolkit.mirror.planning import Planned, plan
 from toolkit.mirror.resolving import resolve, wanted_by
 from toolkit.mirror.site import Site
@@ -32,15 +33,11 @@ class Night:
     def __init__(
         self, job: Job, settings: Settings, opened: Opened, tell: Tell = nobody, clock: Clock = time.time
     ) -> None:
-        if job.bundle.compression != KEEP:
-            problem = (
-                f"is {job.bundle.compression!r}, and images get to the other side with their own digests"
-            )
-            raise Unsupported("bundle.compression", problem, f"leave it out, or write {KEEP!r}")
         self.job, self.tell, self._clock = job, tell, clock
         self.site = Site(settings.home, job.site)
         self.store = LayoutStore(settings.home / "store")
-        self._offers = Offers(opened, go_on=self.may_go_on)
+        self.made = self.site.made(job.bundle.compression)
+        self._offers = Offers(opened, go_on=self.may_go_on, made=self.made)
 
     @property
     def now(self) -> dt.datetime:
@@ -99,15 +96,3 @@ class Night:
         self._offers.crowded = lock.crowded
         failed = fetch_all(self.store, images, self._offers, self.tell)
         return {name: str(error) for name, error in failed.items()}
-
-    def fetch_one(self, lock: Lock, name: str) -> None:
-        """Fetch one image of a lock, by its name there, unless it is in the store; raises as `copy`.
-
-        For whoever fetches each image in a process of its own: many may do so at once.
-        """
-        locked = next((each for each in lock.images if each.name == name), None)
-        if locked is None:
-            raise NotFound(f"image {name}", f"is not in the lock of {lock.date} of site {lock.site}")
-        self._offers.crowded = lock.crowded
-        if survey(self.store, [locked])[1]:
-            fetch(self.store, locked, self._offers, self.tell)

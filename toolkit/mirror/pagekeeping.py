@@ -20,6 +20,7 @@ from toolkit.mirror.building import carried
 from toolkit.mirror.finishing import Finished
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Lock
+from toolkit.mirror.made import Made
 from toolkit.mirror.outcome import Outcome
 from toolkit.mirror.pagefiles import PAGES, unwritten, write_page
 from toolkit.mirror.runpage import RunFacts, mirror_page, stacks_of
@@ -48,6 +49,7 @@ def keep_page(
     *,
     lock: Lock,
     store: LayoutStore,
+    made: Made,
     signer: str = "",
     also: Path | None = None,
 ) -> list[Finding]:
@@ -62,8 +64,9 @@ def keep_page(
     if not paths:
         return []
     try:
-        stacks = stacks_of(carried(store, finished.record.increment, lock.images))
-        page = mirror_page(_facts(site, outcome, finished, stacks, signer))
+        stacks = stacks_of(carried(store, finished.record.increment, lock.images, made))
+        facts = _facts(site, outcome, finished, stacks, signer)
+        page = mirror_page(replace(facts, made=_others(finished.record.increment, lock)))
     except ToolkitError as error:
         return [unwritten(paths[0], error)]
     return write_page(page, paths)
@@ -96,6 +99,12 @@ def _facts(
         shares=finished.shares if finished.is_new else (),  # what it cost is what it was
         stacks=stacks,
     )
+
+
+def _others(increment: Increment, lock: Lock) -> int:
+    """Count the images that are carried under another digest than the one that they were locked at."""
+    locked = {each.name: each.digest for each in lock.images}
+    return sum(locked.get(image.name, image.digest) != image.digest for image in increment.images)
 
 
 def _before(site: Site, number: int) -> Increment | None:

@@ -11,11 +11,12 @@ from toolkit.errors import NoRoom, StoreError, ToolkitError, TryAgain
 from toolkit.figures import size_text
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob, ImageBlobs, total
-from toolkit.mirror.fetching import BLOBS, Offers, survey
+from toolkit.mirror.fetching import BLOBS, survey
 from toolkit.mirror.gapnames import gap_names
 from toolkit.mirror.increment import Increment, Share, shares
 from toolkit.mirror.job import BundleWishes, Job
 from toolkit.mirror.lock import Gap, Lock, Locked
+from toolkit.mirror.offers import Offered, Offers
 from toolkit.mirror.volume import PIECE, SUM
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.parallel import in_parallel
@@ -65,10 +66,14 @@ class Planned:
     rooms: tuple[Room, ...]
     most: int  # bytes that a set may have; 0 is any
     shut: tuple[Path, ...] = ()  # folders that cannot be written to
+    about: tuple[str, ...] = ()  # images made on the way: reckoned by the sizes that their places tell
 
     def must_fit(self) -> None:
-        """Raise StoreError with figures where a file system, or the job, has no room for it."""
-        if self.most and self.stream > self.most:
+        """Raise StoreError with figures where a file system, or the job, has no room for it.
+
+        What the job allows is asked only once the sizes are known.
+        """
+        if self.most and self.stream > self.most and not self.about:
             problem = (
                 f"would be {self.stream} bytes, expected at most {self.most}, which policy.max_bundle says"
             )
@@ -94,11 +99,12 @@ def plan(
 
     Images of the names in `first` come first among those to fetch.
     """
-    there, missing = survey(store, lock.images)
+    there, missing = survey(store, lock.images, offers.made)
     found = in_parallel(lambda one: _offered(offers, one), missing, size=lambda _: 0, jobs=BLOBS)
     pairs = list(zip(missing, found, strict=True))
     gaps = [Gap(one.name, str(each), lock.date) for one, each in pairs if isinstance(each, ToolkitError)]
-    coming = [each for each in found if isinstance(each, ImageBlobs)]
+    offered = [each for each in found if isinstance(each, Offered)]
+    coming = [each.blobs for each in offered]
     images = [*there, *coming]
     names = gap_names(job, [*lock.gaps, *gaps])
     draft = Increment.of(job.site, 1, lock.date, images, baseline, gaps=names)
@@ -106,7 +112,7 @@ def plan(
     stream = _stream_size(draft)
     volumes, size = _volumes(job.bundle, stream, len(draft.contains))
     early = set(first)
-    fetched = [one for one, each in pairs if isinstance(each, ImageBlobs)]
+    fetched = [one for one, each in pairs if isinstance(each, Offered)]
     return Planned(
         draft,
         shares(images, baseline),
@@ -118,10 +124,11 @@ def plan(
         tuple(_rooms(job, store.path, folder, fetch, size)),
         job.policy.max_bundle,
         tuple(each for each in map(_existing, (store.path, folder)) if not os.access(each, os.W_OK)),
+        tuple(each.blobs.name for each in offered if not each.is_exact),
     )
 
 
-def _offered(offers: Offers, locked: Locked) -> ImageBlobs | ToolkitError:
+def _offered(offers: Offers, locked: Locked) -> Offered | ToolkitError:
     try:
         return offers.blobs(locked)
     except TryAgain:

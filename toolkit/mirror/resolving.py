@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from toolkit.digest import Digest
+from toolkit.digest import V1_ID, Digest
 from toolkit.errors import InvalidDigest, InvalidJob, NotFound, ToolkitError, Unsupported
 from toolkit.mirror.explaining import explain, tags_of
 from toolkit.mirror.gapnames import is_repository
@@ -208,10 +208,15 @@ def _at(place: str, source: Source, asked: _Asked, before: Locked | None) -> Loc
 
 
 def _told(source: Source, name: str) -> Digest:
+    """Return the digest of a manifest, or the image ID where the place keeps none.
+
+    That of Docker before 1.10 is no digest of anything, and told as if it were.
+    """
+    told = source.identify(name)
     try:
-        return Digest.parse(source.identify(name))
+        return Digest("sha256", told) if V1_ID.fullmatch(told) else Digest.parse(told)
     except InvalidDigest as error:
-        problem = f"is in {source.place}, which keeps no manifests"
+        problem = f"is in {source.place}, which does not tell it from others"
         raise Unsupported(
             f"image {name}", problem, "copy it into an oci: layout first, and name that"
         ) from error

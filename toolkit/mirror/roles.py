@@ -21,6 +21,14 @@ class Recalls(Protocol):
 
 
 @runtime_checkable
+class LetsGo(Protocol):
+    """A source that keeps what it fetched of an image, and can let it go."""
+
+    def let_go(self, name: str) -> None:
+        """Forget what was fetched of an image: asked for again, it is fetched again."""
+
+
+@runtime_checkable
 class TellsPlatforms(Protocol):
     """A source that tells what an index lists without reading that."""
 

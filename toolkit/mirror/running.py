@@ -108,6 +108,7 @@ def run(
         wishes.folder,
         lock=lock,
         store=night.store,
+        made=night.made,
         signer=wishes.key.public.key_id if wishes.key else "",
         also=orders.page,
     )
@@ -134,6 +135,9 @@ def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lo
         came = fetch(night, lock, planned.missing)
         _missed(night, [Gap(name, problem, when) for name, problem in came.items()])
         failed |= came
+    if planned.about:  # now their sizes are known
+        there = tuple(each for each in lock.images if each.name not in failed)
+        night.planned(replace(lock, images=there, gaps=()), wishes.kind, wishes.folder).must_fit()
     finished = finish(night.site, night.job, lock, night.store, wishes, failed=failed, now=night.now)
     return lock, finished
 

@@ -64,6 +64,7 @@ class RunFacts:
     signer: str = ""  # ID of the key that signed the list of volumes
     shares: Sequence[Share] = ()  # what each image costs
     stacks: Sequence[Stack] = ()  # what is drawn: `stacks_of` the images
+    made: int = 0  # images with other digests than where they come from
 
 
 def mirror_page(facts: RunFacts) -> bytes:
@@ -161,6 +162,9 @@ def _images(facts: RunFacts) -> list[CarriedImage]:
 def _known(facts: RunFacts) -> Iterator[Told]:
     if facts.increment:
         yield "Reckoned against", AGAINST[facts.increment.baseline]
+    if facts.made:
+        others = f"{counted(facts.made, 'image')} with other digests than where they come from"
+        yield "Made on the way", f"{others}: layers packed anew, or a first manifest; image IDs stay"
     if (receipt := facts.receipt) is None:
         yield "Last receipt", "none ever came back"
     else:

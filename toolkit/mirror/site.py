@@ -5,6 +5,7 @@
     images/<hex>.json        of which blobs each image was that was sent (toolkit.mirror.imagerecord)
     receipts/0003.json       the receipts that were taken, in their order, as they came
     locks/2026-11-27.json    what the names of the job meant that night (toolkit.mirror.lock)
+    made/<hex>-zstd.json     what an image is in the store that is not carried as it is (toolkit.mirror.made)
     gaps.json                what could not be had: the gaps of the last run
     trail.jsonl              the log
 
@@ -31,7 +32,9 @@ from toolkit.mirror.folder import keep, numbered, numbers, record
 from toolkit.mirror.hold import held
 from toolkit.mirror.imagerecord import ImageRecord
 from toolkit.mirror.increment import Increment
+from toolkit.mirror.job import KEEP
 from toolkit.mirror.lock import Gap, Lock
+from toolkit.mirror.made import Made
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.setrecord import BUILDING, LOST, SENT, SetRecord, VolumeSum
 from toolkit.mirror.trail import Trail
@@ -54,6 +57,10 @@ class Site:
     def volumes(self, asked: str) -> Path:
         """Return where the volumes of its sets are: in the folder that a job asks for, else in its own."""
         return Path(asked) if asked else self.folder / "volumes"
+
+    def made(self, compression: str = KEEP) -> Made:
+        """Return which images were made for it where layers are packed so."""
+        return Made(self.folder / "made", compression)
 
     def held(self, what: str, now: dt.datetime) -> AbstractContextManager[None]:
         """Hold the site for one run; raises TryAgain that says who holds it, and since when."""

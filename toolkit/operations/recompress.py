@@ -15,13 +15,13 @@ from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
-from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage
+from toolkit.image import Finding, Layer, Proof, ProvenImage, SourceImage, drafts, is_told
 from toolkit.latest import Latest
 from toolkit.limits import limits
 from toolkit.model import Descriptor
 from toolkit.operations.rewrite import named_by, rewritten
 from toolkit.operations.through import Through
-from toolkit.operations.transcoding import Transcoded, Transcoder
+from toolkit.operations.transcoding import Earlier, Transcoded, Transcoder
 from toolkit.platform import Platform
 from toolkit.plumbing.streams import compared
 from toolkit.ports import Content, Source
@@ -35,18 +35,21 @@ def recompressed(
     level: int | None = None,
     progress: Tell = nobody,
     jobs: int = 0,
+    *,
+    earlier: Earlier | None = None,
 ) -> AbstractContextManager[Source]:
     """Return the source with its layers in `compression`, gzip, zstd or none; as it is where that is None.
 
-    What was made for it is gone when the block ends. `jobs` layers are packed at once; 0 is as many as there
-    are processors. Raises UsageError for a level it does not have.
+    What was made for it is gone when the block ends; what was made `earlier` is not made again. `jobs`
+    layers are packed at once; 0 is as many as there are processors. Raises UsageError for a level it does not
+    have.
     """
     if compression in {None, NONE} and level is not None:
         raise UsageError(f"level {level}", "means nothing without a compression", "say which: gzip or zstd")
     if compression is None:
         return nullcontext(source)
     wanted = "" if compression == NONE else compression
-    return _recompressed(source, Transcoder(source, wanted, level, progress, jobs))
+    return _recompressed(source, Transcoder(source, wanted, level, progress, jobs, earlier=earlier))
 
 
 @contextmanager
@@ -75,9 +78,7 @@ class Recompressed(Through):
 
     def _packed(self, image: SourceImage) -> SourceImage:
         """Return the image, its layers transcoded: once for names that follow each other."""
-        if any(layer.digest is None for layer in image.layers):
-            return self._made_up(image)
-        return self._rewritten(image)
+        return self._made_up(image) if _is_made_of_proofs(image) else self._rewritten(image)
 
     def layer_keys(self, name: str, platform: Platform | None = None) -> tuple[str, ...]:
         """Return the keys of the image's new layers, which are known once they are made."""
@@ -202,6 +203,12 @@ def _alone(image: ProvenImage, layers: Sequence[Layer]) -> tuple[ProvenImage, li
     problem = f"loses what refers to it, {len(image.referrers)} in number: packed anew, it has other digests"
     findings = (*image.findings, Finding(subject, problem))
     return replace(image, referrers=(), findings=findings), [x for x in layers if x.digest not in theirs]
+
+
+def _is_made_of_proofs(image: SourceImage) -> bool:
+    """Tell whether an image has no manifest of its own: what is not known of its layers stands in one."""
+    draft = image.proven(drafts(image.layers))
+    return not all(is_told(document.raw) for document in draft.documents.values())
 
 
 def _told(layer: Layer) -> str:

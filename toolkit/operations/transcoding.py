@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from toolkit import mediatype
 from toolkit.digest import Digest, Hash, new_hash
 from toolkit.errors import StoreError
-from toolkit.event import BlobsExpected, Tell, nobody
+from toolkit.event import PRESENT, BlobsExpected, BlobSkipped, Tell, nobody
 from toolkit.image import Layer, Proof
 from toolkit.model import Descriptor
 from toolkit.operations.taking import taken
@@ -45,6 +45,19 @@ class Transcoded:
         return Descriptor(self.layer.media_type, self.digest, self.layer.size)
 
 
+class Earlier(Protocol):
+    """Where layers that were packed before may be found; asked from several threads."""
+
+    def turn(self, layer: Layer) -> AbstractContextManager[object]:
+        """Wait until nobody else packs this layer."""
+
+    def found(self, layer: Layer) -> Transcoded | None:
+        """Return what a layer was packed to, if that is still there and proven."""
+
+    def keep(self, layer: Layer, new: Transcoded) -> None:
+        """Keep what a layer was packed to for whoever has it next."""
+
+
 class Transcoder(AbstractContextManager["Transcoder"]):
     """Packs layers of one source with `compression`: gzip, zstd, or nothing. Each layer once."""
 
@@ -55,10 +68,12 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         level: int | None = None,
         progress: Tell = nobody,
         jobs: int = 0,
+        *,
+        earlier: Earlier | None = None,
     ) -> None:
         """Raises UsageError for a level that the compression does not have."""
         self.compression = compression
-        self._source, self._progress = source, progress
+        self._source, self._progress, self._earlier = source, progress, earlier
         self._compressor = Compressor(compression, level)
         self._jobs = jobs or default_jobs()
         self._files = ExitStack()
@@ -71,6 +86,8 @@ class Transcoder(AbstractContextManager["Transcoder"]):
 
         Raises Mismatch where a layer is not what its digest or diffID says, and what reading it raises.
         """
+        if self._earlier:
+            self._known |= {layer.key: one for layer in layers if (one := self._earlier.found(layer))}
         new = list({layer.key: layer for layer in layers if layer.key not in self._known}.values())
         found = in_parallel(self._compression_of, new, lambda layer: layer.size, self._jobs)
         todo = [pair for pair in zip(new, found, strict=True) if pair[1] != self.compression]
@@ -96,10 +113,22 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         spool = self._spool = self._spool or Spool(self._files.enter_context(nameless_file()))
 
         def work(pair: tuple[Layer, str]) -> Transcoded:
-            return self._made(spool, *pair)
+            return self._made_once(spool, *pair)
 
         jobs = min(self._jobs, self._compressor.jobs)
         return in_parallel(work, todo, lambda pair: pair[0].size, jobs, self._given_up.set)
+
+    def _made_once(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
+        """Return the new blob, unless somebody else has made it while we waited for our turn."""
+        if (earlier := self._earlier) is None:
+            return self._made(spool, layer, compression)
+        with earlier.turn(layer):
+            if found := earlier.found(layer):
+                self._progress(BlobSkipped(self._counted(layer), PRESENT))
+                return found
+            made = self._made(spool, layer, compression)
+            earlier.keep(layer, made)
+            return made
 
     def _made(self, spool: Spool, layer: Layer, compression: str) -> Transcoded:
         def take(_: Content, seen: Content) -> Transcoded:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import urllib3
     from urllib3.response import BaseHTTPResponse
 
+AT_ONCE = 8  # connections that are kept: a mirror asks an engine in several threads
 CONNECTING = 10.0  # seconds
 SENT = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 ALIVE = (  # whether the other end is still there is asked after a minute of silence, and given up in two
@@ -136,7 +137,8 @@ class Endpoint:
     def _made(self, waits: Waits) -> urllib3.HTTPConnectionPool:
         import urllib3
 
-        kept: dict[str, Any] = {"timeout": urllib3.Timeout(connect=CONNECTING, read=waits.first)}
+        timeout = urllib3.Timeout(connect=CONNECTING, read=waits.first)
+        kept: dict[str, Any] = {"timeout": timeout, "maxsize": AT_ONCE}
         if self._path:
             pool = urllib3.HTTPConnectionPool("localhost", **kept)
             own = {"path": str(self._path)}

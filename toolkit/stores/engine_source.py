@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from toolkit.bundles import open_arriving
@@ -125,14 +125,26 @@ class EngineSource:
         """Return a layer of what was saved, else of the first image that has a layer of this diffID."""
         return self._holder(key).source.layer(key)
 
-    def open(self, layer: Layer) -> AbstractContextManager[Content]:
+    @contextmanager
+    def open(self, layer: Layer) -> Iterator[Content]:
         """Open a layer where it was saved; one that has gone from the sink it went into is saved anew."""
         with self._saving:
             saved = self._holder(layer.key)
             if layer.size > limits().document and saved.landed:
                 self._saved.remove(saved)
                 saved = self._save(saved.asked)
-        return saved.source.open(layer)
+        with saved.source.open(layer) as content:  # held until it is read, whoever lets it go meanwhile
+            yield content
+
+    def let_go(self, name: str) -> None:
+        """Forget what was saved of an image by its ID alone: each has the size of its image."""
+        with self._saving:
+            gone = [saved for saved in (*self._saved, *self._last()) if saved.asked == {Known(name)}]
+            for saved in gone:
+                with suppress(ValueError):
+                    self._saved.remove(saved)
+            if set(self._last()) <= set(gone):
+                _last.pop(str(self._engine.host), None)
 
     def close(self) -> None:
         """Let the saved bundles and the connection go."""
