@@ -12,9 +12,11 @@ from toolkit.image import Finding
 from toolkit.limits import MIB
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.searching import find_sets
+from toolkit.mirror.setcheck import Checked, verify_set
 from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.volume import BlobRange
 from toolkit.mirror.volumes import Written, write_set
+from toolkit.mirror.volumeset import VolumeSet
 
 NAME, SITE = "plant-7_0007", "plant-7"
 DOCUMENT = b'{"schemaVersion":2}'
@@ -37,9 +39,18 @@ class Made:
         blob = next(blob for blob in self.cargo.blobs if blob.digest == digest)
         return self.stream[blob.offset : blob.offset + blob.size]
 
-    def opened(self, *others: Path) -> SetReader:
+    def found(self, *others: Path) -> VolumeSet:
         [volumes] = find_sets([self.folder, *others])
-        return SetReader(volumes)
+        return volumes
+
+    def checked(self, *others: Path) -> Checked:
+        return verify_set(self.found(*others))
+
+    def opened(self, *others: Path) -> SetReader:
+        """The set as it is read once it is proven."""
+        checked = self.checked(*others)
+        assert checked.reader, told(checked.findings)
+        return checked.reader
 
 
 def made_set(

@@ -34,7 +34,6 @@ from toolkit.mirror.reception import REFUSED
 from toolkit.mirror.running import Orders, run
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setreading import SetReader
 from toolkit.operations.verify import verify
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
@@ -103,7 +102,7 @@ class Sides:
         """What has a list is whole; what stands in a store is."""
         for found in find_sets([self.sent]) if self.sent.exists() else ():
             if found.checksums is not None:
-                assert verify_set(SetReader(found)) == [], found.name
+                assert verify_set(found).findings == [], found.name
         must_verify(LayoutStore(self.folder / "connected/store"))
 
     def received_is_whole(self) -> None:

@@ -13,7 +13,6 @@ from tests.archives import ONE, image, tar
 from tests.registries import Registry
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.shard import Shard
 from toolkit.mirror.site import Site
 from toolkit.stores.layout import LayoutStore
@@ -70,7 +69,7 @@ def look(hosts: Hosts) -> None:
     expected = {f"{hosts.registry}/{name}": picture.digest for name, picture in PICTURES.items()}
     assert {name: store.identify(name) for name in expected} == expected
     [found] = find_sets([home / "mirror/plant-7/volumes"])
-    assert verify_set(SetReader(found)) == []
+    assert verify_set(found).findings == []
     [record] = Site(home, "plant-7").sets()
     assert {each.name: str(each.digest) for each in record.increment.images} == expected
 

@@ -28,7 +28,6 @@ from toolkit.mirror.reception import RECEIVED
 from toolkit.mirror.running import Orders, run
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.setrecord import SENT
 from toolkit.mirror.volumes import write_set
 from toolkit.operations.verify import verify
@@ -140,7 +139,7 @@ def night(side: ConnectedSide, into: Path, tell: Callable[[Event], None]) -> Fin
 def must_be_whole(side: ConnectedSide, folder: Path) -> None:
     """The set is there, once, and nothing else but its page."""
     [found] = find_sets([folder])
-    assert verify_set(SetReader(found)) == []
+    assert verify_set(found).findings == []
     assert [(record.number, record.status) for record in side.site.sets()] == [(1, SENT)]
     assert {path.name for path in folder.iterdir()} - {"lost+found"} == {
         *(f"plant-7_0001.{n}of4.tar" for n in range(1, 5)),

@@ -29,7 +29,6 @@ from toolkit.errors import UsageError
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.volumes import write_set
 from toolkit.operations.copy import copy
 from toolkit.operations.extract import extract
@@ -189,7 +188,7 @@ def set_is_whole(folder: Path) -> None:
     """What has a list is all there, and right."""
     for volumes in find_sets([folder]):
         if volumes.checksums is not None:
-            assert verify_set(SetReader(volumes)) == []
+            assert verify_set(volumes).findings == []
 
 
 def a_tree_is_whole(folder: Path) -> None:

@@ -15,7 +15,6 @@ from tests.mirrors import ConnectedSide, volumes
 from tests.webregistry import MemoryRegistry
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.setrecord import LOST, SENT
 
 pytestmark = pytest.mark.kill
@@ -44,7 +43,7 @@ def look(side: ConnectedSide) -> None:
     folder = side.home / "mirror/plant-7/volumes"
     for found in find_sets([folder]) if folder.exists() else ():
         if found.checksums is not None:
-            assert verify_set(SetReader(found)) == []
+            assert verify_set(found).findings == []
     if (side.home / "store/index.json").exists():
         all_verify(side.store)
     assert {record.number for record in side.site.sets()} <= {1, 2}

@@ -18,8 +18,9 @@ from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name,
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.carriedlog import log_name, take_logs
 from toolkit.mirror.handing import hand_on, handed_names
+from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.lack import Lack, lacking
+from toolkit.mirror.lack import Brought, Lack, lacking, refusal
 from toolkit.mirror.prefixes import Prefixes
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.receiving import sets_in
@@ -126,6 +127,13 @@ def test_what_is_lacking_is_told_with_its_size(gap: Crossing) -> None:
     assert {str(digest) for digest in lack.digests} == {BASE.digest, BASE.layers[0]}
     assert str(lack).startswith("1 image (base:1) and 1 blob of ")
     assert not Lack()
+
+
+def test_of_many_sets_that_have_not_come_the_last_are_named(gap: Crossing) -> None:
+    lost = Carried("base:1", Digest.parse(BASE.digest), is_new=False)
+    increment = Increment(gap.site, 10**8, gap.now.date(), "assumed", (lost,), (), ())
+    told = str(refusal(Lack((lost,)), increment, Brought({}), {10**8 - 2, 10**8 + 1}, "the store"))
+    assert "plant-7_99999999, plant-7_99999997, plant-7_99999996 and 99999995 more; else" in told
 
 
 def test_a_set_is_unloaded_and_its_names_come_last(gap: Crossing) -> None:

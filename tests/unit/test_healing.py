@@ -10,6 +10,8 @@ from tests.sets import Made, flip, made_set
 from toolkit.errors import CorruptContent
 from toolkit.limits import MIB
 from toolkit.mirror.healing import Healer
+from toolkit.mirror.setmap import SetMap
+from toolkit.mirror.volumefile import read_header
 
 
 @pytest.fixture
@@ -18,13 +20,14 @@ def made(tmp_path: Path) -> Made:
 
 
 def healer_of(made: Made) -> Healer:
-    healer = made.opened().healer
-    assert healer is not None
-    return healer
+    volumes = made.found()
+    parity = volumes.claimed_parity()
+    assert parity is not None
+    return Healer(SetMap.of_parity(parity, volumes.subject), parity, volumes.sources(parity))
 
 
 def slice_of(made: Made, number: int) -> bytes:
-    header = made.opened().map.headers[number]
+    header = read_header(str(made.path(number)))
     return made.stream[header.offset : header.end]
 
 

@@ -569,11 +569,19 @@ LIES: dict[str, tuple[Callable[[Increment], Increment], str]] = {
         "has 1 bytes, and its volumes have",
     ),
     "another number": (lambda it: replace(it, number=5), "set is plant-7_0005, expected plant-7_0001"),
-    "a name twice": (
+    "a name in another form": (
         lambda it: replace(
             it, images=(*it.images, Carried("docker.io/library/app:1", it.images[1].digest, is_new=True))
         ),
-        "names docker.io/library/app:1 twice",
+        "names an image docker.io/library/app:1, expected app:1",
+    ),
+    "a path for a name": (
+        lambda it: replace(it, images=(Carried("../../x:1", it.images[0].digest, is_new=True),)),
+        "names an image '../../x:1', which is no name for one",
+    ),
+    "an option for a name": (
+        lambda it: replace(it, images=(Carried("-rf", it.images[0].digest, is_new=False),)),
+        "names an image '-rf', which is no name for one",
     ),
     "a name with another digest": (
         lambda it: replace(

@@ -18,7 +18,7 @@ from toolkit.errors import Mismatch, MissingMember, UnsafeArchive
 from toolkit.mirror.cut import Cargo
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setblobs import SetBlobs
-from toolkit.mirror.setreading import SetReader
+from toolkit.mirror.setcheck import verify_set
 from toolkit.mirror.volume import BlobRange
 from toolkit.mirror.volumes import Written, write_set
 from toolkit.operations.copy import copy
@@ -57,7 +57,9 @@ def as_set(bundle: Path, folder: Path, volume: int = 0, *, parity: bool = False)
 
 def blobs_of(folder: Path) -> SetBlobs:
     [volumes] = find_sets([folder])
-    return SetBlobs(SetReader(volumes))
+    checked = verify_set(volumes)
+    assert checked.reader
+    return SetBlobs(checked.reader)
 
 
 @pytest.mark.parametrize("parity", [False, True])

@@ -79,7 +79,8 @@ def command(
     5 where it is damaged, and 8 where some of several sets were received, and others not.
     """
     from toolkit.cli.pagefile import page_path
-    from toolkit.mirror.receiving import sets_in, site_of
+    from toolkit.mirror.arrival import with_a_say
+    from toolkit.mirror.receiving import folders_of, sets_in, site_of
 
     settings = load_settings()
     page = page_path(html) if html else None
@@ -87,7 +88,8 @@ def command(
     trusted = _public(keys or settings.require_signature)
     paths = tuple(map(Path, folders))
     sets = sets_in(paths)
-    done = _run(output, settings, wishes, sets, paths, site_of(settings.home, sets, site), trusted)
+    site = site_of(settings.home, with_a_say(sets, folders_of(paths), trusted), site)
+    done = _run(output, settings, wishes, sets, paths, site, trusted)
     tell(output, done)
     if done.failures:
         raise done.failures[0]

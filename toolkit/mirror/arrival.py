@@ -9,23 +9,30 @@ from pathlib import Path
 
 from toolkit.bundles.entries import digest_in
 from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, Mismatch, ToolkitError, TryAgain, UnsafeArchive, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    InvalidReference,
+    Mismatch,
+    NotFound,
+    ToolkitError,
+    TryAgain,
+    UnsafeArchive,
+    Unsupported,
+)
 from toolkit.image import Finding
 from toolkit.mirror import papers
 from toolkit.mirror.building import INCREMENT
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.setblobs import SetBlobs
-from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.setcheck import Checked, verify_set
 from toolkit.mirror.setimages import MADE_WRONG
 from toolkit.mirror.setreading import SetReader
 from toolkit.mirror.volume import list_name
-from toolkit.mirror.volumefile import VolumeFile
 from toolkit.mirror.volumeset import VolumeSet
-from toolkit.operations.companion import SIGNATURE, beside
 from toolkit.operations.signing import SignedList, signed_list
-from toolkit.plumbing.files import Stamp
-from toolkit.reference import meaning
-from toolkit.report import ERROR, NOTE
+from toolkit.plumbing.files import Stamp, storing
+from toolkit.reference import Reference
+from toolkit.report import NOTE
 from toolkit.signature import PublicKey
 
 LACKS = ("lacks volume ", "has no ")  # how findings of what has not come yet begin
@@ -43,7 +50,7 @@ class Arrival:
     def must_be_unchanged(self) -> None:
         """Raise CorruptContent where a file is not the one any more that was checked."""
         for path, stamp in self.stamps.items():
-            if Stamp.of(Path(path)) != stamp:
+            if _stamp(path) != stamp:
                 raise CorruptContent(path, "was changed while the set was received", "receive it again")
 
 
@@ -56,15 +63,16 @@ class Refusal:
 
 
 def arrive(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> Arrival | Refusal:
-    """Check a set: its volumes by its list, that by its signature if there are keys, then its increment."""
+    """Check a set: its list by a signature if there are keys, its volumes by that, then its increment."""
     findings: list[Finding] = []
     try:
-        stamps = {file.path: Stamp.of(Path(file.path)) for file in files_of(volumes)}
+        stamps = {file.path: _stamp(file.path) for files in volumes.files.values() for file in files}
         findings += signers(volumes, folders, keys)
-        reader = SetReader(volumes)
-        findings += verify_set(reader)
-        _must_be_sound(volumes, findings)
-        blobs = SetBlobs(reader)
+        checked = verify_set(volumes)
+        findings += checked.findings
+        _must_be_sound(volumes, checked)
+        assert checked.reader  # noqa: S101 - for the reader and mypy: nothing is wrong
+        blobs = SetBlobs(checked.reader)
         increment = increment_of(volumes, blobs)
         must_be_true(increment, blobs)
     except ToolkitError as error:
@@ -73,15 +81,19 @@ def arrive(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey
 
 
 def glance(volumes: VolumeSet) -> Increment | None:
-    """Return what a set says that it holds, unproven; None where that cannot be read."""
+    """Return what a set says that it holds, unproven; None where that cannot be read.
+
+    It may tell of a set that all of it is here already, and nothing else: it is read again with the rest.
+    """
     with suppress(ToolkitError):
-        return increment_of(volumes, SetBlobs(SetReader(volumes)))
+        map_ = volumes.claimed_map()
+        offset, size = map_.files.get(INCREMENT, (0, papers.LIMIT + 1))
+        if size > papers.LIMIT:
+            return None
+        reader = SetReader(map_, {number: files[0] for number, files in volumes.files.items()})
+        with reader.open(offset, size) as content:
+            return _increment(volumes, b"".join(map(bytes, content.blocks())))
     return None
-
-
-def files_of(volumes: VolumeSet) -> list[VolumeFile]:
-    """Return all files that volumes are read from."""
-    return [file for files in volumes.copies.values() for file in files]
 
 
 def increment_of(volumes: VolumeSet, blobs: SetBlobs) -> Increment:
@@ -91,6 +103,10 @@ def increment_of(volumes: VolumeSet, blobs: SetBlobs) -> Increment:
         raise Unsupported(
             volumes.subject, f"has no {INCREMENT}", "import it as any bundle: lading import FILE"
         )
+    return _increment(volumes, raw)
+
+
+def _increment(volumes: VolumeSet, raw: bytes) -> Increment:
     increment = Increment.parse(raw, f"{INCREMENT} of {volumes.subject}")
     if (increment.name, increment.site) != (volumes.name, volumes.site):
         raise Mismatch(volumes.subject, "set", MADE_WRONG, increment.name, volumes.name)
@@ -98,7 +114,7 @@ def increment_of(volumes: VolumeSet, blobs: SetBlobs) -> Increment:
 
 
 def must_be_true(increment: Increment, blobs: SetBlobs) -> None:
-    """Raise CorruptContent where a set contains something else than it says, or a name means two images."""
+    """Raise CorruptContent where a set contains something else than it says, or a name is none."""
     subject = f"set {increment.name}"
     said = {blob.digest: blob.size for blob in increment.contains}
     there = {digest: blobs.size(digest) for digest in blobs.digests()}
@@ -107,22 +123,38 @@ def must_be_true(increment: Increment, blobs: SetBlobs) -> None:
         raise CorruptContent(
             subject, f"{problem}, and its volumes have {_bytes(there, wrong[0])}", MADE_WRONG
         )
-    known: dict[tuple[str, ...], Digest] = {}
     for image in increment.images:
+        _must_be_a_name(image.name, subject)
         if digest_in(image.name) not in {None, image.digest}:
             raise CorruptContent(subject, f"calls {image.digest} {image.name}", MADE_WRONG)
-        if (other := known.setdefault(meaning(image.name), image.digest)) != image.digest:
-            problem = f"names {image.name} twice, as {other} and {image.digest}"
-            raise CorruptContent(subject, problem, MADE_WRONG)
+
+
+def _must_be_a_name(name: str, subject: str) -> None:
+    """Raise CorruptContent for what is no reference, or not written as the other side writes one.
+
+    Else one name could be two images, and one from an older set would not give way to the newer.
+    """
+    try:
+        written = Reference.parse(name).familiar
+    except InvalidReference as error:
+        problem = f"names an image {name[:200]!r}, which is no name for one"
+        raise CorruptContent(subject, problem, MADE_WRONG) from error
+    if name != written:
+        raise CorruptContent(subject, f"names an image {name}, expected {written}", MADE_WRONG)
 
 
 def _bytes(sizes: Mapping[Digest, int | None], digest: Digest) -> str:
     return f"{sizes[digest]} bytes" if digest in sizes else "none of it"
 
 
-def _must_be_sound(volumes: VolumeSet, findings: Sequence[Finding]) -> None:
+def _stamp(path: str) -> Stamp | None:
+    with storing(path):
+        return Stamp.of(Path(path))
+
+
+def _must_be_sound(volumes: VolumeSet, checked: Checked) -> None:
     """Raise TryAgain where volumes have yet to come and nothing else is wrong, else CorruptContent."""
-    errors = [finding for finding in findings if finding.severity == ERROR]
+    errors = checked.errors
     if not errors:
         return
     lacks = [each for each in errors if each.subject == volumes.subject and each.problem.startswith(LACKS)]
@@ -150,8 +182,26 @@ def _missing(volumes: VolumeSet) -> str:
     return f"of its {volumes.of} volumes {are} missing"
 
 
+def with_a_say(
+    sets: Sequence[VolumeSet], folders: Sequence[Path], keys: Sequence[PublicKey]
+) -> Sequence[VolumeSet]:
+    """Return the sets that may say which site this is: where there are keys, those whose list is signed.
+
+    Where none is, all of them: each is refused, and says why.
+    """
+    own = (one for one in sets if one.name.rpartition("_")[0] == one.site)
+    return [one for one in own if _is_signed(one, folders, keys)] or sets
+
+
+def _is_signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> bool:
+    try:
+        return bool(signers(volumes, folders, keys))
+    except ToolkitError:
+        return False
+
+
 def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:
-    """Return who signed the list, wherever its signature lies; nobody without keys, or without a list.
+    """Return who signed the list, wherever that lies; nothing where nobody has to, or without a list.
 
     Raises as `signed_list`, and CorruptContent where another list was signed.
     """
@@ -166,8 +216,18 @@ def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKe
 
 
 def _signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> SignedList:
-    """Return the list as it is signed on any of the media."""
+    """Return the list as one of `keys` signed it, on any of the media; raises what is wrong with one."""
+    assert volumes.list_path  # noqa: S101 - for the reader and mypy: asked before
     lists = [folder / list_name(volumes.name) for folder in folders]
-    beside_lists = [sums for sums in lists if beside(sums, SIGNATURE).exists()]
-    sums = (beside_lists or [sums for sums in lists if sums.exists()])[0]
-    return signed_list(sums, sums, keys)
+    errors: list[ToolkitError] = []
+    for sums in dict.fromkeys((*lists, volumes.list_path)):
+        try:
+            return signed_list(sums, sums, keys)
+        except ToolkitError as error:
+            errors.append(error)
+    raise min(errors, key=_is_absent)
+
+
+def _is_absent(error: ToolkitError) -> bool:
+    """Tell whether there is no signature, which says less than one that is wrong."""
+    return isinstance(error.__cause__, NotFound)

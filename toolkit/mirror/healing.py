@@ -16,7 +16,7 @@ from toolkit.image import Finding
 from toolkit.mirror.parity import piece_sum, read_exactly, xor
 from toolkit.mirror.setmap import SetMap, named
 from toolkit.mirror.volume import BLOCKS, PIECE, SUM, VolumeHeader, pieces_in
-from toolkit.mirror.volumefile import VolumeFile
+from toolkit.mirror.volumefile import VolumeFile, opened_file
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarwriter import header, padding
 from toolkit.ports import Block
@@ -134,8 +134,8 @@ def _sums(files: Sequence[VolumeFile], parity: VolumeHeader) -> bytes:
     size = parity.blocks_size
     for file in files:
         offset = file.start + parity.size + len(padding(parity.size)) + len(header(BLOCKS, "file", size))
-        with suppress(ToolkitError), file.whole() as whole:
-            blocks = read_exactly(Extent(whole.handle, offset, size, file.path), 0, size)
+        with suppress(ToolkitError), opened_file(file.path) as handle:
+            blocks = read_exactly(Extent(handle, offset, size, file.path), 0, size)
             if piece_sum(blocks[:-SUM]) == blocks[-SUM:]:
                 return blocks[:-SUM]
     return b""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from typing import Self
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, NotFound, ToolkitError
@@ -29,10 +31,6 @@ class Lack:
 
     def __bool__(self) -> bool:
         return bool(self.images or self.blobs or self.unheld)
-
-    def is_brought_by(self, digests: Collection[Digest]) -> bool:
-        """Tell whether any of it is among what a set brings."""
-        return not self.digests.isdisjoint(digests) or not set(self.unheld).isdisjoint(map(short, digests))
 
     @property
     def digests(self) -> set[Digest]:
@@ -75,41 +73,59 @@ def _damaged(increment: Increment, images: SetImages, inventory: Inventory) -> l
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What sets say that they bring which could not be received."""
+
+    by_digest: Mapping[Digest | str, Sequence[str]]  # names of sets, by digests and how these begin
+
+    @classmethod
+    def by(cls, sets: Iterable[VolumeSet]) -> Self:
+        """Read what sets say; one whose headers cannot be read says nothing."""
+        found: dict[Digest | str, list[str]] = {}
+        for one in sets:
+            with suppress(ToolkitError):
+                digests = {blob.digest for header in one.claimed_headers() for blob in header.blobs}
+                keys: list[Digest | str] = [*digests, *map(short, digests)]
+                for key in keys:
+                    found.setdefault(key, []).append(one.name)
+        return cls(found)
+
+    def any_of(self, lack: Lack) -> list[str]:
+        """Return the sets that bring something of what is lacking, by name."""
+        wanted: list[Digest | str] = [*lack.digests, *lack.unheld]
+        return sorted({name for key in wanted for name in self.by_digest.get(key, ())})
+
+
 def refusal(
-    lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int], place: str
+    lack: Lack, increment: Increment, brought: Brought, received: Collection[int], place: str
 ) -> NotFound:
     """Say what is missing, and what to do: another set that is here, one sent before, or a new one."""
     problem = (
         f"requires {lack}, which {'are' if len(lack.digests) + len(lack.unheld) > 1 else 'is'} not in {place}"
     )
-    advice = "; else ".join(_cures(lack, increment, others, received))
+    advice = "; else ".join(_cures(lack, increment, brought, received))
     return NotFound(f"set {increment.name}", problem, advice)
 
 
-def _cures(
-    lack: Lack, increment: Increment, others: Sequence[VolumeSet], received: Collection[int]
-) -> Iterator[str]:
-    if bringing := [other.name for other in others if lack.is_brought_by(_brought(other))]:
+def _cures(lack: Lack, increment: Increment, brought: Brought, received: Collection[int]) -> Iterator[str]:
+    if bringing := [name for name in brought.any_of(lack) if name != increment.name]:
         yield f"receive {_some(bringing)} first, which is here"
         return
-    between = [number for number in range(1, increment.number) if number not in received]
-    if between:
-        names = _some([papers.set_name(increment.site, number) for number in between[::-1]])
-        which = ", of which one may do" if len(between) > 1 else ""
-        yield f"receive what was sent before and has not come{which}: {names}"
+    if between := increment.number - 1 - sum(0 < number < increment.number for number in received):
+        numbers = (number for number in range(increment.number - 1, 0, -1) if number not in received)
+        names = [papers.set_name(increment.site, number) for number in islice(numbers, SHOWN)]
+        which = ", of which one may do" if between > 1 else ""
+        yield f"receive what was sent before and has not come{which}: {_some(names, between)}"
     size = total(lack.blobs)
     least = f", which sends at least {size_text(size)} once more" if size else ""
     yield f"carry the receipt back, and there: lading mirror run JOB --since receipt{least}"
 
 
-def _brought(other: VolumeSet) -> set[Digest]:
-    with suppress(ToolkitError):
-        return set(other.map.blobs)
-    return set()
-
-
-def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+def _some(texts: Sequence[str], count: int = 0) -> str:
+    """Return the first of these texts, and how many more there are of `count`, or of them."""
+    count = count or len(texts)
+    more = f" and {count - SHOWN} more" if count > SHOWN else ""
     return ", ".join(texts[:SHOWN]) + more
 
 

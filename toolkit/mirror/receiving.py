@@ -29,7 +29,7 @@ from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance, signers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.lack import Lack, lacking, refusal
+from toolkit.mirror.lack import Brought, Lack, lacking, refusal
 from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
@@ -62,20 +62,26 @@ def sets_in(folders: Sequence[Path]) -> list[VolumeSet]:
     return sorted(found, key=lambda one: (one.site, _number(one), one.name))
 
 
+def folders_of(places: Iterable[Path]) -> list[Path]:
+    """Return the folders that the lists of sets lie in."""
+    return [place if place.is_dir() else place.parent for place in places]
+
+
 def site_of(home: Path, sets: Iterable[VolumeSet], asked: str | None = None) -> str:
     """Return the site that this side is: as asked for, as it was before, or as the sets say.
 
-    Raises UsageError where they say several.
+    What is no name for a site has no say. Raises UsageError where the others say several, UnsafeArchive
+    where there is no other.
     """
     known = [path.parent.name for path in sorted((home / "mirror").glob("*/received"))]
-    said = sorted({one.site for one in sets})
-    if odd := [site for site in said if not papers.SITE.fullmatch(site)]:
-        raise UnsafeArchive(
-            "the sets", f"name a site {odd[0][:100]!r}, which is no name for one", "keep them apart"
-        )
+    named = sorted({one.site for one in sets})
+    said = [site for site in named if papers.SITE.fullmatch(site)]
     candidates = [asked] if asked else known if len(known) == 1 else said
     if len(candidates) == 1:
         return candidates[0]
+    if named and not said:
+        problem = f"name a site {named[0][:100]!r}, which is no name for one"
+        raise UnsafeArchive("the sets", problem, "bring others")
     raise UsageError(
         "the sets", f"are for {len(said)} sites, {', '.join(said[:3])}", "say which: --site NAME"
     )
@@ -93,7 +99,7 @@ class Receiving:
     ) -> None:
         self.side, self.inventory = side, inventory
         self._sets, self._terms = sets, terms
-        self._folders = [folder if folder.is_dir() else folder.parent for folder in terms.folders]
+        self._folders = folders_of(terms.folders)
         self._told: dict[VolumeSet, Reception] = {}
 
     def receive(self) -> list[Reception]:
@@ -102,13 +108,13 @@ class Receiving:
         One that has to wait for another is tried again when that is there. Nothing is raised for a set that
         is refused: its reception says why. Raises StoreError where the base store fails.
         """
-        waiting = [(volumes, found) for volumes in self._sets if (found := self._looked_at(volumes))]
+        looked_at = ((one, self._looked_at(one)) for one in self._sets)  # what is known goes when it is taken
+        waiting = [(one, found) for one, found in looked_at if found and not self._taken(one, found)]
         count = 0
         while len(waiting) != count:
             count = len(waiting)
             waiting = [(volumes, found) for volumes, found in waiting if not self._taken(volumes, found)]
-        for volumes, found in waiting:
-            self._refuse_lacking(volumes, found)
+        self._refuse_lacking(waiting)
         return [self._told[volumes] for volumes in self._sets]
 
     def _looked_at(self, volumes: VolumeSet) -> Arrival | None:
@@ -186,12 +192,15 @@ class Receiving:
         images = SetImages(arrival.increment, arrival.blobs, self.inventory.store.folder)
         return images, lacking(arrival.increment, images, self.inventory)
 
-    def _refuse_lacking(self, volumes: VolumeSet, arrival: Arrival) -> None:
-        others = [one for one in self._sets if one is not volumes and self._is_refused(one)]
+    def _refuse_lacking(self, waiting: Sequence[tuple[VolumeSet, Arrival]]) -> None:
+        if not waiting:
+            return
+        brought = Brought.by(one for one in self._sets if self._is_refused(one))
         received = {each.number for each in self.side.received()}
-        place = self.inventory.store.place
-        _, lack = self._compared(arrival)
-        self._refuse(volumes, refusal(lack, arrival.increment, others, received, place), arrival.findings)
+        for volumes, arrival in waiting:
+            _, lack = self._compared(arrival)
+            error = refusal(lack, arrival.increment, brought, received, self.inventory.store.place)
+            self._refuse(volumes, error, arrival.findings)
 
     def _is_refused(self, volumes: VolumeSet) -> bool:
         return volumes not in self._told or self._told[volumes].error is not None
@@ -203,6 +212,7 @@ class Receiving:
         findings: Sequence[Finding] = (),
         state: str = REFUSED,
     ) -> None:
+        error = error.with_traceback(None)  # which holds all that was read of the set
         self._told[volumes] = Reception(volumes.name, state, None, tuple(findings), error)
 
     def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:

@@ -37,13 +37,13 @@ def find_sets(places: Iterable[Path]) -> list[VolumeSet]:
     by_set: dict[str, dict[object, list[VolumeFile]]] = {}
     for file in files:
         header = file.header
-        cut = header.site, header.of, header.total
+        cut = header.site, header.of
         by_set.setdefault(header.set, {}).setdefault(cut, []).append(file)
     sets = []
     for name, cuts in sorted(by_set.items()):
         lists = Lists.of(name, folders)
         sums = lists.checksums.sums if lists.checksums else {}
-        ordered = sorted(cuts.values(), key=lambda cut: (-_listed(cut, sums), -len(cut)))
+        ordered = sorted(cuts.values(), key=lambda cut: (not _is_own(cut[0]), -_listed(cut, sums), -len(cut)))
         others = [file for cut in ordered[1:] for file in cut]
         own = [one for one in broken if is_volume_of(name, one.name)]
         sets.append(VolumeSet(ordered[0], others, own, lists))
@@ -54,6 +54,11 @@ def _unreadable(broken: Sequence[Broken]) -> CorruptContent:
     others = f", nor can {len(broken) - 1} others" if len(broken) > 1 else ""
     problem = f"cannot be read as a volume{others}, and there is no other"
     return CorruptContent(broken[0].path, problem, str(broken[0].error))
+
+
+def _is_own(file: VolumeFile) -> bool:
+    """Tell whether a set is called as a set of the site is that the file names."""
+    return file.header.set.rpartition("_")[0] == file.header.site
 
 
 def _listed(files: Sequence[VolumeFile], sums: Mapping[str, str]) -> int:

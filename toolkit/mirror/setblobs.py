@@ -24,13 +24,15 @@ class SetBlobs:
         yield from self._map.blobs
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """Return a document, or a small blob; None where there is none."""
+        """Return a document as it was proven, or a small blob, to be proven; None where there is none."""
         place = self._map.files.get(name) or self._blob(name)
         if place is None:
             return None
         offset, size = place
         if size > limit:
             raise above(f"{self._map.subject}: {name}", f"is {size} bytes", limit)
+        if name in self._map.files:
+            return self._reader.documents.get(name)
         with self._reader.open(offset, size) as content:
             return b"".join(map(bytes, content.blocks()))
 

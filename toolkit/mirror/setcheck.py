@@ -1,113 +1,178 @@
 """Checking a set: every volume is read once, and compared with the list; what cannot be healed is told.
 
 A volume that is healed counts only when all of it, as it would be then, has the sha256 that the list says.
+What is where in a set is known afterwards, by the headers of the volumes that were proven: before, a header
+is what anybody may have written, that of the parity volume too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from toolkit.checks import as_finding
-from toolkit.digest import Digest, new_hash
-from toolkit.errors import CorruptContent, Mismatch, ToolkitError
+from toolkit.digest import Digest
+from toolkit.errors import ToolkitError
 from toolkit.image import Finding
 from toolkit.mirror.healing import Healer
-from toolkit.mirror.setmap import named
+from toolkit.mirror.proving import ProvenVolume, Range, is_kept, proven_file, proven_healed
+from toolkit.mirror.setmap import SetMap, named
 from toolkit.mirror.setreading import SetReader
-from toolkit.mirror.volume import VolumeHeader, pieces_in, volume_name
-from toolkit.mirror.volumefile import VolumeFile
-from toolkit.mirror.volumeset import CHECK, HEALS
+from toolkit.mirror.volume import VolumeHeader
+from toolkit.mirror.volumeset import CHECK, HEALS, VolumeSet
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import digest_of
+from toolkit.report import ERROR, WARNING
+
+NO_HEALING = "no damage can be healed where it is damaged"
 
 
-def verify_set(reader: SetReader, jobs: int | None = None) -> list[Finding]:
-    """Return all that is wrong with a set, having read every byte of it: errors, and what parity makes good.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A set that was read as a whole: all that is wrong with it, and what it holds if nothing is."""
 
-    Volumes that are whole are read as they are from then on, without a look at each piece.
-    """
-    volumes = reader.volumes
+    findings: list[Finding]
+    reader: SetReader | None  # none of a set that was not proven
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Return what keeps the set from being believed."""
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+
+def verify_set(volumes: VolumeSet, jobs: int | None = None) -> Checked:
+    """Read every byte of a set, and say what is wrong: errors, and what parity makes good."""
     findings = volumes.problems()
     if volumes.checksums is None:
-        return findings
-    sums = {
-        number: sha256
-        for number in range(volumes.of + 1)
-        if (sha256 := volumes.checksums.sums.get(volume_name(volumes.name, number, volumes.of)))
-    }
-    found = in_parallel(
-        lambda number: list(_checked(reader, number, sums[number])),
-        sorted(sums),
-        lambda number: sum(file.size for file in volumes.copies.get(number, ())),
-        jobs,
-    )
-    return [*findings, *(finding for each in found for finding in each)]
-
-
-def _checked(reader: SetReader, number: int, sha256: str) -> Iterator[Finding]:
-    """Yield what is wrong with one volume, by the sha256 of its files."""
-    wrong: list[ToolkitError] = []
-    for file in reader.volumes.copies.get(number, ()):
-        try:
-            _must_be(file, sha256)
-        except ToolkitError as error:
-            wrong.append(error)
-            continue
-        reader.trust(number, file)
-        break
-    else:
-        if number == 0:
-            yield from (_warning(error, "no damage can be healed where it is damaged") for error in wrong)
-        else:
-            yield from _made_good(reader, number, sha256, wrong)
-        return
-    yield from (_warning(error, "another copy is whole") for error in wrong)
-
-
-def _made_good(reader: SetReader, number: int, sha256: str, wrong: list[ToolkitError]) -> Iterator[Finding]:
-    if reader.healer is None or reader.volumes.parity is None:
-        for error in wrong:
-            yield as_finding(error, f"it damages {named(_damaged(reader, number))}")
-        return
+        return Checked(findings, None)
+    check = _Check(volumes, jobs)
+    findings += check.findings()
+    if any(finding.severity == ERROR for finding in findings):
+        return Checked(findings, None)
     try:
-        _must_heal(reader.healer, reader.volumes.parity.of_volume(number), sha256)
+        return Checked(findings, check.reader())
     except ToolkitError as error:
-        yield from map(as_finding, (*wrong, error))
-        return
-    yield from (_warning(error, HEALS) for error in wrong)
+        return Checked([*findings, as_finding(error)], None)
 
 
-def _must_be(file: VolumeFile, sha256: str) -> None:
-    """Raise Mismatch where a file has another sha256, and whatever keeps it from being read."""
-    with file.whole() as content:
-        digest = digest_of(content.blocks())
-    if digest.hex != sha256:
-        raise Mismatch(file.path, "sha256", "", digest.hex, sha256)
+class _Check:
+    """One look at all volumes of a set."""
 
+    def __init__(self, volumes: VolumeSet, jobs: int | None) -> None:
+        self._volumes, self._jobs, self._sums = volumes, jobs, volumes.sums
+        self._proven: dict[int, ProvenVolume] = {}
+        self._wrong: dict[int, list[ToolkitError]] = {}
+        self._healer: Healer | None = None
 
-def _must_heal(healer: Healer, header: VolumeHeader, sha256: str) -> None:
-    """Raise CorruptContent where a volume cannot be healed, told of its first such piece and their number."""
-    hash_, failures = new_hash(), list[CorruptContent]()
-    hash_.update(header.prefix)
-    for index in range(pieces_in(header.size)):
+    def findings(self) -> Iterator[Finding]:
+        """Prove each volume by one of its files; then make those that are left by parity."""
+        numbers = sorted(self._sums)
+        in_parallel(self._prove, numbers, self._size, self._jobs)
+        for number in sorted(self._proven):
+            yield from (_warning(error, "another copy is whole") for error in self._wrong[number])
+        yield from (_warning(error, NO_HEALING) for error in self._wrong.get(0, ()) if 0 not in self._proven)
+        if lost := [number for number in numbers if number and number not in self._proven]:
+            parity = self._parity()
+            made = in_parallel(lambda number: list(self._make(number, parity)), lost, self._size, self._jobs)
+            yield from (finding for each in made for finding in each)
+
+    def reader(self) -> SetReader:
+        """Return the set as it was proven; raises CorruptContent where volumes contradict each other."""
+        proven = {number: one for number, one in sorted(self._proven.items()) if number}
+        map_ = SetMap.of_volumes((one.header for one in proven.values()), self._volumes.subject)
+        map_.must_be_whole()
+        files = {number: one.file for number, one in proven.items() if one.file}
+        return SetReader(map_, files, self._healer, self._documents(map_))
+
+    def _prove(self, number: int) -> None:
+        """Find a file of a volume that is whole; one that has not the size it says is not read."""
+        wrong = self._wrong[number] = []
+        for file in self._volumes.files.get(number, ()):
+            if file.size == file.expected and number not in self._proven:
+                try:
+                    self._proven[number] = proven_file(file, self._sums[number])
+                except ToolkitError as error:
+                    wrong.append(error)
+
+    def _size(self, number: int) -> int:
+        return sum(file.size for file in self._volumes.files.get(number, ()))
+
+    def _parity(self) -> VolumeHeader | None:
+        """Return the header to heal by: a proven one, or one that what is healed by it confirms."""
+        proven = self._proven.get(0)
+        with suppress(ToolkitError):
+            parity = proven.header if proven else self._volumes.claimed_parity()
+            if parity and self._fits(parity):
+                sources = {**self._volumes.sources(parity)}
+                sources |= {number: [one.file] for number, one in self._proven.items() if one.file}
+                self._healer = Healer(SetMap.of_parity(parity, self._volumes.subject), parity, sources)
+                return parity
+        return None
+
+    def _fits(self, parity: VolumeHeader) -> bool:
+        """Tell whether parity cuts the set as the volumes are cut that were proven: else it is another's."""
+        proven = {number: one.header for number, one in self._proven.items() if number}
+        cuts = {number: parity.of_volume(number) for number in proven if number <= len(parity.sizes)}
+        return parity.of == self._volumes.of and all(
+            (cuts[number].offset, cuts[number].size, parity.total) == (one.offset, one.size, one.total)
+            for number, one in proven.items()
+        )
+
+    def _make(self, number: int, parity: VolumeHeader | None) -> Iterator[Finding]:
+        """Make a volume by parity, and say what that makes good, or that it could not be done."""
+        wrong = self._wrong[number]
+        if self._healer is None or parity is None:
+            yield from self._not_made(number)
+            return
         try:
-            hash_.update(healer.piece(header.number, index))
-        except CorruptContent as error:
-            failures.append(error)
-    hash_.update(header.suffix())
-    if failures:
-        more = f" (and {len(failures) - 1} more places)" if len(failures) > 1 else ""
-        raise CorruptContent(failures[0].subject, failures[0].problem + more, failures[0].advice)
-    if (actual := hash_.hexdigest()) != sha256:
-        raise Mismatch(f"{header.file_name}, healed", "sha256", "bring another copy", actual, sha256)
+            self._proven[number] = proven_healed(self._healer, parity.of_volume(number), self._sums[number])
+        except ToolkitError as error:
+            yield from map(as_finding, (*wrong, error))
+            return
+        yield from (_warning(error, HEALS) for error in wrong)
+
+    def _not_made(self, number: int) -> Iterator[Finding]:
+        if wrong := self._wrong[number]:
+            damaged = named(_damaged(self._volumes, number))
+            yield from (as_finding(error, f"it damages {damaged}") for error in wrong)
+        elif number in self._volumes.missing() and 0 in self._volumes.files:  # which is of no use
+            yield self._volumes.lacks(number, ERROR)
+        elif 0 in self._volumes.files:
+            problem = f"is damaged in volume {number} of {self._volumes.of}, and parity cannot make it"
+            yield Finding(self._volumes.subject, problem, ERROR, check=CHECK, advice="bring another copy")
+
+    def _documents(self, map_: SetMap) -> Mapping[str, bytes]:
+        """Return the documents of the set; one that is too large is left out, whoever reads it says so."""
+        return {
+            name: b"".join(self._part(*part) for part in map_.placed(*place))
+            for name, place in map_.files.items()
+            if is_kept(name, place[1])
+        }
+
+    def _part(self, number: int, begin: int, end: int) -> bytes:
+        """Return a part of a document; that is in volume 1 as a rule, else its volume is read once more."""
+        one, place = self._proven[number], (begin, end)
+        if place not in one.parts:
+            one = self._again(one, place)
+        return one.parts[place]
+
+    def _again(self, one: ProvenVolume, place: Range) -> ProvenVolume:
+        sha256 = self._sums[one.header.number]
+        if one.file:
+            return proven_file(one.file, sha256, [place])
+        assert self._healer  # noqa: S101 - for the reader and mypy: it made the volume
+        return proven_healed(self._healer, one.header, sha256, [place])
 
 
-def _damaged(reader: SetReader, number: int) -> list[Digest]:
-    """Return the blobs that a damaged volume damages, having read those of which it has a part."""
-    header = reader.map.headers[number]
-    touched = reader.map.touched(number, 0, header.size)
-    return [digest for digest in touched if not _is_right(reader, digest)]
+def _damaged(volumes: VolumeSet, number: int) -> Sequence[Digest]:
+    """Return the blobs that a damaged volume damages, by what headers say, having read them."""
+    with suppress(ToolkitError):
+        map_ = SetMap.of_volumes((one for one in volumes.claimed_headers() if one.number), volumes.subject)
+        files = {one: copies[0] for one, copies in volumes.files.items() if one}
+        reader, size = SetReader(map_, files), map_.headers[number].size
+        return [digest for digest in map_.touched(number, 0, size) if not _is_right(reader, digest)]
+    return []
 
 
 def _is_right(reader: SetReader, digest: Digest) -> bool:
@@ -120,4 +185,4 @@ def _is_right(reader: SetReader, digest: Digest) -> bool:
 
 
 def _warning(error: ToolkitError, advice: str) -> Finding:
-    return replace(as_finding(error, advice), severity="warning", check=CHECK)
+    return replace(as_finding(error, advice), severity=WARNING, check=CHECK)

@@ -6,7 +6,7 @@ The parity volume knows all of it; without one each volume knows its own, and to
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -65,6 +65,8 @@ class SetMap:
             files = header.files or files
             known[header.number] = replace(header, blobs=(), files={})
         first = next(iter(known.values()))
+        if len({(one.site, one.of, one.total) for one in known.values()}) > 1:
+            raise CorruptContent(subject, "has volumes that speak of different sets")
         _check_chain(sorted(known.values(), key=lambda one: one.number), subject)
         in_order = sorted(blobs.values(), key=lambda blob: blob.offset)
         check_ranges(in_order, files, first.total, subject)
@@ -87,6 +89,16 @@ class SetMap:
         if offset < end:
             raise MissingMember(self.subject, f"has bytes {offset} to {end} in a volume that is missing")
         return spans
+
+    def placed(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the parts of a range, each by its volume, from and to in the stream; raises as `spans`."""
+        for span in self.spans(offset, size):
+            begin = self.headers[span.number].offset + span.start
+            yield span.number, begin, begin + span.size
+
+    def must_be_whole(self) -> None:
+        """Raise MissingMember where bytes lie in no volume that is known."""
+        self.spans(0, self.total)
 
     def touched(self, number: int, start: int, end: int) -> list[Digest]:
         """Return the blobs of which a byte is in this range of a volume's slice."""

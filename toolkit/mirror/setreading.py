@@ -1,74 +1,64 @@
-"""Reading a set in place: ranges of its stream, across volumes, healed on the way where it has parity."""
+"""Reading a set in place: ranges of its stream, across volumes, healed on the way where they have to be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from types import MappingProxyType
 
 from toolkit.errors import MissingMember
 from toolkit.image import Finding
 from toolkit.mirror.healing import Healer
-from toolkit.mirror.setmap import Span, named
+from toolkit.mirror.setmap import SetMap, Span
 from toolkit.mirror.volumefile import VolumeFile
-from toolkit.mirror.volumeset import VolumeSet
 from toolkit.plumbing.streams import Extent, Stream
 from toolkit.ports import Block, Content
 
+NONE: Mapping[str, bytes] = MappingProxyType({})
+
 
 class SetReader:
-    """An open set; from any thread. A file is open while it is read, and no longer."""
+    """An open set; from any thread. A file is open while it is read, and no longer.
 
-    def __init__(self, volumes: VolumeSet) -> None:
-        self.volumes, self.map = volumes, volumes.map
-        self._proven: dict[int, VolumeFile] = {}
+    What is read may have been changed since it was proven: blobs are proven by whoever reads them, and
+    `documents` are the bytes that were.
+    """
 
-    @cached_property
-    def healer(self) -> Healer | None:
-        """Return what heals; None without a parity volume."""
-        parity = self.volumes.parity
-        return Healer(self.map, parity, self.volumes.copies) if parity else None
+    def __init__(
+        self,
+        map_: SetMap,
+        files: Mapping[int, VolumeFile],
+        healer: Healer | None = None,
+        documents: Mapping[str, bytes] = NONE,
+    ) -> None:
+        self.map, self.documents = map_, documents
+        self._files, self._healer = files, healer
 
     @property
     def healed(self) -> list[Finding]:
         """Return what was healed so far, one finding for each volume."""
-        return self.healer.healed() if self.healer else []
-
-    def trust(self, number: int, file: VolumeFile) -> None:
-        """Read a volume from this file from now on, piece by piece no more: its sha256 was right."""
-        self._proven[number] = file
+        return self._healer.healed() if self._healer else []
 
     @contextmanager
     def open(self, offset: int, size: int) -> Iterator[Content]:
-        """Open a range of the stream: an Extent where it lies in one file that needs no healing.
+        """Open a range of the stream: an Extent where it lies in one file.
 
         Raises MissingMember where its volume is not there; its blocks raise CorruptContent where that is
         damaged beyond healing.
         """
         spans = self.map.spans(offset, size)
-        files = [self._file(span) for span in spans]
-        if len(spans) == 1 and (file := files[0]):
+        if len(spans) == 1 and (file := self._files.get(spans[0].number)):
             with file.slice() as part:
                 yield Extent(part.handle, part.offset + spans[0].start, size, file.path)
         else:
-            yield Stream(size, self._blocks(spans, files), self.volumes.subject)
+            yield Stream(size, self._blocks(spans), self.map.subject)
 
-    def _blocks(self, spans: Sequence[Span], files: Sequence[VolumeFile | None]) -> Iterator[Block]:
-        for span, file in zip(spans, files, strict=True):
-            if file:
+    def _blocks(self, spans: Sequence[Span]) -> Iterator[Block]:
+        for span in spans:
+            if file := self._files.get(span.number):
                 with file.slice() as part:
                     yield from Extent(part.handle, part.offset + span.start, span.size, file.path).blocks()
-            elif self.healer:
-                yield from self.healer.blocks(span.number, span.start, span.size)
-
-    def _file(self, span: Span) -> VolumeFile | None:
-        """Return the file to read a volume from as it is; None where each piece has to be looked at."""
-        if file := self._proven.get(span.number):
-            return file
-        if self.healer:
-            return None
-        if files := self.volumes.copies.get(span.number):
-            return files[0]
-        touched = named(self.map.touched(span.number, span.start, span.start + span.size))
-        problem = f"lacks volume {span.number} of {self.map.of}, with {touched}"
-        raise MissingMember(self.volumes.subject, problem, "bring the medium that has it")
+            elif self._healer:
+                yield from self._healer.blocks(span.number, span.start, span.size)
+            else:
+                raise MissingMember(self.map.subject, f"lacks volume {span.number} of {self.map.of}")

@@ -61,6 +61,7 @@ def unload(
         copy(images, shelf, words, progress=progress, jobs=jobs, before_names=arrival.must_be_unchanged)
     inventory.renew()
     meant = names_with(side, increment, now)
+    arrival.must_be_unchanged()  # a set without a new image copies nothing, and names all the same
     name_images(increment, images.tops, inventory, meant)
     side.take(increment, now)
     behind = (image.name for image in increment.images if meant[image.name] != image.digest)

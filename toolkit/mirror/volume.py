@@ -109,9 +109,14 @@ class VolumeHeader:
     @property
     def file_size(self) -> int:
         """Return the bytes of the file."""
+        return len(self.prefix) + self.rest_size
+
+    @property
+    def rest_size(self) -> int:
+        """Return the bytes of the file from its slice on."""
         blocks = self.blocks_size
         member = len(header(BLOCKS, "file", blocks)) + blocks + -blocks % BLOCK if blocks else 0
-        return len(self.prefix) + self.size + len(self.suffix()) + member
+        return self.size + len(self.suffix()) + member
 
     @property
     def _is_bundle(self) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from toolkit.checks import as_finding
 from toolkit.checksums import ChecksumList
-from toolkit.errors import ToolkitError
 from toolkit.image import Finding
 from toolkit.mirror.beside import Broken, Lists
 from toolkit.mirror.setmap import SetMap
@@ -40,6 +39,11 @@ class VolumeSet:
             self._files.setdefault(file.header.number, []).append(file)
 
     @property
+    def files(self) -> Mapping[int, Sequence[VolumeFile]]:
+        """Return the files by what each says that it is; 0 is the parity volume."""
+        return self._files
+
+    @property
     def checksums(self) -> ChecksumList | None:
         """Return the list of the volumes' sha256; None without one that can be read."""
         return self._lists.checksums
@@ -49,41 +53,45 @@ class VolumeSet:
         """Return where the list lies, beside which its signature is."""
         return self._lists.path
 
-    @cached_property
-    def parity(self) -> VolumeHeader | None:
-        """Return the header of the parity volume, all of it; None without a parity volume."""
-        files = self._files.get(0)
-        return read_header(files[0].path) if files else None
+    @property
+    def sums(self) -> Mapping[int, str]:
+        """Return the sha256 of each volume that the list names, by its number."""
+        listed = self.checksums.sums if self.checksums else {}
+        names = ((number, volume_name(self.name, number, self.of)) for number in range(self.of + 1))
+        return {number: listed[name] for number, name in names if name in listed}
 
-    @cached_property
-    def map(self) -> SetMap:
-        """Return what is where; raises CorruptContent or UnsafeArchive where volumes contradict others."""
-        if self.parity:
-            return SetMap.of_parity(self.parity, self.subject)
-        return SetMap.of_volumes((read_header(files[0].path) for files in self._files.values()), self.subject)
+    def claimed_map(self) -> SetMap:
+        """Return where documents and slices lie, as headers say that nobody vouches for; no blobs."""
+        headers = {number: files[0].header for number, files in self._files.items() if number}
+        first = self._files.get(1) or self._files.get(0)
+        documents = first[0].header.files if first else {}
+        return SetMap(self.subject, self.of, self.total, headers, {}, documents)
 
-    @cached_property
-    def copies(self) -> Mapping[int, Sequence[VolumeFile]]:
-        """Return the files of each volume that is there, by its number, 0 that of the parity volume.
+    def claimed_headers(self) -> Iterator[VolumeHeader]:
+        """Read all that the first file of each volume says; raises as `read_header`."""
+        return (read_header(files[0].path) for files in self._files.values())
 
-        What disagrees with the others is left out. A file with a damaged header counts by its name where
-        the parity volume knows what it was.
+    def claimed_parity(self) -> VolumeHeader | None:
+        """Return what the parity volume says; None without one that is as long as it says."""
+        found = [file for file in self._files.get(0, ()) if file.size == file.expected]
+        own = volume_name(self.name, 0, self.of)
+        found.sort(key=lambda file: os.path.basename(file.path) != own)
+        return read_header(found[0].path) if found else None
+
+    def sources(self, parity: VolumeHeader) -> Mapping[int, Sequence[VolumeFile]]:
+        """Return the files that pieces may be taken from, by this header of the parity volume.
+
+        What disagrees with it is left out; a file with a damaged header counts by its name.
         """
-        if not self.parity:
-            first = {number: files[0].header_digest for number, files in self._files.items()}
-            return {
-                number: [file for file in files if file.header_digest == first[number]]
-                for number, files in self._files.items()
-            }
-        copies = {0: self._files[0]}
-        for number in range(1, self.of + 1):
-            header = self.parity.of_volume(number)
-            known = known_file("", header, 0).header_digest
-            right = [file for file in self._files.get(number, ()) if file.header_digest == known]
-            copies[number] = [*right, *self._restored(header, {file.path for file in right})]
-        return {number: files for number, files in copies.items() if files}
+        sources = {}
+        for number in range(self.of + 1):
+            header = parity.of_volume(number) if number else parity
+            prefix = known_file("", header, 0).prefix
+            right = [file for file in self._files.get(number, ()) if file.prefix == prefix]
+            sources[number] = [*right, *self._restored(header, {file.path for file in right})]
+        return {number: files for number, files in sources.items() if files}
 
-    def _restored(self, header: VolumeHeader, right: set[str]) -> Iterator[VolumeFile]:
+    def _restored(self, header: VolumeHeader, right: Collection[str]) -> Iterator[VolumeFile]:
         """Yield the files that are called as a volume, and do not say any more that they are it."""
         for path in self._called.get(header.file_name, ()):
             if path not in right:
@@ -101,37 +109,37 @@ class VolumeSet:
         return called
 
     def missing(self) -> list[int]:
-        """Return the numbers of the volumes of which nothing is there."""
-        return [number for number in range(1, self.of + 1) if number not in self.copies]
+        """Return the numbers of the volumes of which nothing is there; with parity a name is something."""
+        numbers = (number for number in range(1, self.of + 1) if number not in self._files)
+        if 0 not in self._files:
+            return list(numbers)
+        return [number for number in numbers if volume_name(self.name, number, self.of) not in self._called]
 
     def problems(self) -> list[Finding]:
         """Return all that is wrong by headers, sizes and names; nothing but headers is read.
 
         What the parity volume can stand in for is a warning; reading all, as `verify` does, is what shows it.
         """
-        findings = [*self._missing(), *self._misfits(), *self._truncated(), *self._unlisted()]
-        try:
-            self.map.spans(0, 0)
-        except ToolkitError as error:
-            findings.append(as_finding(error))
-        return findings
+        return [*self._missing(), *self._misfits(), *self._truncated(), *self._unlisted()]
 
     def _missing(self) -> Iterator[Finding]:
         missing = self.missing()
-        severity = "warning" if self.parity and len(missing) == 1 else "error"
-        advice = HEALS if severity == "warning" else "bring the medium that has it"
-        for number in missing:
-            problem = f"lacks volume {number} of {self.of}, {volume_name(self.name, number, self.of)}"
-            yield Finding(self.subject, problem, severity, check=CHECK, advice=advice)
+        severity = "warning" if 0 in self._files and len(missing) == 1 else "error"
+        yield from (self.lacks(number, severity) for number in missing)
         if (
             self.checksums
             and volume_name(self.name, 0, self.of) in self.checksums.sums
-            and 0 not in self.copies
+            and 0 not in self._files
         ):
             yield Finding(self.subject, "lacks its parity volume: no damage can be healed", check=CHECK)
 
+    def lacks(self, number: int, severity: str) -> Finding:
+        """Say that there is nothing of a volume; a warning where parity makes it."""
+        problem = f"lacks volume {number} of {self.of}, {volume_name(self.name, number, self.of)}"
+        advice = HEALS if severity == "warning" else "bring the medium that has it"
+        return Finding(self.subject, problem, severity, check=CHECK, advice=advice)
+
     def _misfits(self) -> Iterator[Finding]:
-        kept = {file.path for files in self.copies.values() for file in files}
         lost = {volume_name(self.name, number, self.of) for number in self.missing()}
         for broken in self._broken:
             severity = "error" if broken.name in lost else "warning"
@@ -139,9 +147,6 @@ class VolumeSet:
             yield Finding(broken.path, problem, severity, broken.error.exit_code, check=CHECK)
         for file in self._others:
             yield self._misfit(file, "error" if lost else "warning")
-        for file in (file for files in self._files.values() for file in files):
-            if file.path not in kept:
-                yield self._misfit(file, "warning" if self.parity and not lost else "error")
 
     def _misfit(self, file: VolumeFile, severity: str) -> Finding:
         header = file.header
@@ -150,9 +155,9 @@ class VolumeSet:
         return Finding(file.path, problem, severity, check=CHECK, advice=advice)
 
     def _truncated(self) -> Iterator[Finding]:
-        for files in self.copies.values():
+        for files in self._files.values():
             is_there = any(file.size == file.expected for file in files)
-            severity = "warning" if is_there or self.parity else "error"
+            severity = "warning" if is_there or 0 in self._files else "error"
             for file in files:
                 if file.size != file.expected:
                     problem = f"is {file.size} bytes, expected {file.expected}"
@@ -166,12 +171,12 @@ class VolumeSet:
             yield Finding(self.subject, problem, "error", check=CHECK, advice="bring it with the last volume")
             return
         expected = {volume_name(self.name, number, self.of) for number in range(1, self.of + 1)}
-        if self.parity:
-            expected.add(volume_name(self.name, 0, self.of))
-        listed = set(self.checksums.sums)
+        parity, listed = volume_name(self.name, 0, self.of), set(self.checksums.sums)
+        if 0 in self._files and parity not in listed:
+            yield Finding(str(self.list_path), f"does not name {parity}", check=CHECK)
         for name in sorted(expected - listed):
             yield Finding(str(self.list_path), f"does not name {name}", "error", check=CHECK)
-        for name in sorted(listed - expected - {volume_name(self.name, 0, self.of)}):
+        for name in sorted(listed - expected - {parity}):
             yield Finding(
                 str(self.list_path), f"names {name}, which is no volume of it", "error", check=CHECK
             )
