@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.archives import ONE, image, tar
+from tests.midnight import this_day
 from tests.registries import Registry
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setcheck import verify_set
@@ -26,8 +27,13 @@ PICTURES = {
     f"team/app{number}:1": image(ONE, tar({"large": bytes([number, *range(251)]) * 2000}))
     for number in range(10)
 }
-TODAY = str(dt.datetime.now(dt.UTC).date())
+TODAY = ""  # as it is when a test begins
 RUNNING = "running   MirrorImage("
+
+
+@pytest.fixture(autouse=True)
+def the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TODAY", str(this_day()))
 
 
 @pytest.fixture(params=[Hosts, Namespaces], ids=["loopback", "namespaces"])

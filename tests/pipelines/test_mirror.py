@@ -18,6 +18,7 @@ import pytest
 
 from pipelines import MirrorImage, MirrorImages
 from tests.archives import ONE, TWO, image, tar
+from tests.midnight import this_day
 from tests.mirrors import ConnectedSide, volumes
 from tests.pipelines.conftest import begin_a_run, build
 from tests.webregistry import MemoryRegistry
@@ -26,8 +27,13 @@ from toolkit.digest import Digest
 from toolkit.errors import Gaps
 
 APP, TOOL, NEWER = image(ONE, TWO), image(TWO), image(ONE, TWO, tar({"etc/three": b"333"}))
-TODAY = dt.datetime.now(dt.UTC).date()  # if midnight comes while tests run, some are of yesterday, and pass
+TODAY = dt.date.min  # as it is when a test begins
 DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TODAY", this_day())
 
 
 @pytest.fixture
@@ -46,12 +52,12 @@ def job(side: ConnectedSide, *names: str, more: str = "") -> str:
     return str(path)
 
 
-def night(path: str, date: dt.date = TODAY, **more: Any) -> MirrorImages:
-    return MirrorImages(date=date, job=path, **more)
+def night(path: str, date: dt.date | None = None, **more: Any) -> MirrorImages:
+    return MirrorImages(date=date or TODAY, job=path, **more)
 
 
-def receipt(side: ConnectedSide, date: dt.date = TODAY) -> Any:
-    return json.loads((side.home / f"mirror/plant-7/nights/{date}.json").read_text())
+def receipt(side: ConnectedSide, date: dt.date | None = None) -> Any:
+    return json.loads((side.home / f"mirror/plant-7/nights/{date or TODAY}.json").read_text())
 
 
 def files(side: ConnectedSide) -> dict[str, bytes]:
