@@ -87,9 +87,9 @@ def images_of(said: str) -> set[str]:
 
 def test_of_two_hosts_with_shares_the_one_that_is_left_makes_the_set(hosts: Hosts) -> None:
     words = ["MirrorImages", "--job", job(hosts), "--date", TODAY]
-    a = hosts.luigi("a", config(hosts), *words, "--shard", "1/2")
     b = hosts.luigi("b", config(hosts), *words, "--shard", "2/2")
     b.wait_until_it_says(RUNNING)
+    a = hosts.luigi("a", config(hosts), *words, "--shard", "1/2")
     b.kill()
     assert a.ended() == 0, a.said
     look(hosts)
@@ -103,7 +103,10 @@ def test_of_two_hosts_with_shares_the_one_that_is_left_makes_the_set(hosts: Host
 
 def test_two_hosts_with_shares_end_alike_and_each_fetches_a_part(hosts: Hosts) -> None:
     words = ["MirrorImages", "--job", job(hosts), "--date", TODAY]
-    both = [hosts.luigi(host, config(hosts), *words, "--shard", f"{n}/2") for n, host in enumerate("ab", 1)]
+    both = []
+    for number, host in enumerate("ab", 1):  # the other one comes while there is much to do
+        both.append(hosts.luigi(host, config(hosts), *words, "--shard", f"{number}/2"))
+        both[0].wait_until_it_says(RUNNING)
     assert [each.ended() for each in both] == [0, 0], [each.said for each in both]
     look(hosts)
     first, second = (images_of(each.said) for each in both)
