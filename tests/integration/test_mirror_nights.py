@@ -178,16 +178,20 @@ def test_a_disk_that_is_too_small_is_refused_with_figures_before_any_layer(
         assert not (settings.home / "store").exists()
 
 
+def load_into_engine(nights: Nights, pictures: Mapping[str, Picture]) -> None:
+    """Put images into the engine that the environment names."""
+    bundle = nights.folder / "loaded.tar"
+    bundle.write_bytes(tar(layout(*pictures.items())))
+    copy(open_bundle(bundle), open_sink("docker-daemon:", nights.settings), list(pictures))
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("compression", ["keep", "gzip"])
 def test_images_of_an_engine_are_the_same_on_the_other_side(
     nights: Nights, dockerd: Dockerd, compression: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", dockerd.host)
-    pictures = {"app:1": picture(40), "tool:1": picture(41)}
-    bundle = nights.folder / "loaded.tar"
-    bundle.write_bytes(tar(layout(*pictures.items())))
-    copy(open_bundle(bundle), open_sink("docker-daemon:", nights.settings), list(pictures))
+    load_into_engine(nights, {"app:1": picture(40), "tool:1": picture(41)})
     ids = dockerd.images()
     text = f'''site = "plant-7"\nsources = ["docker-daemon:"]\nimages = ["app:1", "tool:1"]
 [bundle]\ncompression = "{compression}"\n[policy]\nmin_free = "1"'''
@@ -207,10 +211,7 @@ def test_an_image_that_has_gone_from_an_engine_is_a_gap(
     nights: Nights, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", dockerd.host)
-    pictures = {"app:1": picture(42), "tool:1": picture(43)}
-    bundle = nights.folder / "loaded.tar"
-    bundle.write_bytes(tar(layout(*pictures.items())))
-    copy(open_bundle(bundle), open_sink("docker-daemon:", nights.settings), list(pictures))
+    load_into_engine(nights, {"app:1": picture(42), "tool:1": picture(43)})
     text = 'site = "plant-7"\nsources = ["docker-daemon:"]\nimages = ["app:1", "tool:1"]\n[policy]\nmin_free = "1"'
     job = Job.parse(text.encode(), "job", nights.folder)
     with sources(nights.settings) as opened:

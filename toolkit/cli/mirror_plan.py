@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.commands import Command
+from toolkit.cli.options import must_be_folder
 from toolkit.cli.output import Output
-from toolkit.errors import Gaps, UsageError
+from toolkit.errors import Gaps
 from toolkit.figures import size_text
 from toolkit.image import Finding
 from toolkit.report import ERROR
@@ -27,13 +27,6 @@ AGAINST = {
     "confirmed": "the last receipt",
     "full": "nothing",
 }  # kinds of a baseline
-
-
-def must_be_folder(option: str, path: str) -> str:
-    """Return a folder that is there; raises UsageError: it may be a medium that is not mounted."""
-    if not os.path.isdir(path):
-        raise UsageError(f"{option} {path}", "is no folder that is there", "mount it, or make it")
-    return path
 
 
 since_option = click.option(

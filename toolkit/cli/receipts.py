@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.cli.options import must_be_folder
+from toolkit.errors import ToolkitError
 from toolkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,9 +56,8 @@ class Asked:
     def ready(self, settings: Settings) -> Receipts:
         """Open the key; raises UsageError where a medium is not there, before anything else is done."""
         folder = Path(self.receipt_to) if self.receipt_to is not None else None
-        if folder and not folder.is_dir():
-            advice = "mount the medium, or make the folder"
-            raise UsageError(f"--receipt-to {folder}", "is no folder that is there", advice)
+        if folder:
+            must_be_folder("--receipt-to", str(folder), "mount the medium, or make the folder")
         return Receipts(folder, _secret(self.sign or settings.sign_key, self.passphrase), self.operator)
 
 

@@ -28,8 +28,8 @@ class Staleness:
         received = set(receipt.sets if receipt else ())
         last = max((each.increment.date for each in sent), default=None)
         return cls(
-            _days(last, now) if last else None,
-            _days(receipt.made.astimezone(UTC).date(), now) if receipt else None,
+            days_since(last, now) if last else None,
+            days_since(receipt.made.astimezone(UTC).date(), now) if receipt else None,
             tuple(sorted(each.number for each in sent if each.number not in received)),
         )
 
@@ -39,5 +39,6 @@ class Staleness:
         return any(age is None or timedelta(days=age) > limit for age in ages)
 
 
-def _days(when: date, now: datetime) -> int:
+def days_since(when: date, now: datetime) -> int:
+    """Return the age of a day in whole days; 0 for one that is yet to come, by a wrong clock."""
     return max(0, (now.astimezone(UTC).date() - when) // DAY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from toolkit.mirror.receipt import Receipt, receipt_name
 from toolkit.mirror.received import Received, names
 from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
-from toolkit.mirror.staleness import Staleness
+from toolkit.mirror.staleness import Staleness, days_since
 from toolkit.mirror.unloading import is_named
 from toolkit.stores.layout import LayoutStore
 
@@ -120,7 +120,7 @@ class Closed:
         sets = tuple(sorted(side.received(), key=lambda each: each.number))
         last = sets[-1].number if sets else 0
         receipt = side.folder / receipt_name(side.name, last)
-        days = _days(max(each.date for each in sets), now) if sets else None
+        days = days_since(max(each.date for each in sets), now) if sets else None
         path = receipt if receipt.is_file() else None
         return cls(sets, days, path, inventory, *side.told_of("sent", "lost"))
 
@@ -222,10 +222,6 @@ def _receipt_json(receipt: Receipt) -> dict[str, Any]:
 
 def _gap_json(gap: Gap) -> dict[str, str]:
     return {"name": gap.name, "problem": gap.problem, "since": gap.since.isoformat()}
-
-
-def _days(when: date, now: datetime) -> int:
-    return max(0, (now.astimezone(UTC).date() - when).days)
 
 
 def _advice(home: Path) -> str:
