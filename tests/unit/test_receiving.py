@@ -148,6 +148,17 @@ def test_a_set_that_comes_again_puts_back_what_was_lost_or_renamed(gap: Crossing
     assert {name for name in before if name != "index.json"} == set(stored(gap)) - {"index.json"}
 
 
+def test_a_set_that_comes_again_without_its_first_volume_is_there_all_the_same(gap: Crossing) -> None:
+    medium = gap.send(ALL, parity=True)
+    gap.receive(medium)
+    before, trail = stored(gap), gap.side.trail.raw()
+    (medium / "plant-7_0001.1of1.tar").unlink()  # which says what the set holds
+    [told] = gap.receive(medium)
+    assert told.state == THERE
+    assert [finding.severity for finding in told.findings] == ["warning", "note"]
+    assert (stored(gap), gap.side.trail.raw()) == (before, trail)
+
+
 @pytest.mark.parametrize("digest", [A.layers[0], A.digest], ids=["layer", "manifest"])
 def test_a_set_that_comes_again_mends_what_has_rotted_and_says_so(gap: Crossing, digest: str) -> None:
     medium = gap.send({"app:1": A})

@@ -124,12 +124,15 @@ class Receiving:
             self._refuse(volumes, Mismatch(volumes.subject, "site", advice, volumes.site, self.side.name))
             return None
         if (increment := glance(volumes)) and self._is_there(increment) and self._is_listed(volumes):
-            self._tell_there(volumes, increment)
+            self._tell_signed(volumes, increment)
             return None
         found = arrive(volumes, self._folders, self._terms.keys)
         if isinstance(found, Refusal):
             state = INCOMPLETE if isinstance(found.error, TryAgain) else REFUSED
             self._refuse(volumes, found.error, found.findings, state)
+            return None
+        if self._is_there(found.increment):  # which parity had to make before it could be seen
+            self._tell_there(volumes, found.increment, found.findings)
             return None
         return found
 
@@ -137,16 +140,17 @@ class Receiving:
         """Tell whether the list that a key has to have signed is there, where one has to."""
         return volumes.list_path is not None or not self._terms.keys
 
-    def _tell_there(self, volumes: VolumeSet, increment: Increment) -> None:
-        """Say that a set is there, by whom it has to be signed all the same."""
+    def _tell_signed(self, volumes: VolumeSet, increment: Increment) -> None:
+        """Say that a set is there, which has to be signed all the same."""
         try:
-            signed = signers(volumes, self._folders, self._terms.keys)
+            self._tell_there(volumes, increment, signers(volumes, self._folders, self._terms.keys))
         except ToolkitError as error:
             self._refuse(volumes, error)
-            return
+
+    def _tell_there(self, volumes: VolumeSet, increment: Increment, findings: Sequence[Finding]) -> None:
         note = Finding(volumes.subject, "was received before, and all of it is there", NOTE)
         behind = self._behind(increment)
-        self._told[volumes] = Reception(volumes.name, THERE, increment, (*signed, note), behind=behind)
+        self._told[volumes] = Reception(volumes.name, THERE, increment, (*findings, note), behind=behind)
 
     def _is_there(self, increment: Increment) -> bool:
         """Tell whether a set was received, and nothing of it is missing: then nothing has to be read."""
