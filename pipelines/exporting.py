@@ -23,7 +23,7 @@ from toolkit.operations.companion import companions
 from toolkit.operations.copy import copy
 from toolkit.operations.keys import open_key, read_public_key
 from toolkit.operations.shortids import full_name
-from toolkit.operations.signing import Signed, sign_list, signed
+from toolkit.operations.signing import Signed, sign_file, signed
 from toolkit.operations.staging import StagedSource, Staging, origin_of
 from toolkit.places import settled
 from toolkit.platform import Platform
@@ -234,7 +234,7 @@ class ExportImage(ImageTask):
         if not self.settings.sign_key:
             return {}
         key = _opened_key(self.settings.sign_key)
-        made = sign_list(self._sums, self._sum_line(sha256), key, int(time.time()))
+        made = sign_file(self._sums, self._sum_line(sha256), key, int(time.time()))
         return {"signature": Signed(self.path, sha256, key.public, made).to_json()}
 
     def _is_signed(self, told: object) -> bool:

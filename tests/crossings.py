@@ -24,7 +24,7 @@ from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange
 from toolkit.mirror.volumes import write_set
 from toolkit.operations.copy import copy
-from toolkit.operations.signing import sign_list
+from toolkit.operations.signing import sign_file
 from toolkit.platform import Platform
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
@@ -108,7 +108,7 @@ class Crossing:
         files = write_set(folder, cargo, plan.pieces(self.source.blobs), volume, parity=parity)
         if key:
             sums = folder / f"{increment.name}.sha256"
-            sign_list(sums, sums.read_bytes(), key, int(NIGHT.timestamp()))
+            sign_file(sums, sums.read_bytes(), key, int(NIGHT.timestamp()))
         return [VolumeSum(each.path.name, each.size, each.sha256) for each in files]
 
     @property

@@ -30,7 +30,7 @@ from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.unloading import unload
 from toolkit.mirror.volume import VolumeHeader
 from toolkit.mirror.volumefile import HeaderReader, read_header
-from toolkit.operations.signing import sign_list
+from toolkit.operations.signing import sign_file
 from toolkit.secretkey import SigningKey
 
 GOOD, EVIL = image(tar({"bin/redis": b"good" * 1000})), image(tar({"bin/redis": b"evil" * 1000}))
@@ -240,7 +240,7 @@ def test_a_signature_by_somebody_else_on_another_medium_does_not_hide_the_true_o
     medium, other = gap.send({"redis:7": GOOD}, key=signing_key()), gap.medium("other")
     raw = (medium / "plant-7_0001.sha256").read_bytes()
     (other / "plant-7_0001.sha256").write_bytes(raw)
-    sign_list(other / "plant-7_0001.sha256", raw, SigningKey.generate(), 1)
+    sign_file(other / "plant-7_0001.sha256", raw, SigningKey.generate(), 1)
     [found] = gap.receive(other, medium, keys=(PUBLIC,))
     assert found.state == RECEIVED
 

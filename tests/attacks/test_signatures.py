@@ -16,7 +16,7 @@ from tests.signers import NOON, OTHER, PUBLIC, quickly_locked, signature_of, sig
 from toolkit.errors import CorruptContent, ToolkitError, Unsupported
 from toolkit.operations.admission import admit
 from toolkit.operations.keys import open_key
-from toolkit.operations.signing import sign_list, signed
+from toolkit.operations.signing import sign_file, signed
 from toolkit.signature import ED25519, PREHASHED, Signature
 
 BYTES = tar(layout(("app:1", image(ONE))))
@@ -100,7 +100,7 @@ def test_a_signed_list_with_a_path_in_it_is_refused(bundle: Path, name: str) -> 
     sums = bundle.with_name("app.tar.sha256")
     content = sums.read_bytes() + f"{'0' * 64}  {name}\n".encode()
     sums.write_bytes(content)
-    sign_list(sums, content, signing_key(), NOON)
+    sign_file(sums, content, signing_key(), NOON)
     assert f"line 2 names {name!r}, expected a file of its folder" in refused(bundle)
 
 
@@ -108,7 +108,7 @@ def test_a_list_that_names_a_bundle_twice_is_refused(bundle: Path) -> None:
     sums = bundle.with_name("app.tar.sha256")
     content = f"{'0' * 64}  app.tar\n".encode() + sums.read_bytes()
     sums.write_bytes(content)
-    sign_list(sums, content, signing_key(), NOON)
+    sign_file(sums, content, signing_key(), NOON)
     assert "line 2 names 'app.tar' a second time" in refused(bundle)
 
 

@@ -16,7 +16,7 @@ from toolkit.errors import CorruptContent, UsageError
 from toolkit.mirror import handing
 from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
-from toolkit.mirror.carriedlog import log_name, take_logs
+from toolkit.mirror.carriedlog import carry_log, log_name, take_logs
 from toolkit.mirror.handing import hand_on, handed_names
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
@@ -27,6 +27,7 @@ from toolkit.mirror.receiving import sets_in
 from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.status import Status, sites_in
 from toolkit.mirror.unloading import in_batches, is_named, unload
+from toolkit.secretkey import SigningKey
 from toolkit.stores.layout import LayoutStore
 
 BASE, APP = image(ONE), image(ONE, TWO)
@@ -201,6 +202,38 @@ def test_a_log_that_travelled_is_taken_and_one_that_was_changed_is_told(gap: Cro
     assert gap.side.carried.raw() == gap.sender.trail.raw()
     path.write_bytes(path.read_bytes().replace(b"plant-7_0001", b"plant-7_0003"))
     assert [each.severity for each in take_logs(gap.side, [medium], gap.now)] == ["warning"]
+
+
+def test_a_log_has_to_be_signed_where_a_set_has_to_be(gap: Crossing) -> None:
+    medium, key = gap.medium("lengthened"), SigningKey.generate()
+    gap.send({"app:1": BASE})
+    carry_log(gap.sender, medium, key, gap.now)
+    path, signature = medium / log_name(gap.site), medium / f"{log_name(gap.site)}.minisig"
+    kept = signature.read_bytes()
+    gap.sender.trail.append("sent", gap.now, {"set": "plant-7_0009"})  # by somebody without the key
+    path.write_bytes(gap.sender.trail.raw())
+    for left in (kept, None):
+        signature.write_bytes(left) if left else signature.unlink()
+        [told] = take_logs(gap.side, [medium], gap.now, [key.public])
+        assert (told.severity, told.check) == ("warning", "signature")
+        assert gap.side.carried.raw() == b""
+    carry_log(gap.sender, medium, SigningKey.generate(), gap.now)
+    [told] = take_logs(gap.side, [medium], gap.now, [key.public])
+    assert "somebody else signed it" in told.advice
+    carry_log(gap.sender, medium, key, gap.now)
+    assert list(take_logs(gap.side, [medium], gap.now, [key.public])) == []
+    assert gap.side.carried.raw() == path.read_bytes()
+
+
+def test_a_log_is_never_beside_the_signature_of_another(gap: Crossing) -> None:
+    medium = gap.medium("in turn")
+    carry_log(gap.sender, medium, SigningKey.generate(), gap.now)
+    assert sorted(each.name for each in medium.iterdir()) == [
+        "plant-7.trail.jsonl",
+        "plant-7.trail.jsonl.minisig",
+    ]
+    carry_log(gap.sender, medium, None, gap.now)
+    assert [each.name for each in medium.iterdir()] == ["plant-7.trail.jsonl"]
 
 
 def test_status_knows_both_sides_apart(gap: Crossing) -> None:

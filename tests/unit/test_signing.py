@@ -29,7 +29,7 @@ from toolkit.errors import (
     Unsupported,
     UsageError,
 )
-from toolkit.operations.signing import sign, sign_list, signed
+from toolkit.operations.signing import sign, sign_file, signed
 from toolkit.signature import PublicKey, Signature
 
 HELLO = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"  # of "hello\n"
@@ -189,7 +189,7 @@ def test_another_key_is_told_with_the_one_that_was_expected(bundle: Path) -> Non
 
 def test_another_key_of_the_same_id_is_not_taken(bundle: Path) -> None:
     signed_by_hand(bundle)
-    problem = f"sha256: is not what was signed by key {KEY_ID}, which is the one expected; the list or"
+    problem = f"sha256: is not what was signed by key {KEY_ID}, which is the one expected; it or its sig"
     with pytest.raises(CorruptContent, match=problem):
         signed(bundle, [PublicKey(PUBLIC.id, OTHER.raw)])
 
@@ -221,6 +221,6 @@ def test_a_bundle_under_another_name_is_not_the_one_that_was_signed(bundle: Path
 def test_a_signed_list_that_breaks_its_format_is_not_taken(bundle: Path, sums: Path) -> None:
     content = f"{HELLO}  app_1.tar\n{HELLO}  ../app_1.tar\n".encode()
     sums.write_bytes(content)
-    sign_list(sums, content, signing_key(), NOON)
+    sign_file(sums, content, signing_key(), NOON)
     with pytest.raises(InvalidDocument, match=r"sha256: line 2 names '\.\./app_1\.tar', expected a file"):
         signed(bundle, [PUBLIC])

@@ -146,7 +146,7 @@ def _run(  # noqa: PLR0917 - all that was asked for
             done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
         is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
         if is_lacking or any(each.error is None for each in done.receptions):
-            done.findings += take_logs(side, folders, now)
+            done.findings += take_logs(side, folders, now, trusted)
         if is_lacking or side.received():
             # The other side also learns from it what is not here.
             done.written = wishes.receipts.write(side, inventory, now, done.failures)

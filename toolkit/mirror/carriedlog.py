@@ -1,20 +1,25 @@
-"""The log of the connected side, which travels beside the volumes: `plant-7.trail.jsonl`."""
+"""The log of the connected side, signed as the volumes are that it travels beside: `plant-7.trail.jsonl`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from toolkit.checks import as_finding
-from toolkit.errors import NotFound, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.image import Finding
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.site import Site
 from toolkit.mirror.trail import LIMIT
-from toolkit.plumbing.files import read_bounded, write_atomically
+from toolkit.operations.companion import SIGNATURE, beside
+from toolkit.operations.signing import sign_file, signed_file
+from toolkit.plumbing.files import read_bounded, storing, write_atomically
 from toolkit.report import WARNING
+from toolkit.secretkey import SigningKey
+from toolkit.signature import PublicKey
 
 
 def log_name(site: str) -> str:
@@ -22,21 +27,31 @@ def log_name(site: str) -> str:
     return f"{site}.trail.jsonl"
 
 
-def carry_log(site: Site, folder: Path) -> None:
+def carry_log(site: Site, folder: Path, key: SigningKey | None, now: datetime) -> None:
     """Put the log as it stands beside the volumes, for the closed side; nothing once they left."""
-    if folder.is_dir():
-        write_atomically(folder / log_name(site.name), site.trail.raw())
+    if not folder.is_dir():
+        return
+    path, content = folder / log_name(site.name), site.trail.raw()
+    with storing(path):
+        beside(path, SIGNATURE).unlink(missing_ok=True)  # of the log as it stood before
+    write_atomically(path, content)
+    if key:
+        sign_file(path, content, key, int(now.timestamp()))
 
 
-def take_logs(side: ClosedSide, folders: Iterable[Path], now: datetime) -> Iterator[Finding]:
+def take_logs(
+    side: ClosedSide, folders: Iterable[Path], now: datetime, keys: Sequence[PublicKey] = ()
+) -> Iterator[Finding]:
     """Take in the logs that lie on media, the longest counts; yield a warning of each that is not as it was.
 
-    The images are proven without it: a log that was changed keeps nothing out, and is told.
+    One of `keys`, where some are given, has to have signed it: whoever lengthens a log without would make all
+    that come after it look changed. The images are proven without it: it keeps nothing out.
     """
     for path in (folder / log_name(side.name) for folder in folders):
-        try:
-            side.take_log(read_bounded(path, LIMIT), str(path), now)
-        except NotFound:
+        if not os.path.lexists(path):
             continue
+        try:
+            content = signed_file(path, LIMIT, path, keys)[0] if keys else read_bounded(path, LIMIT)
+            side.take_log(content, str(path), now)
         except ToolkitError as error:
             yield replace(as_finding(error, "ask the other side"), severity=WARNING, check="signature")

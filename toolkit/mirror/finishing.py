@@ -26,7 +26,7 @@ from toolkit.mirror.setrecord import BUILDING, SENT, SetRecord, VolumeSum
 from toolkit.mirror.site import Site
 from toolkit.mirror.volume import BlobRange, list_name
 from toolkit.mirror.volumes import Written, clear_unfinished, write_set
-from toolkit.operations.signing import sign_list
+from toolkit.operations.signing import sign_file
 from toolkit.plumbing.files import make_folder, read_bounded, storing
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.plumbing.streams import digest_of, opened
@@ -97,7 +97,9 @@ def finish(
             again = carried(store, before.increment, lock.images, made)
             sums = _written(before.increment, again, job.bundle, store, wishes)
             before = _written_again(site, before, sums, wishes, now)
-        carry_log(site, wishes.folder)  # as the run that made it may have been ended before it did
+        carry_log(
+            site, wishes.folder, wishes.key, now
+        )  # as the run that made it may have been ended before it did
         return Finished(before, costs, gaps, is_new=False, is_written=is_written)
     _clear_given_up(site, draft, wishes.folder)
     increment = site.begin(draft, images)
@@ -105,7 +107,7 @@ def finish(
     sums = _written(increment, new, job.bundle, store, wishes)
     _sign(wishes, increment.name, now)
     record = site.sent(increment.number, sums, now)
-    carry_log(site, wishes.folder)
+    carry_log(site, wishes.folder, wishes.key, now)
     return Finished(record, costs, gaps, is_new=True)
 
 
@@ -243,4 +245,4 @@ def _must_be_there(volume: Written) -> None:
 def _sign(wishes: Wishes, name: str, now: dt.datetime) -> None:
     if wishes.key:
         sums = wishes.folder / list_name(name)
-        sign_list(sums, read_bounded(sums, checksums.LIMIT), wishes.key, int(now.timestamp()))
+        sign_file(sums, read_bounded(sums, checksums.LIMIT), wishes.key, int(now.timestamp()))

@@ -17,7 +17,7 @@ from toolkit.errors import CorruptContent, Mismatch, NotFound, UsageError
 from toolkit.mirror import papers
 from toolkit.mirror.receipt import Receipt
 from toolkit.operations.companion import LIST, SIGNATURE, beside
-from toolkit.operations.signing import sign_list, signed
+from toolkit.operations.signing import sign_file, signed
 from toolkit.plumbing.files import make_folder, read_bounded, storing, write_atomically
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
@@ -37,7 +37,7 @@ def write_receipt(folder: Path, receipt: Receipt, key: SigningKey | None = None)
     write_atomically(path, content)
     write_atomically(beside(path, LIST), listed)
     if key:
-        sign_list(beside(path, LIST), listed, key, int(receipt.made.timestamp()))
+        sign_file(beside(path, LIST), listed, key, int(receipt.made.timestamp()))
     return path
 
 

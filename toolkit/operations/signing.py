@@ -80,11 +80,18 @@ def signed(bundle: Path, keys: Sequence[PublicKey]) -> Signed:
 
 def signed_list(sums: Path, subject: Path, keys: Sequence[PublicKey]) -> SignedList:
     """Return a list that is signed by one of `keys`; `subject` is what it is for. Raises as `signed`."""
-    raw = _companion(beside(sums, SIGNATURE), signature.LIMIT, subject, keys)
-    found = Signature.parse(raw, str(beside(sums, SIGNATURE)))
-    content = _companion(sums, checksums.LIMIT, subject, keys)
-    key = _signer(found, content, sums, keys)
+    content, key, found = signed_file(sums, checksums.LIMIT, subject, keys)
     return SignedList(ChecksumList.parse(content, str(sums)), key, found)
+
+
+def signed_file(
+    path: Path, limit: int, subject: Path, keys: Sequence[PublicKey]
+) -> tuple[bytes, PublicKey, Signature]:
+    """Return a file of at most `limit` bytes that one of `keys` signed; raises as `signed`."""
+    raw = _companion(beside(path, SIGNATURE), signature.LIMIT, subject, keys)
+    found = Signature.parse(raw, str(beside(path, SIGNATURE)))
+    content = _companion(path, limit, subject, keys)
+    return content, _signer(found, content, path, keys), found
 
 
 def sign(file: Path, key: SigningKey, seconds: int) -> tuple[Path, Signature]:
@@ -96,7 +103,7 @@ def sign(file: Path, key: SigningKey, seconds: int) -> tuple[Path, Signature]:
     """
     sums = list_of(file)
     content = _fitting_list(sums, "" if sums == file else file.name)
-    return sums, sign_list(sums, content, key, seconds)
+    return sums, sign_file(sums, content, key, seconds)
 
 
 def list_of(file: Path) -> Path:
@@ -116,10 +123,10 @@ def signer_of(sums: Path) -> str:
         return ""
 
 
-def sign_list(sums: Path, content: bytes, key: SigningKey, seconds: int) -> Signature:
-    """Write the signature of a list that is known to fit what it names; return it, as `sign` does."""
-    made = key.sign(content, os.fsencode(f"timestamp:{seconds}\tfile:{sums.name}\thashed"))
-    write_atomically(beside(sums, SIGNATURE), bytes(made))
+def sign_file(path: Path, content: bytes, key: SigningKey, seconds: int) -> Signature:
+    """Write the signature of what a file holds, as is known, beside it; return it, as `sign` does."""
+    made = key.sign(content, os.fsencode(f"timestamp:{seconds}\tfile:{path.name}\thashed"))
+    write_atomically(beside(path, SIGNATURE), bytes(made))
     return made
 
 
@@ -174,19 +181,20 @@ def _companion(path: Path, limit: int, bundle: Path, keys: Sequence[PublicKey]) 
         raise CorruptContent(str(bundle), problem, wanted) from error
 
 
-def _signer(found: Signature, content: bytes, sums: Path, keys: Sequence[PublicKey]) -> PublicKey:
-    """Return the key that signed the list; raises CorruptContent."""
+def _signer(found: Signature, content: bytes, path: Path, keys: Sequence[PublicKey]) -> PublicKey:
+    """Return the key that signed what a file holds; raises CorruptContent."""
     mine = [key for key in keys if key.id == found.id]
     if not mine:
-        path = beside(sums, SIGNATURE)
-        raise Mismatch(str(path), "key ID", "somebody else signed it", found.key_id, _named(keys))
+        raise Mismatch(
+            str(beside(path, SIGNATURE)), "key ID", "somebody else signed it", found.key_id, _named(keys)
+        )
     key = next((key for key in mine if key.has_signed(content, found)), None)
     if key is None:
         problem = f"is not what was signed by key {found.key_id}, which is the one expected"
-        raise CorruptContent(str(sums), problem, "the list or its signature was changed")
+        raise CorruptContent(str(path), problem, "it or its signature was changed")
     if not key.has_sealed(found):
         problem = f"has a trusted comment that key {found.key_id}, which is the one expected, did not sign"
-        raise CorruptContent(str(beside(sums, SIGNATURE)), problem, "the comment was changed")
+        raise CorruptContent(str(beside(path, SIGNATURE)), problem, "the comment was changed")
     return key
 
 
