@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let processes take files in their order, the units last: else few long tests are the end of the run."""
+    config.option.loadscopereorder = False
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Call an archive by its size: what is in it is no name, and a gzip is another each second."""
     return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > SHORT else None

@@ -26,7 +26,7 @@ from toolkit.bundles.opening import STANDARD_INPUT, opened
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, Unsupported, UsageError
 from toolkit.plumbing.files import Stamp
 
-CONTENT = tar({"a": ONE, "noise": random.Random(1).randbytes(3 << 20)})
+CONTENT = tar({"a": ONE, "noise": random.Random(1).randbytes(1 << 20), "zeros": bytes(2 << 20)})
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": gzip.compress,
@@ -90,14 +90,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_what_comes_by_standard_input_is_read_as_from_a_file(
     tmp_path: Path, pack: Callable[[bytes], bytes]
 ) -> None:
-    path = tmp_path / "b"
-    path.write_bytes(pack(CONTENT))
+    path, packed = tmp_path / "b", pack(CONTENT)
+    path.write_bytes(packed)
     assert content_of(path) == CONTENT
     with open(path, "rb") as file, standing_in(file.fileno()):
         assert content_of(None) == CONTENT
-    with sent(pack(CONTENT)) as pipe, standing_in(pipe):
+    with sent(packed) as pipe, standing_in(pipe):
         assert content_of(None) == CONTENT
-    with sent(pack(CONTENT)) as pipe, standing_in(pipe):
+    with sent(packed) as pipe, standing_in(pipe):
         assert content_of(Path("/dev/stdin")) == CONTENT
 
 

@@ -29,7 +29,7 @@ from toolkit.image import Layer
 from toolkit.operations.transcoding import Transcoder
 from toolkit.ports import Block, Content, Source
 
-LARGE = tar({"noise": hashlib.shake_128(b"1").digest(5 << 20)})
+LARGE = tar({"noise": hashlib.shake_128(b"1").digest(3 << 19), "zeros": bytes(7 << 19)})
 
 
 def zstd_reads(packed: bytes) -> bytes:
