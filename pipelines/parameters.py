@@ -8,6 +8,7 @@ import luigi
 
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
+from toolkit.mirror import papers
 from toolkit.mirror.shard import Shard
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.platform import Platform
@@ -59,10 +60,7 @@ class NightParameter(luigi.DateParameter):
 
     def parse(self, text: str) -> dt.date:
         """Return the date."""
-        try:
-            return dt.datetime.strptime(text, self.date_format).date()  # noqa: DTZ007 - a day has no zone
-        except ValueError as error:
-            raise UsageError(f"--date {text}", "is no date", "write it as 2026-11-27") from error
+        return papers.asked_day("--date", text)
 
 
 class ShardParameter(luigi.Parameter):

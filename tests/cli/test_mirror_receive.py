@@ -152,6 +152,20 @@ def test_a_place_that_fails_is_told_after_all_else_is_done(lading: Lading, gap: 
     assert gap.names() == {name: picture.digest for name, picture in ALL.items()}
 
 
+def test_of_several_failures_each_is_told(lading: Lading, gap: Here) -> None:
+    later = gap.send({"app:1": BASE}), gap.send({"app:1": BASE, "tool:1": TOOL})
+    back = gap.medium("back")
+    (back / "plant-7_0001.receipt.json").mkdir()  # in the place of the receipt
+    flip(next(later[1].glob("*.tar")), -2_000)
+    ran = lading(
+        "mirror", "receive", *map(str, later), "--into", "graph:/proc/nowhere/graph", "--receipt-to", str(back)
+    )
+    errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert [word in "".join(errors) for word in ("plant-7_0001.receipt.json", "/proc/nowhere")] == [True, True]
+    assert ran.last == errors[-1]
+    assert "1 of 2 sets could not be received: plant-7_0002" in ran.err
+
+
 def test_what_is_asked_for_in_vain_is_refused_before_anything_is_read(lading: Lading, gap: Here) -> None:
     medium = str(gap.send(ALL))
     assert lading("mirror", "receive", medium, "--rename", "a=b").code == 2

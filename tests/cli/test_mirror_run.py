@@ -132,7 +132,7 @@ def test_a_plan_that_does_not_fit_is_told_with_its_figures(
     assert "IMAGE" in lading("mirror", "plan", job).out
 
 
-@pytest.mark.parametrize("text", ["2026-13-01", "today", "2026-11-27T00:00"])
+@pytest.mark.parametrize("text", ["2026-13-01", "today", "2026-11-27T00:00", "20261127", "2026-W48-5"])
 def test_what_is_no_date_is_refused(lading: Lading, web: MemoryRegistry, home: Path, text: str) -> None:
     ran = lading("mirror", "run", written(home.parent, web, "app:1"), "--date", text)
     assert ran.code == 2

@@ -178,7 +178,8 @@ def _hand_on(  # noqa: PLR0917
 
 
 def tell(output: Output, done: Done) -> None:
-    """Print what became of each set, where the images are, and the receipt."""
+    """Print what became of each set, where the images are, the receipt, and all failures but the first."""
+    from toolkit.checks import as_finding
     from toolkit.pages.room import counted
 
     if output.json:
@@ -194,7 +195,9 @@ def tell(output: Output, done: Done) -> None:
     if done.written:
         output.say(str(done.written))
     output.flush()
-    output.findings([*(finding for each in done.receptions for finding in each.findings), *done.findings])
+    findings = [*(finding for each in done.receptions for finding in each.findings), *done.findings]
+    said = [each.error for each in done.receptions]
+    output.findings([*findings, *(as_finding(each) for each in done.failures[1:] if each not in said)])
 
 
 def _row(each: Reception) -> tuple[str, ...]:

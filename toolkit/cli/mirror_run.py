@@ -11,7 +11,7 @@ from toolkit.cli.commands import Command
 from toolkit.cli.mirror_plan import into_option, since_option
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.errors import ToolkitError
 from toolkit.figures import size_text
 from toolkit.image import Finding
 from toolkit.report import WARNING
@@ -28,10 +28,9 @@ HEAD = ("VOLUME", "SIZE", "SHA256")
 
 def parsed_date(ctx: click.Context, param: click.Parameter, text: str | None) -> dt.date | None:  # noqa: ARG001 - click's shape
     """Read an option that is a date; raises UsageError."""
-    try:
-        return dt.date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"--date {text}", "is no date", "write it as 2026-11-27") from error
+    from toolkit.mirror import papers
+
+    return papers.asked_day(param.opts[0], text) if text else None
 
 
 @click.command("run", cls=Command, short_help="Make the next set for a site.")

@@ -102,6 +102,17 @@ def day(node: Node, key: str) -> date:
     return _converted(node, key, date.fromisoformat, date.isoformat, "a date as 2026-11-27")
 
 
+def asked_day(option: str, text: str) -> date:
+    """Return the day that somebody asked for, in the one form that days are written in; raises UsageError."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != text:  # 20261127 and 2026-W48-5 are days too
+        raise UsageError(f"{option} {text}", "is no date", "write it as 2026-11-27")
+    return found
+
+
 def moment(node: Node, key: str) -> datetime:
     """Return a time in UTC, written 2026-11-27T02:00:00Z."""
     return _converted(node, key, _utc, as_moment, "a time as 2026-11-27T02:00:00Z")
