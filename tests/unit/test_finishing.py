@@ -9,7 +9,7 @@ import pytest
 from tests.archives import ONE, TWO, image, layout, unpacked, written
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
-from toolkit.errors import Mismatch, StoreError
+from toolkit.errors import Mismatch, StoreError, UsageError
 from toolkit.mirror.carriedlog import take_logs
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.finishing import Wishes, finish, gaps_error, strict_error
@@ -70,6 +70,19 @@ def test_a_rerun_once_the_medium_has_left_is_done(store: LayoutStore, tmp_path: 
     finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
     (tmp_path / "out").rename(tmp_path / "carried")
     assert not finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW).is_new
+
+
+def test_a_set_of_another_home_is_not_overwritten(store: LayoutStore, tmp_path: Path) -> None:
+    """As by a run by hand without the LADING_HOME that the scheduled one has."""
+    site, wishes = Site(tmp_path / "home", "plant-7"), Wishes(tmp_path / "out")
+    finish(site, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    before = {path: path.read_bytes() for path in wishes.folder.iterdir()}
+    other = Site(tmp_path / "another", "plant-7")
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"has a set plant-7_0001 in it that was made in another home"):
+            finish(other, JOB, LOCK, store, wishes, failed={}, now=NOW)
+    assert other.numbers() == []
+    assert {path: path.read_bytes() for path in wishes.folder.iterdir()} == before
 
 
 def test_a_set_that_was_left_unfinished_keeps_its_number(store: LayoutStore, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.archives import ONE, TWO, image
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
+from toolkit.errors import UsageError
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Lock, Locked
 from toolkit.mirror.night import Night
@@ -54,4 +55,7 @@ def test_volumes_go_where_the_job_says_or_below_home(side: ConnectedSide, tmp_pa
     with sources(side.settings) as opened:
         assert Night(side.job("app:1"), side.settings, opened).folder == side.home / "mirror/plant-7/volumes"
         job = side.job("app:1", bundle={"folder": str(tmp_path / "out")})
+        with pytest.raises(UsageError, match=r"bundle.folder .*/out: is no folder that is there; mount it"):
+            _ = Night(job, side.settings, opened).folder
+        (tmp_path / "out").mkdir()
         assert Night(job, side.settings, opened).folder == tmp_path / "out"

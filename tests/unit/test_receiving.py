@@ -24,6 +24,7 @@ from toolkit.errors import (
     TryAgain,
     UnsafeArchive,
     Unsupported,
+    UsageError,
 )
 from toolkit.limits import MIB
 from toolkit.mirror.acknowledging import acknowledge
@@ -31,11 +32,13 @@ from toolkit.mirror.arrival import Arrival
 from toolkit.mirror.baseline import Baseline
 from toolkit.mirror.blob import Blob
 from toolkit.mirror.building import Plan
+from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.receiptfile import read_receipt, write_receipt
 from toolkit.mirror.receiving import sets_in, site_of
 from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception, verdict
+from toolkit.mirror.site import Site
 from toolkit.platform import Platform
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
@@ -536,6 +539,25 @@ def test_a_site_that_is_no_name_makes_no_folder(gap: Crossing) -> None:
     write_set(medium, cargo, plan.pieces(gap.source.blobs))
     with pytest.raises(UnsafeArchive, match=r"name a site '../../x', which is no name for one"):
         site_of(gap.home, sets_in([medium]))
+
+
+def test_one_home_is_one_side_of_the_gap(gap: Crossing) -> None:
+    """Else a set would be taken to have arrived that nobody ever carried."""
+    medium = gap.send({"app:1": A})
+    at_home = ClosedSide(gap.folder / "connected", gap.site)
+    with (
+        pytest.raises(
+            UsageError, match=r"kept here for the other side of the gap, as .*/sets shows; use a home"
+        ),
+        at_home.held("a receive", gap.now),
+    ):
+        pytest.fail("it is the connected side")
+    gap.receive(medium)
+    with (
+        pytest.raises(UsageError, match=r"kept here for the other side of the gap, as .*/received shows"),
+        Site(gap.home, gap.site).held("a run", gap.now),
+    ):
+        pytest.fail("it is the closed side")
 
 
 def test_two_at_once_are_refused(gap: Crossing) -> None:

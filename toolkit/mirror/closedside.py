@@ -20,7 +20,7 @@ from toolkit.digest import Digest
 from toolkit.errors import Mismatch, NotFound
 from toolkit.mirror import papers
 from toolkit.mirror.chain import Tip
-from toolkit.mirror.folder import keep, numbered, numbers, record
+from toolkit.mirror.folder import RECEIVED_SETS, SENT_SETS, keep, numbered, numbers, record
 from toolkit.mirror.hold import held
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.receipt import Receipt
@@ -39,13 +39,13 @@ class ClosedSide:
         self.folder = home / "mirror" / self.name
         self.trail = Trail(self.folder / "trail.jsonl")
         self.carried = Trail(self.folder / "carried.jsonl")
-        self._received = self.folder / "received"
+        self._received = self.folder / RECEIVED_SETS
         self._known: dict[int, tuple[Stamp | None, Received]] = {}  # records, as their files stood
         self._tops: dict[Digest, Digest] = {}  # each once in memory: most are in every record
 
     def held(self, what: str, now: datetime) -> AbstractContextManager[None]:
-        """Hold the site for one run; raises TryAgain that says who holds it, and since when."""
-        return held(self.folder, f"site {self.name}", what, now)
+        """Hold the site for one run; raises TryAgain that says who holds it, UsageError over there."""
+        return held(self.folder, f"site {self.name}", what, now, apart=SENT_SETS)
 
     def received(self) -> list[Received]:
         """Return the sets that were taken in, in the order in which they came."""

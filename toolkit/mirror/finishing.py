@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit import checksums
-from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError
+from toolkit.errors import Gaps, Mismatch, StoreError, ToolkitError, UsageError
 from toolkit.event import Tell, nobody
 from toolkit.image import ProvenImage
 from toolkit.mirror.baseline import ASSUMED
@@ -102,6 +102,7 @@ def finish(
         )  # as the run that made it may have been ended before it did
         return Finished(before, costs, gaps, is_new=False, is_written=is_written)
     _clear_given_up(site, draft, wishes.folder)
+    _must_be_ours(site, site.coming(draft), wishes.folder)
     increment = site.begin(draft, images)
     new = carried(store, increment, lock.images, made)
     sums = _written(increment, new, job.bundle, store, wishes)
@@ -150,6 +151,15 @@ def _clear_given_up(site: Site, draft: Increment, folder: Path) -> None:
     last = site.set(numbers[-1]) if numbers else None
     if last and last.status == BUILDING and not draft.is_same_content(last.increment):
         clear_unfinished(folder, last.increment.name)
+
+
+def _must_be_ours(site: Site, coming: Increment, folder: Path) -> None:
+    """Raise UsageError where a set that has yet to be begun lies in its folder: another home has made it."""
+    if coming.number not in site.numbers() and os.path.lexists(folder / list_name(coming.name)):
+        problem = f"has a set {coming.name} in it that was made in another home than {site.folder}"
+        raise UsageError(
+            str(folder), problem, "set LADING_HOME to that one, or take the set away: --into FOLDER"
+        )
 
 
 def made_before(site: Site, draft: Increment) -> SetRecord | None:

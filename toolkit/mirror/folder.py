@@ -12,6 +12,7 @@ from toolkit.mirror import papers
 from toolkit.plumbing.files import make_folder, read_bounded, storing, write_atomically
 
 T = TypeVar("T")
+SENT_SETS, RECEIVED_SETS = "sets", "received"  # folders of records: of the connected side, of the closed one
 NUMBERED = re.compile(r"(\d{4,9})\.json")
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from toolkit.errors import ToolkitError, TryAgain
+from toolkit.errors import ToolkitError, TryAgain, UsageError
 from toolkit.mirror import papers
 from toolkit.plumbing.files import locked, make_folder, read_bounded, storing, sweep, write_all
 
@@ -17,11 +17,15 @@ TEXT_LIMIT = 4 << 10  # bytes
 
 
 @contextmanager
-def held(folder: Path, subject: str, what: str, now: datetime) -> Iterator[None]:
+def held(folder: Path, subject: str, what: str, now: datetime, apart: str = "") -> Iterator[None]:
     """Hold a folder, and remove what killed runs left half-made in it; raises TryAgain.
 
-    The lock ends with the process that holds it, however that ends.
+    The lock ends with the process that holds it, however that ends. Raises UsageError where `apart` is in the
+    folder, records of the other side of the gap: each side would take its own word for the other's.
     """
+    if apart and os.path.isdir(folder / apart):
+        problem = f"is kept here for the other side of the gap, as {folder / apart} shows"
+        raise UsageError(subject, problem, "use a home of this side's own: LADING_HOME")
     make_folder(folder)
     path = folder / LOCK
     with ExitStack() as stack:

@@ -17,6 +17,7 @@ from toolkit.image import Finding
 from toolkit.mirror import oldsets, papers
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.gapnames import is_repository
+from toolkit.mirror.hold import held
 from toolkit.mirror.job import Job
 from toolkit.mirror.lock import Lock
 from toolkit.mirror.oldnames import Needs, beside, beyond, dropped, repositories_of
@@ -97,7 +98,7 @@ def prune(home: Path, review: Review, now: dt.datetime, raw: bytes) -> Pruned:
     if review.site not in sites(home):
         raise NotFound(f"site {review.site}", f"is not known in {home}", "was the review written elsewhere?")
     site, store = Site(home, review.site), _store(home)
-    with site.held("lading mirror prune", now):
+    with held(site.folder, f"site {site.name}", "lading mirror prune", now):  # of either side
         _refuse_needed(review, needs_in(home))
         sets = list(_sets(site, review))
         must_mean(store, review.of(IMAGE))

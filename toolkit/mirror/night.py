@@ -7,6 +7,7 @@ they were.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,8 +47,14 @@ class Night:
 
     @property
     def folder(self) -> Path:
-        """Return where the volumes are written, where nobody says otherwise."""
-        return self.site.volumes(self.job.bundle.folder)
+        """Return where the volumes are written, where nobody says otherwise; raises UsageError.
+
+        A folder that the job names has to be there: else a medium that is not mounted would be taken for one.
+        """
+        asked = self.job.bundle.folder
+        if asked and not os.path.isdir(asked):
+            raise UsageError(f"bundle.folder {asked}", "is no folder that is there", "mount it, or make it")
+        return self.site.volumes(asked)
 
     def may_go_on(self) -> bool:
         """Tell whether registries may be asked now."""

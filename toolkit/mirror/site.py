@@ -28,7 +28,7 @@ from toolkit.errors import Mismatch, NotFound, UsageError
 from toolkit.mirror import papers
 from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL, KINDS, Baseline
 from toolkit.mirror.blob import ImageBlobs, total
-from toolkit.mirror.folder import keep, numbered, numbers, record
+from toolkit.mirror.folder import RECEIVED_SETS, SENT_SETS, keep, numbered, numbers, record
 from toolkit.mirror.hold import held
 from toolkit.mirror.imagerecord import ImageRecord
 from toolkit.mirror.increment import Increment
@@ -51,7 +51,7 @@ class Site:
         self.name = papers.site_name(name)
         self.folder = home / "mirror" / self.name
         self.trail = Trail(self.folder / "trail.jsonl")
-        self._sets, self._images = self.folder / "sets", self.folder / "images"
+        self._sets, self._images = self.folder / SENT_SETS, self.folder / "images"
         self._receipts, self._locks = self.folder / "receipts", self.folder / "locks"
 
     def volumes(self, asked: str) -> Path:
@@ -63,8 +63,8 @@ class Site:
         return Made(self.folder / "made", compression)
 
     def held(self, what: str, now: dt.datetime) -> AbstractContextManager[None]:
-        """Hold the site for one run; raises TryAgain that says who holds it, and since when."""
-        return held(self.folder, f"site {self.name}", what, now)
+        """Hold the site for one run; raises TryAgain that says who holds it, UsageError over there."""
+        return held(self.folder, f"site {self.name}", what, now, apart=RECEIVED_SETS)
 
     # Sets
 
@@ -88,6 +88,13 @@ class Site:
             raise Mismatch(str(path), "set", "it was renamed or copied here", found.increment.name, wanted)
         return found
 
+    def coming(self, draft: Increment) -> Increment:
+        """Return a set with the number that it is begun with: that of one left unfinished, or the next."""
+        last = self._last()
+        if last and last.status == BUILDING and draft.is_same_content(last.increment):
+            return last.increment
+        return replace(draft, number=self._next(last))
+
     def begin(self, draft: Increment, images: Iterable[ImageBlobs]) -> Increment:
         """Give a set its number, and record what it will hold, before it is built.
 
@@ -95,11 +102,8 @@ class Site:
         the closed side may have got hold of it. Raises UsageError as `must_follow`.
         """
         self.must_follow(draft.date)
-        last = self._last()
-        if last and last.status == BUILDING and draft.is_same_content(last.increment):
-            increment = last.increment
-        else:
-            increment = replace(draft, number=self._next(last))
+        last, increment = self._last(), self.coming(draft)
+        if last is None or last.number != increment.number:
             if last and last.status == BUILDING:
                 self._keep(last.as_(LOST))
             self._keep(SetRecord(increment))
