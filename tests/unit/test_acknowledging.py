@@ -25,6 +25,7 @@ from toolkit.mirror.prefixes import Prefixes
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.receiving import sets_in
 from toolkit.mirror.setimages import SetImages
+from toolkit.mirror.site import Site
 from toolkit.mirror.status import Status, sites_in
 from toolkit.mirror.unloading import in_batches, is_named, unload
 from toolkit.secretkey import SigningKey
@@ -223,6 +224,39 @@ def test_a_log_has_to_be_signed_where_a_set_has_to_be(gap: Crossing) -> None:
     carry_log(gap.sender, medium, key, gap.now)
     assert list(take_logs(gap.side, [medium], gap.now, [key.public])) == []
     assert gap.side.carried.raw() == path.read_bytes()
+
+
+def test_a_log_that_was_signed_for_another_site_is_not_taken_as_this_ones(gap: Crossing) -> None:
+    medium, key = gap.medium("swapped"), SigningKey.generate()
+    other = Site(gap.folder / "another", "plant-8")
+    other.trail.append("sent", gap.now, {"set": "plant-8_0001"})
+    carry_log(other, medium, key, gap.now)
+    for path in list(medium.iterdir()):
+        path.rename(medium / path.name.replace("plant-8", "plant-7"))
+    [told] = take_logs(gap.side, [medium], gap.now, [key.public])
+    assert "under another name: timestamp:" in told.problem
+    assert "file:plant-8.trail.jsonl" in told.problem
+    assert gap.side.carried.raw() == b""
+
+
+def test_a_log_of_a_side_that_was_set_up_anew_is_taken_when_that_is_said(gap: Crossing) -> None:
+    gap.send({"app:1": BASE})
+    medium = gap.medium("before")
+    carry_log(gap.sender, medium, None, gap.now)
+    assert list(take_logs(gap.side, [medium], gap.now)) == []
+    before = gap.side.carried.raw()
+    new = Site(gap.folder / "new", gap.site)
+    new.trail.append("sent", gap.now + timedelta(days=1), {"set": "plant-7_0001"})
+    carry_log(new, medium, None, gap.now)
+    [told] = take_logs(gap.side, [medium], gap.now)
+    assert told.advice.endswith("if that was set up anew, take its new log: --anew")
+    assert gap.side.carried.raw() == before
+    assert list(take_logs(gap.side, [medium], gap.now, anew=True)) == []
+    assert gap.side.carried.raw() == new.trail.raw()
+    assert [path.read_bytes() for path in gap.side.folder.glob("carried-*.jsonl")] == [before]
+    assert gap.side.trail.lines()[-1].event == "another log"
+    (medium / log_name(gap.site)).write_bytes(b"no log\n")
+    assert [each.severity for each in take_logs(gap.side, [medium], gap.now, anew=True)] == ["warning"]
 
 
 def test_a_log_is_never_beside_the_signature_of_another(gap: Crossing) -> None:

@@ -201,7 +201,7 @@ def test_an_older_set_after_a_newer_puts_no_name_back_and_keeps_its_blobs(gap: C
     assert (told.state, told.behind) == (RECEIVED, ("app:1",))
     assert gap.names() == {"app:1": B.digest, "old:1": C.digest}
     assert gap.is_whole(A)
-    assert "is older than what was received: app:1 stay" in told.findings[-1].problem
+    assert "is older than what was received: app:1 stays" in told.findings[-1].problem
 
 
 def test_the_end_is_the_same_whatever_the_order(tmp_path: Path) -> None:

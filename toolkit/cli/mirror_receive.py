@@ -54,6 +54,9 @@ HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
 )
 @click.option("--site", metavar="NAME", help="The site that this is.  [default: as before, or as sets say]")
 @receipt_options
+@click.option(
+    "--anew", is_flag=True, help="Take a log that is not the one before: the connected side is new."
+)
 @click.option("--html", metavar="FILE", help="Also write the page of what was received here.")
 @options.jobs_option
 @click.pass_obj
@@ -66,6 +69,7 @@ def command(
     keys: tuple[str, ...],
     site: str | None,
     receipt: Asked,
+    anew: bool,
     html: str | None,
     jobs: int,
 ) -> None:
@@ -84,7 +88,8 @@ def command(
 
     settings = load_settings()
     page = page_path(html) if html else None
-    wishes = Wishes(into, _prefixes(renames, into), receipt.ready(settings), page, jobs or settings.jobs)
+    prefixes = _prefixes(renames, into)
+    wishes = Wishes(into, prefixes, receipt.ready(settings), page, jobs or settings.jobs, anew)
     trusted = _public(keys or settings.require_signature)
     paths = tuple(map(Path, folders))
     sets = sets_in(paths)
@@ -104,6 +109,7 @@ class Wishes:
     receipts: Receipts
     page: Path | None
     jobs: int
+    anew: bool
 
 
 @dataclass(slots=True)
@@ -146,7 +152,7 @@ def _run(  # noqa: PLR0917 - all that was asked for
             done = Done(side.name, Receiving(sets, side, inventory, terms).receive())
         is_lacking = any(isinstance(each.error, NotFound) for each in done.receptions)
         if is_lacking or any(each.error is None for each in done.receptions):
-            done.findings += take_logs(side, folders, now, trusted)
+            done.findings += take_logs(side, folders, now, trusted, anew=wishes.anew)
         if is_lacking or side.received():
             # The other side also learns from it what is not here.
             done.written = wishes.receipts.write(side, inventory, now, done.failures)

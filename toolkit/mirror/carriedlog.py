@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from toolkit.checks import as_finding
-from toolkit.errors import ToolkitError
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Finding
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.site import Site
@@ -17,9 +17,12 @@ from toolkit.mirror.trail import LIMIT
 from toolkit.operations.companion import SIGNATURE, beside
 from toolkit.operations.signing import sign_file, signed_file
 from toolkit.plumbing.files import read_bounded, storing, write_atomically
+from toolkit.printable import printable
 from toolkit.report import WARNING
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
+
+ADVICE = "ask the other side; if that was set up anew, take its new log: --anew"
 
 
 def log_name(site: str) -> str:
@@ -40,9 +43,16 @@ def carry_log(site: Site, folder: Path, key: SigningKey | None, now: datetime) -
 
 
 def take_logs(
-    side: ClosedSide, folders: Iterable[Path], now: datetime, keys: Sequence[PublicKey] = ()
+    side: ClosedSide,
+    folders: Iterable[Path],
+    now: datetime,
+    keys: Sequence[PublicKey] = (),
+    *,
+    anew: bool = False,
 ) -> Iterator[Finding]:
     """Take in the logs that lie on media, the longest counts; yield a warning of each that is not as it was.
+
+    With `anew` one that is not the log that is known stands in its place: the connected side is new.
 
     One of `keys`, where some are given, has to have signed it: whoever lengthens a log without would make all
     that come after it look changed. The images are proven without it: it keeps nothing out.
@@ -51,7 +61,17 @@ def take_logs(
         if not os.path.lexists(path):
             continue
         try:
-            content = signed_file(path, LIMIT, path, keys)[0] if keys else read_bounded(path, LIMIT)
-            side.take_log(content, str(path), now)
+            side.take_log(_read(path, keys), str(path), now, anew=anew)
         except ToolkitError as error:
-            yield replace(as_finding(error, "ask the other side"), severity=WARNING, check="signature")
+            yield replace(as_finding(error, ADVICE), severity=WARNING, check="signature")
+
+
+def _read(path: Path, keys: Sequence[PublicKey]) -> bytes:
+    """Read a log, which one of `keys` has to have signed by its name: another site's is not this one's."""
+    if not keys:
+        return read_bounded(path, LIMIT)
+    content, key, found = signed_file(path, LIMIT, path, keys)
+    if f"file:{path.name}" not in found.trusted_comment.split("\t"):
+        problem = f"was signed by key {key.key_id} under another name: {found.trusted_comment}"
+        raise CorruptContent(str(path), printable(problem.replace("\t", "  ")), "it is another site's log")
+    return content

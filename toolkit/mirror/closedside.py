@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit.digest import Digest
-from toolkit.errors import Mismatch, NotFound
+from toolkit.errors import CorruptContent, Mismatch, NotFound
 from toolkit.mirror import papers
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.folder import RECEIVED_SETS, SENT_SETS, keep, numbered, numbers, record
@@ -71,16 +71,22 @@ class ClosedSide:
             subject, advice = f"set {increment.name}", "it was made for another site: nothing was taken"
             raise Mismatch(subject, "site", advice, increment.site, self.name)
 
-    def take_log(self, came: bytes, subject: str, now: datetime) -> Tip:
+    def take_log(self, came: bytes, subject: str, now: datetime, *, anew: bool = False) -> Tip:
         """Take in the log of the connected side that travelled with a set, and note where it stands.
 
-        Raises CorruptContent that says which line was changed, here or there.
+        With `anew` also one that is not the log that is known. Raises CorruptContent that says which line was
+        changed, here or there.
         """
-        before = self.carried.tip()
-        tip = self.carried.take(came, subject)
+        before, event = self.carried.tip(), "log"
+        try:
+            tip = self.carried.take(came, subject)
+        except CorruptContent:
+            if not anew:
+                raise
+            tip, event = self.carried.replace(came, subject), "another log"
         if tip != before:
             facts = {"from": subject, "lines": str(tip.lines), "last": str(tip.last)}
-            self.trail.append("log", now, facts)
+            self.trail.append(event, now, facts)
         return tip
 
     def told_of(self, *events: str) -> list[frozenset[int]]:

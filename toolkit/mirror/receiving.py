@@ -39,6 +39,10 @@ from toolkit.report import NOTE, WARNING
 from toolkit.signature import PublicKey
 
 NUMBER = re.compile(r"_([0-9]{1,9})$")
+ANEW = (
+    "if the connected side was set up anew, carry the receipt back, and there: lading mirror receipt --anew; "
+    "its next set is then the newest"
+)
 SHOWN = 3  # names, or blobs, that are told
 
 
@@ -236,10 +240,11 @@ def _remarks(
         yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
     if before is not None and before != {image.name: image.digest for image in increment.images}:
         problem = "was received before with other images under the same number"
-        yield Finding(volumes.subject, problem, WARNING, advice="was the connected side set up anew?")
+        yield Finding(volumes.subject, problem, WARNING, advice=ANEW)
     if done.behind:
-        problem = f"is older than what was received: {_some(done.behind)} stay where a later set has put them"
-        yield Finding(volumes.subject, problem, NOTE)
+        names, stay = _some(done.behind), "stays" if len(done.behind) == 1 else "stay"
+        problem = f"is older than what was received: {names} {stay} as a later set has it"
+        yield Finding(volumes.subject, problem, NOTE if before is None else WARNING)
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -87,13 +87,20 @@ class Trail:
 
         Raises CorruptContent where a line of it was changed, or is not the one that came before.
         """
-        if len(came) > LIMIT:
-            raise CorruptContent(subject, f"is {len(came)} bytes, expected at most {LIMIT}")
-        proven(came.splitlines(keepends=True), subject)
+        _must_be_log(came, subject)
         known = self.raw()
         if (whole := merged(known, came, subject)) != known:
             make_folder(self.path.parent)
             write_atomically(self.path, whole)
+        return self.tip()
+
+    def replace(self, came: bytes, subject: str) -> Tip:
+        """Take another log in place of this one, which stays beside it; raises CorruptContent as `take`."""
+        _must_be_log(came, subject)
+        tip = self.tip()
+        aside = f"{self.path.stem}-{tip.lines}-{tip.last.hex[:12]}{self.path.suffix}"
+        write_atomically(self.path.with_name(aside), self.raw())
+        write_atomically(self.path, came)
         return self.tip()
 
     @contextmanager
@@ -124,3 +131,9 @@ class Trail:
             raise CorruptContent(str(self.path), "its last line is no line of a log", ADVICE)
         number = Line.parse(last, f"the last line of {self.path}").number
         return Tip(number - 1).after(last), start + end
+
+
+def _must_be_log(came: bytes, subject: str) -> None:
+    if len(came) > LIMIT:
+        raise CorruptContent(subject, f"is {len(came)} bytes, expected at most {LIMIT}")
+    proven(came.splitlines(keepends=True), subject)
