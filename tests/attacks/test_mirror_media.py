@@ -24,7 +24,7 @@ from toolkit.mirror.building import INCREMENT
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.receiving import sets_in, site_of
-from toolkit.mirror.reception import RECEIVED, REFUSED
+from toolkit.mirror.reception import RECEIVED, REFUSED, THERE
 from toolkit.mirror.setcheck import verify_set
 from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.unloading import unload
@@ -92,6 +92,24 @@ class Carrier:
 
 def _first(header: VolumeHeader) -> VolumeHeader:
     return header.of_volume(1) if header.is_parity else header
+
+
+# ── what was received before ──
+
+
+def test_a_volume_that_says_something_else_than_before_is_read_and_refused(gap: Crossing) -> None:
+    """Its list and the signature are true: a set is not told to be there for what nobody has proven."""
+    medium = gap.send({"redis:7": GOOD}, key=signing_key())
+    gap.receive(medium, keys=(PUBLIC,))
+    [path] = medium.glob("*.tar")
+    true, date = path.read_bytes(), f'"date":"{gap.now.date()}"'.encode()
+    assert date in true
+    path.write_bytes(true.replace(date, b'"date":"2031-01-01"'))
+    [found] = gap.receive(medium, keys=(PUBLIC,))
+    assert (found.state, found.increment) == (REFUSED, None)
+    assert "sha256" in str(found.error)
+    path.write_bytes(true)
+    assert [each.state for each in gap.receive(medium, keys=(PUBLIC,))] == [THERE]
 
 
 # ── where things lie ──

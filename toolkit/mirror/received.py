@@ -1,7 +1,7 @@
 """Received: what the closed side knows of a set that it took in.
 
 {"lading":"received","version":1,"site":"plant-7","number":7,"place":5,"time":"2026-11-27T02:00:00Z",
- "date":"2026-11-26","images":{NAME:"sha256:…"},"gaps":[NAME]}
+ "date":"2026-11-26","images":{NAME:"sha256:…"},"gaps":[NAME],"increment":"sha256:…"}
 """
 
 from __future__ import annotations
@@ -27,13 +27,21 @@ class Received:
     date: dt.date  # that it was asked for, on the other side
     images: Mapping[str, Digest] = field(hash=False)  # all that the set names, new or not
     gaps: tuple[str, ...] = ()  # what the set could not have (toolkit.mirror.gapnames)
+    increment: Digest | None = None  # of its document, as it was proven
 
     @classmethod
     def of(cls, increment: Increment, place: int, time: dt.datetime) -> Self:
         """Record a set that is there now."""
         images = {image.name: image.digest for image in increment.images}
         time = time.astimezone(dt.UTC).replace(microsecond=0)
-        return cls(increment.site, increment.number, place, time, increment.date, images, increment.gaps)
+        document = Digest.of(bytes(increment))
+        return cls(
+            increment.site, increment.number, place, time, increment.date, images, increment.gaps, document
+        )
+
+    def is_of(self, increment: Increment) -> bool:
+        """Tell whether a set says what the one that was taken in said, in every word."""
+        return self.increment == Digest.of(bytes(increment))
 
     @classmethod
     def parse(cls, raw: bytes, subject: str) -> Self:
@@ -47,6 +55,7 @@ class Received:
             papers.day(node, "date"),
             papers.digest_map(node, "images"),
             papers.image_names(node, "gaps"),
+            node.parsed("increment", Digest.parse) if node.optional("increment", str) else None,
         )
 
     def __bytes__(self) -> bytes:
@@ -58,6 +67,7 @@ class Received:
             "date": self.date.isoformat(),
             "images": {name: str(digest) for name, digest in self.images.items()},
             **({"gaps": list(self.gaps)} if self.gaps else {}),
+            **({"increment": str(self.increment)} if self.increment else {}),
         }
         return papers.written("received", body)
 

@@ -7,12 +7,11 @@ once. Whatever ends a run, the same one again ends with the same bytes. Media ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from toolkit.digest import Digest
 from toolkit.errors import (
     Mismatch,
     NotFound,
@@ -30,6 +29,7 @@ from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lack import Brought, Lack, lacking, refusal
+from toolkit.mirror.received import Received
 from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception
 from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
@@ -157,8 +157,13 @@ class Receiving:
         self._told[volumes] = Reception(volumes.name, THERE, increment, (*findings, note), behind=behind)
 
     def _is_there(self, increment: Increment) -> bool:
-        """Tell whether a set was received, and nothing of it is missing: then nothing has to be read."""
-        if self._received_as(increment) != {image.name: image.digest for image in increment.images}:
+        """Tell whether just this set was received, and nothing of it is missing: then nothing has to be read.
+
+        What it says of itself is held against what it said when it was proven: its list vouches for volumes
+        that nobody has read by now.
+        """
+        before = self._record(increment.number)
+        if before is None or not before.is_of(increment):
             return False
         sizes = (self.inventory.size(blob.digest) == blob.size for blob in increment.contains)
         if self.inventory.unheld(increment.held):
@@ -174,7 +179,7 @@ class Receiving:
             images, lack = self._compared(arrival)
             if lack:
                 return False
-            before = self._received_as(arrival.increment)
+            before = self._record(arrival.increment.number)
             terms = self._terms
             done = unload(
                 arrival,
@@ -223,9 +228,8 @@ class Receiving:
         error = error.with_traceback(None)  # which holds all that was read of the set
         self._told[volumes] = Reception(volumes.name, state, None, tuple(findings), error)
 
-    def _received_as(self, increment: Increment) -> Mapping[str, Digest] | None:
-        found = (each.images for each in self.side.received() if each.number == increment.number)
-        return next(found, None)
+    def _record(self, number: int) -> Received | None:
+        return next((each for each in self.side.received() if each.number == number), None)
 
     def _behind(self, increment: Increment) -> tuple[str, ...]:
         meant = self.side.names()
@@ -233,12 +237,12 @@ class Receiving:
 
 
 def _remarks(
-    volumes: VolumeSet, increment: Increment, before: Mapping[str, Digest] | None, done: Unloaded
+    volumes: VolumeSet, increment: Increment, before: Received | None, done: Unloaded
 ) -> Iterator[Finding]:
     if done.mended:
         problem = f"has put back what was damaged in the store: {_some(list(map(str, done.mended)))}"
         yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
-    if before is not None and before != {image.name: image.digest for image in increment.images}:
+    if before is not None and before.images != {image.name: image.digest for image in increment.images}:
         problem = "was received before with other images under the same number"
         yield Finding(volumes.subject, problem, WARNING, advice=ANEW)
     if done.behind:
