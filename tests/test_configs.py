@@ -14,14 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.test_mirror_outcome import LOST
+from toolkit.cli import mirror_run
 from toolkit.errors import InvalidSetting
-from toolkit.limits import Limits
+from toolkit.limits import GIB, Limits
 from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
 from toolkit.mirror.jobfile import read_job
-from toolkit.mirror.metrics import HELP, PREFIX
+from toolkit.mirror.metrics import HELP, PREFIX, Memory, exposition
+from toolkit.mirror.outcome import STATES
+from toolkit.secretkey import MOST_MEMORY
 from toolkit.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
+SERVICE = ROOT / "configs/systemd/lading-mirror.service"
+RULES = ROOT / "configs/prometheus/lading-mirror.rules.yml"
 LOG_ONE_LINE = """
 import logging, logging.config, sys
 logging.config.fileConfig(sys.argv[1])
@@ -86,10 +92,12 @@ def test_the_logging_example_prints_each_line_once() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suggested", ["", "#?"], ids=["as it is", "with all that it suggests"])
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path, suggested: str) -> None:
     """It goes on after what it does not know, with a line on stderr."""
     for unit in (ROOT / "configs/systemd").iterdir():
-        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", unit.read_text(), flags=re.MULTILINE)
+        text = re.sub(rf"^{suggested}([A-Z]\w+=)", r"\1", unit.read_text(), flags=re.MULTILINE)
+        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", text, flags=re.MULTILINE)
         (tmp_path / unit.name).write_text(text)
     units = sorted(map(str, tmp_path.iterdir()))
     assert [Path(unit).suffix for unit in units] == [".service", ".service", ".timer"]
@@ -101,14 +109,31 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
 
 
 def test_a_unit_leaves_what_it_hardens_writable_where_the_job_writes() -> None:
-    text = (ROOT / "configs/systemd/lading-mirror.service").read_text(encoding="utf-8")
+    text = SERVICE.read_text(encoding="utf-8")
     said = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    job = (ROOT / "configs/mirror.toml").read_text(encoding="utf-8")
+    (textfile,) = re.findall(r'^#textfile = "(.*)"$', job, re.MULTILINE)
     home = re.fullmatch(r"LADING_HOME=(\S+)", said["Environment"])
     assert home
     assert home[1] == f"/var/lib/{said['StateDirectory']}"
     assert said["ProtectSystem"] == "strict"
-    assert "/var/lib/prometheus/node-exporter" in said["ReadWritePaths"]
+    assert f"-{Path(textfile).parent}" in said["ReadWritePaths"].split()
+    for told in (RULES, ROOT / "docs/scheduling.md"):
+        assert f'textfile = "{textfile}"' in told.read_text(encoding="utf-8")
     assert f"OnFailure={(ROOT / 'configs/systemd/lading-mirror-failed.service').name}" in text
+
+
+def test_a_unit_has_memory_for_a_key_that_a_passphrase_locks() -> None:
+    (gib,) = re.findall(r"^MemoryMax=(\d+)G$", SERVICE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert int(gib) * GIB - MOST_MEMORY >= GIB // 2  # the run itself needs some, too
+
+
+def test_the_commands_of_a_unit_have_options_that_there_are() -> None:
+    lines = re.findall(r"^#?ExecStart=(.*)$", SERVICE.read_text(encoding="utf-8"), re.MULTILINE)
+    known = {option for param in mirror_run.command.params for option in param.opts}
+    asked = [{word for word in line.split() if word.startswith("--")} for line in lines]
+    assert [options <= known for options in asked] == [True, True]
+    assert asked[1] - asked[0] == {"--passphrase-file"}
 
 
 def test_the_cron_example_is_one_line_that_cron_reads_whole() -> None:
@@ -124,10 +149,27 @@ def test_the_cron_example_is_one_line_that_cron_reads_whole() -> None:
 
 
 def test_the_alerts_ask_for_metrics_that_there_are() -> None:
-    text = (ROOT / "configs/prometheus/lading-mirror.rules.yml").read_text(encoding="utf-8")
+    text = RULES.read_text(encoding="utf-8")
     asked = re.findall(r"\blading_mirror_\w+", text)
     assert len(re.findall(r"expr: .*\blading_mirror_", text)) == text.count("expr:")
     assert set(asked) <= {PREFIX + name for name in HELP}
+    assert set(re.findall(r'state="(\w+)"', text)) <= set(STATES)
+
+
+def test_a_mirror_that_fails_from_its_first_night_on_is_an_alert() -> None:
+    """Its file has no last success that could grow old."""
+    asked = re.findall(r"expr: (.*)", RULES.read_text(encoding="utf-8"))
+    text = exposition(LOST, Memory())
+    assert 'lading_mirror_state{site="plant-7",state="failed"} 1' in text.splitlines()
+    assert 'lading_mirror_state{state="failed"} == 1' in asked
+    assert "last_success" not in text
+
+
+def test_a_site_that_has_no_file_of_figures_is_an_alert() -> None:
+    asked = re.findall(r"expr: absent\((\w+)\{(.*)\}\)", RULES.read_text(encoding="utf-8"))
+    site = read_job(str(ROOT / "configs/mirror.toml")).site
+    assert asked == [("lading_mirror_last_run_timestamp_seconds", f'site="{site}"')]
+    assert f"{asked[0][0]}{{{asked[0][1]}}} " in exposition(LOST, Memory())
 
 
 def test_the_mirror_example_is_a_job(tmp_path: Path) -> None:
