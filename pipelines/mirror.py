@@ -35,7 +35,8 @@ from toolkit.mirror.shard import Shard
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
 from toolkit.operations.keys import open_key
-from toolkit.plumbing.files import Stamp, locked, make_folder, storing
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import Stamp, make_folder, storing
 from toolkit.settings import Settings
 
 

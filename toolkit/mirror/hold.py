@@ -10,7 +10,8 @@ from pathlib import Path
 
 from toolkit.errors import ToolkitError, TryAgain, UsageError
 from toolkit.mirror import papers
-from toolkit.plumbing.files import locked, make_folder, read_bounded, storing, sweep, write_all
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import make_folder, read_bounded, storing, sweep, write_all
 
 LOCK = "run.lock"
 TEXT_LIMIT = 4 << 10  # bytes
@@ -31,7 +32,7 @@ def held(folder: Path, subject: str, what: str, now: datetime, apart: str = "") 
     with ExitStack() as stack:
         try:
             with storing(path):
-                handle = stack.enter_context(locked(path, wait=False))
+                handle = stack.enter_context(locked(path, wait=0))
         except TryAgain as error:
             raise TryAgain(subject, _holder(path), "wait for it to end, or end it") from error
         with storing(path):

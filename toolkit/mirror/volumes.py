@@ -20,16 +20,8 @@ from toolkit.mirror.cut import Cargo, cut
 from toolkit.mirror.parity import ParityWriter, Slice, piece_sum
 from toolkit.mirror.volume import PIECE, VolumeHeader, is_volume_of, list_name
 from toolkit.plumbing.aside import IN_USE, aside
-from toolkit.plumbing.files import (
-    LOCK,
-    fsync_folder,
-    locked,
-    part_name,
-    storing,
-    surely,
-    write_all,
-    write_atomically,
-)
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import LOCK, fsync_folder, part_name, storing, surely, write_all, write_atomically
 from toolkit.plumbing.removal import remove_path
 from toolkit.plumbing.space import require_length, require_space_in
 from toolkit.plumbing.tarreader import StreamReader

@@ -25,13 +25,13 @@ from toolkit.event import Tell, nobody
 from toolkit.image import Layer, Proof
 from toolkit.operations.taking import taken
 from toolkit.operations.through import Through
+from toolkit.plumbing.filelock import still_named
 from toolkit.plumbing.files import (
     Stamp,
     atomic_file,
     fsync_folder,
     make_folder,
     read_bounded,
-    still_named,
     storing,
     sweep,
     write_atomically,

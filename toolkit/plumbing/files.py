@@ -8,7 +8,7 @@ held under a lock, so that what a killed run left behind is found and removed by
 from __future__ import annotations
 
 import errno
-import fcntl
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from typing import Self
 
 from toolkit.errors import NoRoom, NotFound, StoreError, ToolkitError, TryAgain
 from toolkit.limits import says
+from toolkit.plumbing.filelock import locked
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # what a full disk is told as
 ADVICE = {
@@ -27,6 +28,7 @@ ADVICE = {
     errno.EPERM: "check its owner and mode, or run as root",
     errno.EROFS: "the file system is mounted read-only; choose another place",
 }
+PATIENCE = 30.0  # seconds
 PART, LOCK, OLD = ".part", ".lock", ".old"
 
 
@@ -123,32 +125,13 @@ def part_name(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[int]:
-    """Hold the lock file at `path`, creating it; yield its descriptor. Raises TryAgain if not `wait`.
-
-    The holder may rename or remove the file: whoever waited notices and takes the new one.
-    """
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if still_named(handle, path) and _is_ours_alone(handle, path):
-                yield handle
-                return
-        except BlockingIOError as error:
-            raise TryAgain(str(path), "is held by another run", "wait for it to end") from error
-        finally:
-            os.close(handle)
-
-
-@contextmanager
-def atomic_file(path: Path, mode: int = 0o666) -> Iterator[int]:
+def atomic_file(path: Path, mode: int = 0o666, wait: float = math.inf) -> Iterator[int]:
     """Yield a descriptor to write; the file has its name when the block ends well, else nothing is left.
 
-    One writer for each target: another one waits, then writes it again.
+    One writer for each target: another one waits, then writes it again. Raises TryAgain after `wait` seconds.
     """
     part = part_name(path)
-    with storing(path), locked(part) as handle:
+    with storing(path), locked(part, wait=wait) as handle:
         try:
             os.ftruncate(handle, 0)
             _give_mode(handle, mode)
@@ -171,8 +154,12 @@ def _give_mode(handle: int, mode: int) -> None:
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Put `content` under `path`, whole."""
-    with atomic_file(path, mode) as handle:
+    """Put `content` under `path`, whole.
+
+    Raises TryAgain where somebody holds its temporary name for longer than any of ours takes: in a folder
+    that others write to that may be anybody.
+    """
+    with atomic_file(path, mode, PATIENCE) as handle:
         write_all(handle, content)
 
 
@@ -208,7 +195,7 @@ def sweep(folder: Path) -> None:
         if path.name.startswith(".") and path.name.endswith((PART, PART + LOCK)):
             is_folder = path.is_dir() and not path.is_symlink()
             lock = path.with_name(path.name + LOCK) if is_folder else path
-            with suppress(TryAgain, OSError), locked(lock, wait=False):
+            with suppress(TryAgain, OSError), locked(lock, wait=0):
                 if is_folder:
                     remove_tree(path)
                 lock.unlink(missing_ok=True)  # once: what then has the name is another's already
@@ -236,24 +223,6 @@ def read_handle(handle: int, subject: str, limit: int) -> bytes:
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)
-
-
-def _is_ours_alone(handle: int, path: Path) -> bool:
-    """Tell whether no other name leads to the file; one that is shared loses our name, never its bytes."""
-    if os.fstat(handle).st_nlink == 1:
-        return True
-    path.unlink()
-    return False
-
-
-def still_named(handle: int, path: Path) -> bool:
-    """Tell whether an open file still has this name: whoever waited for its lock must ask."""
-    ours = os.fstat(handle)
-    try:
-        named = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
 
 
 def short_name(path: Path) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from toolkit.digest import Digest
 from toolkit.errors import Spoiled, TryAgain
-from toolkit.plumbing.files import locked
+from toolkit.plumbing.filelock import locked
 from toolkit.plumbing.kept import Clock, Kept, has_room
 
 NAME = re.compile(r"sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128}")
@@ -69,7 +69,7 @@ class Partials:
                 stack.callback(self._tidy, path.parent)
                 if not make_room(path.parent, needed):
                     return None
-                handle = stack.enter_context(locked(path, wait=False))
+                handle = stack.enter_context(locked(path, wait=0))
             except FileNotFoundError:
                 continue
             except (OSError, TryAgain):
@@ -148,7 +148,7 @@ def _partials(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 def _remove_idle(path: Path) -> bool:
     """Remove a partial that nobody holds; tell whether it is gone."""
-    with suppress(OSError, TryAgain), locked(path, wait=False):
+    with suppress(OSError, TryAgain), locked(path, wait=0):
         path.unlink()
         return True
     return False

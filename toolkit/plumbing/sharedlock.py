@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from toolkit.errors import TryAgain
-from toolkit.plumbing.files import still_named, storing
+from toolkit.plumbing.filelock import still_named
+from toolkit.plumbing.files import storing
 from toolkit.plumbing.locks import flock_holders
 
 MOST_TOLD = 3  # processes

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from toolkit.errors import StoreError
-from toolkit.plumbing.files import PART, fsync_folder, locked, part_name, short_name, storing, write_at
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import PART, fsync_folder, part_name, short_name, storing, write_at
 from toolkit.plumbing.writebehind import WINDOW, start_writing
 
 BLOCK = 1 << 20  # bytes

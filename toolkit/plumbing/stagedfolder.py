@@ -9,7 +9,8 @@ from pathlib import Path
 
 from toolkit.errors import TryAgain
 from toolkit.plumbing.exchange import exchanged
-from toolkit.plumbing.files import LOCK, OLD, fsync_folder, locked, part_name, storing, surely
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import LOCK, OLD, fsync_folder, part_name, storing, surely
 from toolkit.plumbing.removal import remove_path
 
 
@@ -47,7 +48,7 @@ def clear_left(path: Path) -> None:
     part = part_name(path)
     lock = part.with_name(part.name + LOCK)
     if os.path.lexists(lock):
-        with suppress(TryAgain, OSError), locked(lock, wait=False):
+        with suppress(TryAgain, OSError), locked(lock, wait=0):
             remove_path(part)
             lock.unlink(missing_ok=True)
 

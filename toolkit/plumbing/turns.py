@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.plumbing.files import locked, part_name, storing, surely
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import part_name, storing, surely
 
 
 def turn_name(path: Path) -> Path:

@@ -24,16 +24,8 @@ from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
 from toolkit.image import Document, Layer, Proof, ProvenImage, SourceImage
 from toolkit.limits import limits
-from toolkit.plumbing.files import (
-    PART,
-    Stamp,
-    fsync_folder,
-    locked,
-    make_folder,
-    storing,
-    sweep,
-    write_atomically,
-)
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import PART, Stamp, fsync_folder, make_folder, storing, sweep, write_atomically
 from toolkit.plumbing.folder_files import must_be_folders
 from toolkit.plumbing.sharedlock import alone, together
 from toolkit.plumbing.space import require_space, require_space_in, reserve

@@ -14,7 +14,8 @@ from pathlib import Path
 from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.errors import MissingMember, StoreError
-from toolkit.plumbing.files import locked, make_folder, storing, surely, sync_file_system, write_all
+from toolkit.plumbing.filelock import locked
+from toolkit.plumbing.files import make_folder, storing, surely, sync_file_system, write_all
 from toolkit.plumbing.nodes import NEW_FILE
 from toolkit.plumbing.removal import remove
 from toolkit.plumbing.tree import FOLDER, Tree
