@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,6 +111,20 @@ def test_a_volume_that_says_something_else_than_before_is_read_and_refused(gap: 
     assert "sha256" in str(found.error)
     path.write_bytes(true)
     assert [each.state for each in gap.receive(medium, keys=(PUBLIC,))] == [THERE]
+
+
+def test_a_volume_that_is_one_hole_is_not_read_for_hours(gap: Crossing) -> None:
+    medium = gap.send({"redis:7": GOOD}, key=signing_key())
+    [path] = medium.glob("*.tar")
+    true = read_header(str(path))
+    hole = replace(true, total=4 << 40, size=4 << 40)
+    path.write_bytes(hole.prefix)
+    os.truncate(path, hole.file_size)
+    began = time.process_time()
+    [found] = gap.receive(medium, keys=(PUBLIC,))
+    assert found.state == REFUSED
+    assert "of which" in str(found.error)
+    assert time.process_time() - began < 5  # it would be an hour
 
 
 # ── where things lie ──

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, UnsafeArchive
-from toolkit.limits import above
+from toolkit.limits import above, limits
 from toolkit.mirror.parity import read_exactly
 from toolkit.mirror.volume import HEADER, VolumeHeader, header_limit
 from toolkit.plumbing import tarheader
+from toolkit.plumbing.compression import GRACE
 from toolkit.plumbing.files import storing
 from toolkit.plumbing.streams import Extent
 from toolkit.plumbing.tarheader import BLOCK
@@ -21,6 +22,7 @@ from toolkit.plumbing.tarheader import BLOCK
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FIRST = HEADER.encode() + b"\0"  # what a volume begins with
 SIZE = slice(124, 136)  # of a member, in a tar header
+SECTOR = 512  # bytes that stat(2) counts what is written in
 HEADERS = 64 << 20  # bytes of all headers that are looked at in one search
 
 
@@ -43,10 +45,18 @@ class VolumeFile:
 
     @contextmanager
     def whole(self) -> Iterator[Extent]:
-        """Open the file, all of it; raises Mismatch where it has not the size that its header tells."""
+        """Open the file, all of it; raises Mismatch where it has not the size that its header tells.
+
+        Raises UnsafeArchive for a file that is one hole: it takes a block of the medium, and hours to read.
+        """
         with opened_file(self.path) as handle:
-            if (size := os.fstat(handle).st_size) != self.expected:
+            facts = os.fstat(handle)
+            if (size := facts.st_size) != self.expected:
                 raise Mismatch(self.path, "size", "", size, self.expected)
+            written = facts.st_blocks * SECTOR  # 0 where a file system does not tell
+            if 0 < written < (size - GRACE) / limits().ratio:
+                problem = f"is {size} bytes, of which {written} were ever written"
+                raise UnsafeArchive(self.path, problem, "bring another copy")
             yield Extent(handle, 0, size, self.path)
 
 
