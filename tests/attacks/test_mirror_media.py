@@ -113,6 +113,20 @@ def test_a_volume_that_says_something_else_than_before_is_read_and_refused(gap: 
     assert [each.state for each in gap.receive(medium, keys=(PUBLIC,))] == [THERE]
 
 
+@pytest.mark.parametrize("rival", [f"{'0' * 64}  plant-7_0001.1of1.tar\n".encode(), b"no list\n"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_list_that_nobody_signed_keeps_no_signed_set_out(
+    gap: Crossing, rival: bytes, *, is_first: bool
+) -> None:
+    medium, other = gap.send({"redis:7": GOOD}, key=signing_key()), gap.medium("other")
+    (other / "plant-7_0001.sha256").write_bytes(rival)
+    media = [other, medium] if is_first else [medium, other]
+    [found] = gap.receive(*media, keys=(PUBLIC,))
+    assert found.state == RECEIVED
+    assert any(str(other) in text for text in told(found.findings, "warning"))
+    assert [each.state for each in gap.receive(*media, keys=(PUBLIC,))] == [THERE]
+
+
 def test_a_volume_that_is_one_hole_is_not_read_for_hours(gap: Crossing) -> None:
     medium = gap.send({"redis:7": GOOD}, key=signing_key())
     [path] = medium.glob("*.tar")

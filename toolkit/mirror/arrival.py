@@ -203,26 +203,27 @@ def _is_signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[Publi
 def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> list[Finding]:
     """Return who signed the list, wherever that lies; nothing where nobody has to, or without a list.
 
-    Raises as `signed_list`, and CorruptContent where another list was signed.
+    The set is then what that list says: another one, on any medium, keeps it out no more than none.
+    Raises as `signed_list`.
     """
     if not keys or not volumes.list_path:  # the absence of a list is told by whoever reads the volumes
         return []
-    found = _signed(volumes, folders, keys)
-    if found.checksums != volumes.checksums:
-        problem = "is another list than the one beside the volumes that was signed"
-        raise CorruptContent(str(volumes.list_path), problem, "bring volumes of one run together")
+    path, found = _signed(volumes, folders, keys)
+    volumes.believe(path, found.checksums)
     told = f"is signed by key {found.key.key_id}: {found.signature.trusted_comment}"
     return [Finding(volumes.subject, told, NOTE, check="signature")]
 
 
-def _signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> SignedList:
+def _signed(
+    volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]
+) -> tuple[Path, SignedList]:
     """Return the list as one of `keys` signed it, on any of the media; raises what is wrong with one."""
     assert volumes.list_path  # noqa: S101 - for the reader and mypy: asked before
     lists = [folder / list_name(volumes.name) for folder in folders]
     errors: list[ToolkitError] = []
     for sums in dict.fromkeys((*lists, volumes.list_path)):
         try:
-            return signed_list(sums, sums, keys)
+            return sums, signed_list(sums, sums, keys)
         except ToolkitError as error:
             errors.append(error)
     raise min(errors, key=_is_absent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -52,6 +53,10 @@ class VolumeSet:
     def list_path(self) -> Path | None:
         """Return where the list lies, beside which its signature is."""
         return self._lists.path
+
+    def believe(self, path: Path, checksums: ChecksumList) -> None:
+        """Take the list that somebody vouches for, and no other one that lies on a medium."""
+        self._lists = self._lists.signed(path, checksums)
 
     @property
     def sums(self) -> Mapping[int, str]:
@@ -165,7 +170,8 @@ class VolumeSet:
                     yield wrong.comparing("size", file.expected, file.size)
 
     def _unlisted(self) -> Iterator[Finding]:
-        yield from map(as_finding, self._lists.errors)
+        severity = "warning" if self._lists.is_signed else "error"
+        yield from (replace(as_finding(each), severity=severity) for each in self._lists.errors)
         if self.checksums is None:
             problem = f"has no {list_name(self.name)}, which vouches for its volumes"
             yield Finding(self.subject, problem, "error", check=CHECK, advice="bring it with the last volume")
