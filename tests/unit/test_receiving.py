@@ -162,6 +162,15 @@ def test_a_set_that_comes_again_without_its_first_volume_is_there_all_the_same(g
     assert (stored(gap), gap.side.trail.raw()) == (before, trail)
 
 
+def test_a_set_that_comes_again_without_a_volume_is_told_to_have_come(gap: Crossing) -> None:
+    medium = gap.send({"app:1": AB}, volume=MIB)
+    gap.receive(medium)
+    min(medium.glob("*.1of*.tar")).unlink()
+    [told] = gap.receive(medium)
+    assert told.state == INCOMPLETE
+    assert told.findings[-1].problem.startswith("was received under this name on ")
+
+
 @pytest.mark.parametrize("digest", [A.layers[0], A.digest], ids=["layer", "manifest"])
 def test_a_set_that_comes_again_mends_what_has_rotted_and_says_so(gap: Crossing, digest: str) -> None:
     medium = gap.send({"app:1": A})

@@ -133,12 +133,19 @@ class Receiving:
         found = arrive(volumes, self._folders, self._terms.keys)
         if isinstance(found, Refusal):
             state = INCOMPLETE if isinstance(found.error, TryAgain) else REFUSED
-            self._refuse(volumes, found.error, found.findings, state)
+            self._refuse(volumes, found.error, (*found.findings, *self._had_before(volumes)), state)
             return None
         if self._is_there(found.increment):  # which parity had to make before it could be seen
             self._tell_there(volumes, found.increment, found.findings)
             return None
         return found
+
+    def _had_before(self, volumes: VolumeSet) -> Iterator[Finding]:
+        """Say that a set of this name was taken in: whoever lacks a volume of it need not go for that."""
+        before = self._record(_number(volumes))
+        if before and volumes.name == papers.set_name(before.site, before.number):
+            problem = f"was received under this name on {before.time.date()}"
+            yield Finding(volumes.subject, problem, NOTE, advice="if it is the same, nothing is lacking")
 
     def _is_listed(self, volumes: VolumeSet) -> bool:
         """Tell whether the list that a key has to have signed is there, where one has to."""
