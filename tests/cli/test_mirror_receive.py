@@ -158,10 +158,19 @@ def test_of_several_failures_each_is_told(lading: Lading, gap: Here) -> None:
     (back / "plant-7_0001.receipt.json").mkdir()  # in the place of the receipt
     flip(next(later[1].glob("*.tar")), -2_000)
     ran = lading(
-        "mirror", "receive", *map(str, later), "--into", "graph:/proc/nowhere/graph", "--receipt-to", str(back)
+        "mirror",
+        "receive",
+        *map(str, later),
+        "--into",
+        "graph:/proc/nowhere/graph",
+        "--receipt-to",
+        str(back),
     )
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
-    assert [word in "".join(errors) for word in ("plant-7_0001.receipt.json", "/proc/nowhere")] == [True, True]
+    assert [word in "".join(errors) for word in ("plant-7_0001.receipt.json", "/proc/nowhere")] == [
+        True,
+        True,
+    ]
     assert ran.last == errors[-1]
     assert "1 of 2 sets could not be received: plant-7_0002" in ran.err
 
@@ -338,7 +347,9 @@ def test_status_of_what_is_stale(lading: Lading, gap: Here) -> None:
     age = (datetime.now(UTC).date() - gap.now.date()).days
     assert lading("mirror", "status", "--stale-after", str(max(0, age))).code == 0
     if age > 0:
-        assert lading("mirror", "status", "--stale-after", str(age - 1)).code == 8
+        late = lading("mirror", "status", "--stale-after", str(age - 1))
+        assert late.code == 8
+        assert late.last == f"error: plant-7 is stale: the last set is of {age} days ago"
 
 
 def test_status_of_nothing(lading: Lading, gap: Here) -> None:

@@ -75,6 +75,20 @@ def test_gaps_are_told_and_the_exit_is_8(lading: Lading, web: MemoryRegistry, ho
     assert not (home / "mirror/plant-7/volumes/plant-7_0002.1of1.tar").exists()
 
 
+def test_a_site_is_not_stale_on_its_first_day(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    more = "[policy]\nstale = 14"
+    job = written(home.parent, web, "app:1", "dead:1", more=more)
+    assert lading("mirror", "run", job, "--strict").code == 7
+    job = written(home.parent, web, "app:1", more=more)
+    before = lading("mirror", "status", job)
+    assert (before.code, before.err) == (0, "")
+    assert "nothing was sent yet" in before.out
+    assert lading("mirror", "run", job, "--quiet").code == 0
+    after = lading("mirror", "status", job)
+    assert (after.code, after.err) == (0, "")
+    assert "nothing was sent yet" not in after.out
+
+
 def test_machines_get_the_outcome_and_the_events(lading: Lading, web: MemoryRegistry, home: Path) -> None:
     (home.parent / "stick").mkdir()
     ran = lading(

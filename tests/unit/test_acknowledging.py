@@ -243,5 +243,16 @@ def test_status_knows_both_sides_apart(gap: Crossing) -> None:
     assert (there.connected, here.closed) == (None, None)
     assert there.closed
     assert [(each.name, each.number) for each in there.closed.images()] == [("app:1", 1)]
-    assert not there.is_stale(timedelta(days=0))
-    assert here.is_stale(timedelta(days=9))  # no receipt has ever come back
+    assert not there.why_stale(timedelta(days=0))
+    assert not here.why_stale(timedelta(days=0))  # on the first day no receipt is late
+
+
+def test_each_side_says_what_is_late(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    later = gap.now + timedelta(days=4)
+    there, here = (Status.of(home, "plant-7", later) for home in (gap.home, gap.folder / "connected"))
+    assert not there.why_stale(timedelta(days=4))
+    assert there.why_stale(timedelta(days=3)) == "the last set is of 4 days ago"
+    assert not here.why_stale(timedelta(days=4))
+    why = "nothing was heard of set plant-7_0001 for 4 days, nor of any since"
+    assert here.why_stale(timedelta(days=3)) == why

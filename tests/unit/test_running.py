@@ -18,6 +18,7 @@ from toolkit.event import BlobDone
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.receipt import Receipt
 from toolkit.mirror.setrecord import LOST, SENT
+from toolkit.mirror.status import Status
 from toolkit.mirror.volumes import Written, write_set
 from toolkit.secretkey import SigningKey
 from toolkit.signature import Signature
@@ -416,6 +417,17 @@ def test_whoever_waits_for_word_from_the_site_hears_that_there_is_none(
     assert ran.outcome.state == "done"
     assert 'lading_mirror_state{site="plant-7",state="done"} 1' in textfile.read_text()
     assert 'lading_mirror_state{site="plant-7",state="stale"} 1' in textfile.read_text()
+
+
+def test_a_run_and_status_agree_on_what_is_stale(side: ConnectedSide, tmp_path: Path) -> None:
+    textfile = tmp_path / "lading.prom"
+    job = side.job("app:1", policy={"stale": 3}, notify={"textfile": str(textfile)})
+    for days, stale in ((0, 0), (3, 0), (1, 1)):
+        side.sleep(days)
+        side.run(job)
+        assert f'lading_mirror_state{{site="plant-7",state="stale"}} {stale}' in textfile.read_text()
+        why = Status.of(side.home, "plant-7", side.now).why_stale(dt.timedelta(days=3))
+        assert bool(why) == bool(stale), days
 
 
 def test_a_failure_is_told_to_whoever_wants_to_hear_of_it(side: ConnectedSide) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,9 +27,10 @@ from toolkit.mirror.metrics import Memory
 from toolkit.mirror.night import Clock, Night
 from toolkit.mirror.outcome import DONE, FAILED, GAPS, STALE, Outcome
 from toolkit.mirror.pagekeeping import keep_failed_page, keep_page
-from toolkit.mirror.setrecord import SENT
+from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
+from toolkit.mirror.staleness import Staleness
 from toolkit.secretkey import SigningKey
 from toolkit.settings import Settings
 
@@ -190,13 +191,18 @@ def _memory(site: Site, outcome: Outcome) -> Memory:
 
 
 def _stale(site: Site, job: Job, outcome: Outcome) -> Outcome | None:
-    """Return that the closed side was not heard of for too long, where sets wait for its word."""
+    """Return that the closed side was not heard of for too long, or was sent nothing; else None."""
     if not job.policy.stale:
         return None
-    receipt = site.receipt()
-    after = max(receipt.sets, default=0) if receipt else 0
-    waiting = next((each for each in site.sets(after) if each.status == SENT), None)
-    if waiting is None or (days := (outcome.date - waiting.increment.date).days) <= job.policy.stale:
-        return None
-    problem = f"nothing was heard of set {waiting.increment.name} for {days} days, nor of any since"
-    return replace(outcome, state=STALE, problem=problem)
+    receipt, now = site.receipt(), dt.datetime.fromtimestamp(outcome.ended, dt.UTC)
+    known = Staleness.of(_latest(site, receipt.highest if receipt else 0), receipt, now)
+    problem = known.why_stale(dt.timedelta(days=job.policy.stale))
+    return replace(outcome, state=STALE, problem=problem) if problem else None
+
+
+def _latest(site: Site, after: int) -> Iterator[SetRecord]:
+    """Yield the sets with higher numbers than this, and the last one that was sent, the last one first."""
+    for found in map(site.set, reversed(site.numbers())):
+        yield found
+        if found.number <= after and found.status == SENT:
+            return
