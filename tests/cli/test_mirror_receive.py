@@ -119,11 +119,41 @@ def test_images_are_copied_on_under_other_names(lading: Lading, gap: Here) -> No
     words = ("--into", f"oci:{other}", "--rename", "docker.io/=mirror.site.example/")
     ran = lading("mirror", "receive", str(gap.send(ALL)), *words)
     assert ran.code == 0, ran.err
-    assert f"copied 3 images on into oci:{other}" in ran.out
+    assert "warning: " not in ran.err
+    lines = ran.out.splitlines()
+    end = lines.index(f"copied 3 images on into oci:{other}")
+    assert [line.split() for line in lines[end - 4 : end]] == [
+        ["NAME", "DIGEST"],
+        *([f"mirror.site.example/library/{name}", picture.digest] for name, picture in sorted(ALL.items())),
+    ]
     assert tops(other) == {
         f"mirror.site.example/library/{name}": picture.digest for name, picture in ALL.items()
     }
     assert gap.names() == {name: picture.digest for name, picture in ALL.items()}
+
+
+def test_a_rename_that_fits_no_image_is_told(lading: Lading, gap: Here) -> None:
+    words = ("--into", f"oci:{gap.folder / 'other'}", "--rename", "dokcer.io/=m.example/")
+    medium = str(gap.send(ALL))
+    ran = lading("mirror", "receive", medium, *words, "--rename", "docker.io/library/app=x/app")
+    assert ran.code == 0
+    problem = "fits none of the images that are handed on, as app:1; is OLD spelt as names are?"
+    assert ran.err.splitlines()[-1] == f"warning: --rename dokcer.io/=m.example/: {problem}"
+    assert "docker.io/library/app" not in ran.err
+    [finding] = json.loads(lading("mirror", "receive", medium, *words, "--json").out)["findings"]
+    assert (finding["subject"], finding["problem"]) == ("--rename dokcer.io/=m.example/", problem)
+
+
+def test_of_very_many_images_that_are_copied_on_the_first_are_told(lading: Lading, gap: Here) -> None:
+    medium = gap.send({f"app:{number:02}": BASE for number in range(22)})
+    ran = lading("mirror", "receive", str(medium), "--into", f"oci:{gap.folder / 'other'}")
+    lines = ran.out.splitlines()
+    end = lines.index("and 2 more: --json tells all")
+    assert [line.split()[0] for line in lines[end - 21 : end]] == [
+        "NAME",
+        *(f"app:{number:02}" for number in range(20)),
+    ]
+    assert lines[end + 1].startswith("copied 22 images on")
 
 
 def test_a_set_that_was_received_before_is_copied_on_all_the_same(lading: Lading, gap: Here) -> None:

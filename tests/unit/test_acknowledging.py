@@ -17,7 +17,7 @@ from toolkit.mirror import handing
 from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.carriedlog import carry_log, log_name, take_logs
-from toolkit.mirror.handing import hand_on, handed_names
+from toolkit.mirror.handing import as_called_there, hand_on, handed_names
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lack import Brought, Lack, lacking, refusal
@@ -192,6 +192,19 @@ def test_names_that_clash_in_a_registry_are_put_apart_as_the_error_says(
         advised = str(error.value).rpartition("--rename ")[2]
         hand_on(names, inventory, sink, Prefixes.parse([advised]))
         assert {repository for repository, _ in web.manifests} == {"team/app", "quay/team/app"}
+
+
+def test_images_are_told_as_the_registry_calls_them(gap: Crossing) -> None:
+    by_digest = f"old@{BASE.digest}"
+    told = gap.receive(gap.send({"team/app:7": APP, by_digest: BASE}))
+    inventory = Inventory(gap.store)
+    names = handed_names(told, gap.side.names(), inventory)
+    with MemoryRegistry() as web, closing(sink_of(web)) as sink:
+        done = hand_on(names, inventory, sink, Prefixes.parse([]))
+        assert {str(image.top.digest): as_called_there(image, sink).names for image in done} == {
+            APP.digest: (f"{web.host}/team/app:7",),
+            BASE.digest: (f"{web.host}/{by_digest}",),
+        }
 
 
 def test_a_log_that_travelled_is_taken_and_one_that_was_changed_is_told(gap: Crossing) -> None:
