@@ -15,6 +15,8 @@ from tests.sets import flip
 from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.limits import MIB
+from toolkit.mirror.baseline import Baseline
+from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.site import Site
@@ -351,6 +353,15 @@ def test_status_of_the_closed_side_misses_what_a_set_stands_on_that_was_refused(
     (medium / "plant-7.trail.jsonl").write_bytes(gap.sender.trail.raw())
     assert lading("mirror", "receive", str(medium)).code == 3
     assert "did not come: 2, 4" in lading("mirror", "status").out
+
+
+def test_status_tells_of_very_many_sets_the_last_and_how_many_more(lading: Lading, gap: Here) -> None:
+    for number in (*range(1, 22), 44):
+        gap.side.take(Increment.of("plant-7", number, gap.now.date(), [], Baseline.full()), gap.now)
+    lines = lading("mirror", "status").out.splitlines()
+    assert lines[2].startswith("plant-7_0003 ")
+    assert lines[22] == "and 2 before these: --json tells all"
+    assert lines[-1] == f"did not come: {', '.join(map(str, range(24, 44)))} and 2 before these"
 
 
 def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,7 @@ def _say_sent(output: Output, known: Connected) -> None:
     ]
     if rows:
         output.table(SENT_HEAD, rows)
+    _say_earlier(output, len(known.sets))
     if known.staleness.set_days is None:
         output.say("nothing was sent yet")
     if known.receipt:
@@ -133,11 +134,18 @@ def _say_received(output: Output, known: Closed) -> None:
         for each in known.sets[-SHOWN:]
     ]
     output.table(RECEIVED_HEAD, rows)
+    _say_earlier(output, len(known.sets))
     output.say(f"the last set is of {_days(known.days)}")
     if missing := known.missing():
-        output.say(f"did not come: {', '.join(map(str, missing[-SHOWN:]))}")
+        more = f" and {len(missing) - SHOWN:,} before these" if len(missing) > SHOWN else ""
+        output.say(f"did not come: {', '.join(map(str, missing[-SHOWN:]))}{more}")
     if known.receipt:
         output.say(f"receipt: {known.receipt}")
+
+
+def _say_earlier(output: Output, sets: int) -> None:
+    if sets > SHOWN:
+        output.say(f"and {sets - SHOWN:,} before these: --json tells all")
 
 
 def _say_images(output: Output, images: Iterable[Where], absent: str) -> None:

@@ -211,8 +211,7 @@ def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKe
     if found.checksums != volumes.checksums:
         problem = "is another list than the one beside the volumes that was signed"
         raise CorruptContent(str(volumes.list_path), problem, "bring volumes of one run together")
-    told = f"is signed by key {found.key.key_id}: {found.signature.trusted_comment}"
-    return [Finding(volumes.subject, told, NOTE, check="signature")]
+    return [Finding(volumes.subject, str(found), NOTE, check="signature")]
 
 
 def _signed(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKey]) -> SignedList:

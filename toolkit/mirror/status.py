@@ -20,9 +20,11 @@ from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
 from toolkit.mirror.staleness import Staleness, days_since, why_old
 from toolkit.mirror.unloading import is_named
+from toolkit.pages.room import first_of
 from toolkit.stores.layout import LayoutStore
 
 NOTHING = "lading mirror run makes sets, lading mirror receive takes them in"
+SHOWN = 5  # sites
 MOST = 1_000  # numbers of sets that did not come, and are told one by one
 
 
@@ -228,4 +230,4 @@ def _gap_json(gap: Gap) -> dict[str, str]:
 
 def _advice(home: Path) -> str:
     known = sites_in(home)
-    return f"known are {', '.join(known[:5])}" if known else NOTHING
+    return f"known are {first_of(known, SHOWN)}" if known else NOTHING
