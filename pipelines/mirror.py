@@ -30,7 +30,7 @@ from toolkit.mirror.made import Made
 from toolkit.mirror.night import Night
 from toolkit.mirror.offers import Offers
 from toolkit.mirror.outcome import GAPS
-from toolkit.mirror.running import Orders, run
+from toolkit.mirror.running import Orders, failures_told, run
 from toolkit.mirror.shard import Shard
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
@@ -145,8 +145,10 @@ class MirrorImages(JobTask):
             raise gaps_error(site.name, site.set(facts["number"]), site.gaps())
 
     def _made(self, job: Job) -> Facts:
-        key = open_key(job.bundle.key, passphrase) if job.bundle.key else None
-        facts = facts_of(run(job, self.settings, Orders(self.date, key=key), _say, fetch=self._fetched))
+        orders = Orders(self.date)
+        with failures_told(job, self.settings, orders, _say):
+            key = open_key(job.bundle.key, passphrase) if job.bundle.key else None
+        facts = facts_of(run(job, self.settings, replace(orders, key=key), _say, fetch=self._fetched))
         self.output().write(facts)
         return facts
 

@@ -15,6 +15,8 @@ from tests.sets import flip
 from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.limits import MIB
+from toolkit.mirror.baseline import Baseline
+from toolkit.mirror.increment import Increment
 from toolkit.mirror.lock import Gap
 from toolkit.mirror.receiptfile import read_receipt
 from toolkit.mirror.site import Site
@@ -119,11 +121,41 @@ def test_images_are_copied_on_under_other_names(lading: Lading, gap: Here) -> No
     words = ("--into", f"oci:{other}", "--rename", "docker.io/=mirror.site.example/")
     ran = lading("mirror", "receive", str(gap.send(ALL)), *words)
     assert ran.code == 0, ran.err
-    assert f"copied 3 images on into oci:{other}" in ran.out
+    assert "warning: " not in ran.err
+    lines = ran.out.splitlines()
+    end = lines.index(f"copied 3 images on into oci:{other}")
+    assert [line.split() for line in lines[end - 4 : end]] == [
+        ["NAME", "DIGEST"],
+        *([f"mirror.site.example/library/{name}", picture.digest] for name, picture in sorted(ALL.items())),
+    ]
     assert tops(other) == {
         f"mirror.site.example/library/{name}": picture.digest for name, picture in ALL.items()
     }
     assert gap.names() == {name: picture.digest for name, picture in ALL.items()}
+
+
+def test_a_rename_that_fits_no_image_is_told(lading: Lading, gap: Here) -> None:
+    words = ("--into", f"oci:{gap.folder / 'other'}", "--rename", "dokcer.io/=m.example/")
+    medium = str(gap.send(ALL))
+    ran = lading("mirror", "receive", medium, *words, "--rename", "docker.io/library/app=x/app")
+    assert ran.code == 0
+    problem = "fits none of the images that are handed on, as app:1; is OLD spelt as names are?"
+    assert ran.err.splitlines()[-1] == f"warning: --rename dokcer.io/=m.example/: {problem}"
+    assert "docker.io/library/app" not in ran.err
+    [finding] = json.loads(lading("mirror", "receive", medium, *words, "--json").out)["findings"]
+    assert (finding["subject"], finding["problem"]) == ("--rename dokcer.io/=m.example/", problem)
+
+
+def test_of_very_many_images_that_are_copied_on_the_first_are_told(lading: Lading, gap: Here) -> None:
+    medium = gap.send({f"app:{number:02}": BASE for number in range(22)})
+    ran = lading("mirror", "receive", str(medium), "--into", f"oci:{gap.folder / 'other'}")
+    lines = ran.out.splitlines()
+    end = lines.index("and 2 more: --json tells all")
+    assert [line.split()[0] for line in lines[end - 21 : end]] == [
+        "NAME",
+        *(f"app:{number:02}" for number in range(20)),
+    ]
+    assert lines[end + 1].startswith("copied 22 images on")
 
 
 def test_a_set_that_was_received_before_is_copied_on_all_the_same(lading: Lading, gap: Here) -> None:
@@ -323,6 +355,15 @@ def test_status_of_the_closed_side_misses_what_a_set_stands_on_that_was_refused(
     assert "did not come: 2, 4" in lading("mirror", "status").out
 
 
+def test_status_tells_of_very_many_sets_the_last_and_how_many_more(lading: Lading, gap: Here) -> None:
+    for number in (*range(1, 22), 44):
+        gap.side.take(Increment.of("plant-7", number, gap.now.date(), [], Baseline.full()), gap.now)
+    lines = lading("mirror", "status").out.splitlines()
+    assert lines[2].startswith("plant-7_0003 ")
+    assert lines[22] == "and 2 before these: --json tells all"
+    assert lines[-1] == f"did not come: {', '.join(map(str, range(24, 44)))} and 2 before these"
+
+
 def test_status_of_the_connected_side(lading: Lading, gap: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     medium, back = gap.send({"app:1": BASE}), gap.medium("back")
     assert lading("mirror", "receive", str(medium), "--receipt-to", str(back)).code == 0
@@ -347,7 +388,9 @@ def test_status_of_what_is_stale(lading: Lading, gap: Here) -> None:
     age = (datetime.now(UTC).date() - gap.now.date()).days
     assert lading("mirror", "status", "--stale-after", str(max(0, age))).code == 0
     if age > 0:
-        assert lading("mirror", "status", "--stale-after", str(age - 1)).code == 8
+        late = lading("mirror", "status", "--stale-after", str(age - 1))
+        assert late.code == 8
+        assert late.last == f"error: plant-7 is stale: the last set is of {age} days ago"
 
 
 def test_status_of_nothing(lading: Lading, gap: Here) -> None:

@@ -75,6 +75,20 @@ def test_gaps_are_told_and_the_exit_is_8(lading: Lading, web: MemoryRegistry, ho
     assert not (home / "mirror/plant-7/volumes/plant-7_0002.1of1.tar").exists()
 
 
+def test_a_site_is_not_stale_on_its_first_day(lading: Lading, web: MemoryRegistry, home: Path) -> None:
+    more = "[policy]\nstale = 14"
+    job = written(home.parent, web, "app:1", "dead:1", more=more)
+    assert lading("mirror", "run", job, "--strict").code == 7
+    job = written(home.parent, web, "app:1", more=more)
+    before = lading("mirror", "status", job)
+    assert (before.code, before.err) == (0, "")
+    assert "nothing was sent yet" in before.out
+    assert lading("mirror", "run", job, "--quiet").code == 0
+    after = lading("mirror", "status", job)
+    assert (after.code, after.err) == (0, "")
+    assert "nothing was sent yet" not in after.out
+
+
 def test_machines_get_the_outcome_and_the_events(lading: Lading, web: MemoryRegistry, home: Path) -> None:
     (home.parent / "stick").mkdir()
     ran = lading(
@@ -168,6 +182,47 @@ def test_who_could_not_be_told_of_a_failure_is_named_before_it(
     assert "warning:" not in told_machines
 
 
+@pytest.mark.parametrize(
+    ("key", "into", "code"),
+    [("gone.key", ".", 3), (str(DATA / "locked.key"), ".", 2), (str(DATA / "plain.key"), "not-mounted", 2)],
+)
+def test_a_run_that_fails_before_it_begins_is_told_failed(  # noqa: PLR0917 - three of them are fixtures
+    lading: Lading, web: MemoryRegistry, home: Path, key: str, into: str, code: int
+) -> None:
+    textfile, page = home.parent / "a.prom", home.parent / "told.html"
+    more = f"[notify]\ntextfile = '{textfile}'\nwebhook = {{url = 'http://{web.host}/hook'}}\n"
+    more += f"[bundle]\nkey = '{key}'\n[policy]"
+    job = written(home.parent, web, "app:1", more=more)
+    ran = lading("mirror", "run", job, "--quiet", "--html", str(page), "--into", into)
+    assert ran.code == code
+    assert 'state{site="plant-7",state="failed"} 1' in textfile.read_text()
+    [posted] = [json.loads(one.body) for one in web.asked if one.method == "POST"]
+    assert ran.last == f"error: {posted['problem']}"
+    assert "warning: notice by webhook: " in ran.err  # our registry answers 404
+    assert [each.name for each in (home / "mirror/plant-7/pages").iterdir()] == [
+        f"{posted['date']}-failed.html"
+    ]
+    assert posted["problem"].partition(":")[0] in page.read_text()
+
+
+@pytest.mark.parametrize("key", [str(DATA / "plain.key"), "gone.key"])
+@pytest.mark.parametrize("date", ["2020-02-29", "2999-11-29"])
+def test_a_date_that_is_no_night_is_told_to_whoever_asked_alone(
+    lading: Lading, web: MemoryRegistry, home: Path, date: str, key: str
+) -> None:
+    textfile = home.parent / "a.prom"
+    more = (
+        f"[notify]\non = ['failed']\ntextfile = '{textfile}'\nwebhook = {{url = 'http://{web.host}/hook'}}\n"
+    )
+    assert lading("mirror", "run", written(home.parent, web, "app:1", more=f"{more}[policy]")).code == 0
+    good, pages = textfile.read_text(), sorted((home / "mirror/plant-7/pages").iterdir())
+    job = written(home.parent, web, "app:1", more=f"{more}[bundle]\nkey = '{key}'\n[policy]")
+    assert lading("mirror", "run", job, "--date", date, "--quiet").code in {2, 3}
+    assert textfile.read_text() == good
+    assert sorted((home / "mirror/plant-7/pages").iterdir()) == pages
+    assert [one for one in web.asked if one.method == "POST"] == []
+
+
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_a_folder_that_is_not_there_is_no_medium(
     lading: Lading, web: MemoryRegistry, home: Path, command: str
@@ -192,7 +247,7 @@ def test_a_set_that_was_made_before_is_written_again_where_it_is_not(
     assert again[:2] == first[:2]
     assert again[2].startswith("plant-7_0001 was made for ")
     assert again[3:] == [f"written again to {medium}"]
-    assert "another one: --since receipt" in lading("mirror", "run", job, "--quiet").out
+    assert "the same once more with --since receipt" in lading("mirror", "run", job, "--quiet").out
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,14 @@ def test_gaps_of_a_night_behind_us_are_tried_by_the_next_ones_alone(side: Connec
     assert build(night(path, past)) == "SUCCESS"
 
 
+def test_a_night_whose_key_is_gone_is_told_failed(side: ConnectedSide) -> None:
+    textfile = side.home.parent / "a.prom"
+    more = f'[bundle]\nkey = "gone.key"\n[notify]\ntextfile = "{textfile}"\n'
+    assert build(night(job(side, "app:1", more=more))) == "FAILED"
+    assert 'lading_mirror_state{site="plant-7",state="failed"} 1' in textfile.read_text()
+    assert side.web.asked == []
+
+
 def test_while_another_run_holds_the_site_it_is_to_be_tried_again(
     side: ConnectedSide, caplog: pytest.LogCaptureFixture
 ) -> None:

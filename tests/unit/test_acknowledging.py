@@ -17,7 +17,7 @@ from toolkit.mirror import handing
 from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
 from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
 from toolkit.mirror.carriedlog import carry_log, log_name, take_logs
-from toolkit.mirror.handing import hand_on, handed_names
+from toolkit.mirror.handing import as_called_there, hand_on, handed_names
 from toolkit.mirror.increment import Carried, Increment
 from toolkit.mirror.inventory import Inventory
 from toolkit.mirror.lack import Brought, Lack, lacking, refusal
@@ -195,6 +195,19 @@ def test_names_that_clash_in_a_registry_are_put_apart_as_the_error_says(
         assert {repository for repository, _ in web.manifests} == {"team/app", "quay/team/app"}
 
 
+def test_images_are_told_as_the_registry_calls_them(gap: Crossing) -> None:
+    by_digest = f"old@{BASE.digest}"
+    told = gap.receive(gap.send({"team/app:7": APP, by_digest: BASE}))
+    inventory = Inventory(gap.store)
+    names = handed_names(told, gap.side.names(), inventory)
+    with MemoryRegistry() as web, closing(sink_of(web)) as sink:
+        done = hand_on(names, inventory, sink, Prefixes.parse([]))
+        assert {str(image.top.digest): as_called_there(image, sink).names for image in done} == {
+            APP.digest: (f"{web.host}/team/app:7",),
+            BASE.digest: (f"{web.host}/{by_digest}",),
+        }
+
+
 def test_a_log_that_travelled_is_taken_and_one_that_was_changed_is_told(gap: Crossing) -> None:
     medium = gap.send({"app:1": BASE})
     path = medium / log_name(gap.site)
@@ -277,5 +290,16 @@ def test_status_knows_both_sides_apart(gap: Crossing) -> None:
     assert (there.connected, here.closed) == (None, None)
     assert there.closed
     assert [(each.name, each.number) for each in there.closed.images()] == [("app:1", 1)]
-    assert not there.is_stale(timedelta(days=0))
-    assert here.is_stale(timedelta(days=9))  # no receipt has ever come back
+    assert not there.why_stale(timedelta(days=0))
+    assert not here.why_stale(timedelta(days=0))  # on the first day no receipt is late
+
+
+def test_each_side_says_what_is_late(gap: Crossing) -> None:
+    gap.receive(gap.send({"app:1": BASE}))
+    later = gap.now + timedelta(days=4)
+    there, here = (Status.of(home, "plant-7", later) for home in (gap.home, gap.folder / "connected"))
+    assert not there.why_stale(timedelta(days=4))
+    assert there.why_stale(timedelta(days=3)) == "the last set is of 4 days ago"
+    assert not here.why_stale(timedelta(days=4))
+    why = "nothing was heard of set plant-7_0001 for 4 days, nor of any since"
+    assert here.why_stale(timedelta(days=3)) == why

@@ -12,7 +12,7 @@ from tests.archives import Picture, artifact, image, layout, signature, tar, unp
 from tests.neighbours import made, neighbour
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError, TryAgain, UsageError
-from toolkit.mirror.baseline import FULL
+from toolkit.mirror.baseline import FULL, Baseline
 from toolkit.mirror.chain import Tip
 from toolkit.mirror.closedside import ClosedSide
 from toolkit.mirror.increment import Carried, Increment
@@ -142,6 +142,13 @@ def test_without_a_lock_nobody_knows_what_is_needed(home: Path) -> None:
     with pytest.raises(NotFound, match="has no lock"):
         prunable(home, JOB)
     assert proposed(home, replace(JOB, policy=Policy())) == []
+
+
+def test_a_job_on_the_closed_side_is_told_what_is_meant_there(home: Path) -> None:
+    ClosedSide(home, "plant-7").take(Increment.of("plant-7", 1, NOW.date(), [], Baseline.full()), NOW)
+    advice = "a job is for the connected side; lading mirror prune --site plant-7"
+    with pytest.raises(NotFound, match=advice):
+        prunable(home, JOB)
 
 
 def test_a_damaged_lock_stops_it(site: Site, home: Path) -> None:

@@ -53,10 +53,17 @@ def test_a_name_that_would_be_none_is_refused() -> None:
 
 
 def test_two_images_that_would_get_one_name_are_refused() -> None:
-    with pytest.raises(UsageError, match="would be the name of a/x:1 and b/x:1"):
-        Prefixes.parse(["a/=c/", "b/=c/"]).of(["a/x:1", "b/x:1"])
-    with pytest.raises(UsageError, match="would be the name of a/x:1 and c/x:1"):
-        Prefixes.parse(["a/=c/"]).of(["a/x:1", "c/x:1"])
+    for words, names in (["a/=c/", "b/=c/"], ["a/x:1", "b/x:1"]), (["a/=c/"], ["a/x:1", "c/x:1"]):
+        with pytest.raises(UsageError) as caught:
+            Prefixes.parse([*words, "d/=e/"]).of(names)
+        told = " ".join(f"--rename {word}" for word in words)
+        advice = "give one of them another name: --rename quay.io/=quay/"
+        assert str(caught.value) == f"{told}: makes c/x:1 of {' and '.join(names)}; {advice}"
+
+
+def test_what_fits_no_name_is_idle_and_what_a_longer_one_outdoes_is_not() -> None:
+    prefixes = Prefixes.parse(["dokcer.io/=m.example/", "docker.io/=m.example/", "redis:7=cache:7", "red=x"])
+    assert set(prefixes.idle(["redis:7"])) == {"dokcer.io/=m.example/", "red=x"}
 
 
 def test_only_what_is_renamed_is_in_the_renaming() -> None:

@@ -34,9 +34,15 @@ def test_of_a_folder_the_newest_is_the_one_of_the_highest_set(tmp_path: Path) ->
     write_receipt(tmp_path, replace(RECEIPT, site="plant-8"))
     with pytest.raises(UsageError, match="has receipts of 2 sites, plant-7, plant-8; say which: --site NAME"):
         newest_in(tmp_path)
+    for site in ("plant-10", "plant-9"):
+        write_receipt(tmp_path, replace(RECEIPT, site=site))
+    with pytest.raises(
+        UsageError, match="has receipts of 4 sites, plant-10, plant-7, plant-8 and 1 more; say"
+    ):
+        newest_in(tmp_path)
     assert newest_in(tmp_path, "plant-8").name == "plant-8_0007.receipt.json"
-    with pytest.raises(NotFound, match="has no receipt of plant-9 in it"):
-        newest_in(tmp_path, "plant-9")
+    with pytest.raises(NotFound, match="has no receipt of plant-11 in it"):
+        newest_in(tmp_path, "plant-11")
 
 
 def test_a_signed_one_is_taken_with_its_key(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def test_of_one_image_the_new_name_is_enough_also_where_it_had_none(source: Sour
     [
         (["gone:1=x:1"], "renames 'gone:1', which is not among the images asked for"),
         (["x:1"], "names one image, and 2 are asked for"),
-        (["app:1=other:1"], "would be the name of two images"),
-        (["app:1=x:1", "other:1=docker.io/library/x:1"], "would be the name of two images"),
+        (["app:1=other:1"], "--tag app:1=other:1: makes other:1 of two images; give one of them another"),
+        (["app:1=x:1", "other:1=docker.io/library/x:1"], "--tag other:1=docker.io/library/x:1: makes x:1 of"),
         ([f"app:1=x@{sha256(ONE)}"], "has a digest"),
     ],
 )

@@ -40,7 +40,6 @@ into_option = click.option(
     "--into",
     metavar="FOLDER",
     default="",
-    callback=lambda ctx, param, value: value and must_be_folder("--into", value),  # noqa: ARG005 - click's shape
     help="Write the volumes there.  [default: bundle.folder of the job, else HOME/mirror/SITE/volumes]",
 )
 
@@ -63,6 +62,8 @@ def command(output: Output, path: str, *, since: str, into: str) -> None:
     from toolkit.mirror.running import SINCE as KIND
     from toolkit.mirror.sources import sources
 
+    if into:
+        must_be_folder("--into", into)
     job, settings = read_job(path), load_settings()
     with sources(settings) as opened:
         night = Night(job, settings, opened)

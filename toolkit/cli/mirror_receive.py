@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from toolkit.ports import Sink
     from toolkit.signature import PublicKey
 
+SHOWN = 20  # images that were copied on
+HANDED_HEAD = ("NAME", "DIGEST")
 HEAD = ("SET", "STATE", "DATE", "IMAGES", "NEW", "STORED")
 
 
@@ -170,15 +172,15 @@ def _run(  # noqa: PLR0917 - all that was asked for
 def _hand_on(  # noqa: PLR0917
     output: Output, done: Done, side: ClosedSide, inventory: Inventory, sink: Sink, wishes: Wishes
 ) -> None:
-    from toolkit.mirror.handing import hand_on, handed_names
+    from toolkit.mirror.handing import as_called_there, hand_on, handed_names, idle_renames
 
     done.place = sink.place
     names = handed_names(done.receptions, side.names(), inventory)
+    done.findings += idle_renames(wishes.prefixes, names)
     try:
         with progress_for(output, "copying on") as progress:
-            done.images = hand_on(
-                names, inventory, sink, wishes.prefixes, progress=progress, jobs=wishes.jobs
-            )
+            images = hand_on(names, inventory, sink, wishes.prefixes, progress=progress, jobs=wishes.jobs)
+        done.images = [as_called_there(image, sink) for image in images]
     except ToolkitError as error:
         done.failures.append(error)
 
@@ -186,7 +188,6 @@ def _hand_on(  # noqa: PLR0917
 def tell(output: Output, done: Done) -> None:
     """Print what became of each set, where the images are, the receipt, and all failures but the first."""
     from toolkit.checks import as_finding
-    from toolkit.pages.room import counted
 
     if output.json:
         output.document(_document(done))
@@ -196,14 +197,24 @@ def tell(output: Output, done: Done) -> None:
         if each.error and each.error not in done.failures[:1]:  # that one is what the command ends with
             output.say(f"{each.state}: {each.error}")
     if done.place and done.images:
-        images = counted(sum(len(image.names) for image in done.images), "image")
-        output.say(f"copied {images} on into {done.place}")
+        _tell_handed(output, done)
     if done.written:
         output.say(str(done.written))
     output.flush()
     findings = [*(finding for each in done.receptions for finding in each.findings), *done.findings]
     said = [each.error for each in done.receptions]
     output.findings([*findings, *(as_finding(each) for each in done.failures[1:] if each not in said)])
+
+
+def _tell_handed(output: Output, done: Done) -> None:
+    """Print what images are called where they are now, and the digests to pull them by."""
+    from toolkit.pages.room import counted
+
+    rows = [(name, str(image.top.digest)) for image in done.images for name in image.names]
+    output.table(HANDED_HEAD, rows[:SHOWN])
+    if len(rows) > SHOWN:
+        output.say(f"and {len(rows) - SHOWN:,} more: --json tells all")
+    output.say(f"copied {counted(len(rows), 'image')} on into {done.place}")
 
 
 def _row(each: Reception) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.commands import Command
 from toolkit.cli.mirror_plan import into_option, since_option
+from toolkit.cli.options import must_be_folder
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.errors import ToolkitError
@@ -20,7 +22,7 @@ from toolkit.settings import load_settings
 if TYPE_CHECKING:
     from toolkit.event import Event, Tell
     from toolkit.mirror.job import Job
-    from toolkit.mirror.running import Ran
+    from toolkit.mirror.running import Orders, Ran
     from toolkit.secretkey import SigningKey
 
 HEAD = ("VOLUME", "SIZE", "SHA256")
@@ -70,16 +72,19 @@ def command(
     from toolkit.cli.pagefile import page_path
     from toolkit.mirror.finishing import gaps_error
     from toolkit.mirror.jobfile import read_job
-    from toolkit.mirror.running import Orders, run
+    from toolkit.mirror.running import Orders, failures_told, run
 
-    job = read_job(path)
+    job, settings = read_job(path), load_settings()
     page = page_path(html) if html else None
-    key = _key(job, passphrase_file)
-    orders = Orders(when, since, strict, into, verify=not no_verify, key=key, page=page)
+    orders = Orders(when, since, strict, into, verify=not no_verify, page=page)
     untold: list[Finding] = []
+    progress = progress_for(output, "mirroring")
+    tell = _noting(progress, untold)
     try:
-        with progress_for(output, "mirroring") as progress:
-            ran = run(job, load_settings(), orders, _noting(progress, untold))
+        with failures_told(job, settings, orders, tell):  # not yet under bars: it may ask
+            orders = _ready(job, orders, passphrase_file)
+        with progress:
+            ran = run(job, settings, orders, tell)
     except ToolkitError:
         output.findings(untold)  # a run that came to something has them among its own
         raise
@@ -103,6 +108,13 @@ def _noting(tell: Tell, untold: list[Finding]) -> Tell:
     return note
 
 
+def _ready(job: Job, orders: Orders, passphrase_file: str | None) -> Orders:
+    """Return the orders with the key of the job; raises as `open_key`, UsageError without the folder."""
+    if orders.into:
+        must_be_folder("--into", orders.into)
+    return replace(orders, key=_key(job, passphrase_file))
+
+
 def _key(job: Job, passphrase_file: str | None) -> SigningKey | None:
     if not job.bundle.key:
         return None
@@ -124,7 +136,9 @@ def _say(output: Output, ran: Ran) -> None:
     elif finished.is_written:
         output.say(before, f"written again to {ran.folder}")
     else:
-        output.say(f"{before}; another one: --since receipt")
+        output.say(
+            f"{before}; new tags come with the set of another day, the same ones again by --since receipt"
+        )
     output.flush()
     output.findings(
         Finding(gap.name, f"{gap.problem} (since {gap.since})", WARNING) for gap in ran.finished.gaps

@@ -32,7 +32,8 @@ IMAGES_HEAD = ("NAME", "DIGEST", "SET", "IN THE LAST SET", "THERE")
     "limit",
     metavar="DAYS",
     type=click.IntRange(0, 36_500),
-    help="Exit with 8 where the last set or receipt is older.  [default: `stale` in the job]",
+    help="Exit with 8 where the last set is older, or one has waited longer for a receipt.  "
+    "[default: `stale` in the job]",
 )
 @click.pass_obj
 def command(output: Output, job: str | None, *, site: str | None, images: bool, limit: int | None) -> None:
@@ -60,8 +61,15 @@ def command(output: Output, job: str | None, *, site: str | None, images: bool, 
     else:
         for each in found:
             _say(output, each, with_images=images)
-    if limit is not None and (stale := [each.site for each in found if each.is_stale(timedelta(days=limit))]):
-        raise Gaps(", ".join(stale), f"is stale: nothing has come for more than {limit} days")
+    if limit is not None:
+        _must_be_fresh(found, timedelta(days=limit))
+
+
+def _must_be_fresh(found: Iterable[Status], limit: timedelta) -> None:
+    """Raise Gaps that says of each site that is stale what is late."""
+    told = [f"{each.site} is stale: {why}" for each in found if (why := each.why_stale(limit))]
+    if told:
+        raise Gaps("", ". ".join(told))
 
 
 def _say(output: Output, status: Status, *, with_images: bool) -> None:
@@ -93,7 +101,11 @@ def _say_sent(output: Output, known: Connected) -> None:
         )
         for each in known.sets[-SHOWN:]
     ]
-    output.table(SENT_HEAD, rows)
+    if rows:
+        output.table(SENT_HEAD, rows)
+    _say_earlier(output, len(known.sets))
+    if known.staleness.set_days is None:
+        output.say("nothing was sent yet")
     if known.receipt:
         age = _days(known.staleness.receipt_days)
         images, sets = len(known.receipt.images), len(known.receipt.sets)
@@ -122,11 +134,18 @@ def _say_received(output: Output, known: Closed) -> None:
         for each in known.sets[-SHOWN:]
     ]
     output.table(RECEIVED_HEAD, rows)
+    _say_earlier(output, len(known.sets))
     output.say(f"the last set is of {_days(known.days)}")
     if missing := known.missing():
-        output.say(f"did not come: {', '.join(map(str, missing[-SHOWN:]))}")
+        more = f" and {len(missing) - SHOWN:,} before these" if len(missing) > SHOWN else ""
+        output.say(f"did not come: {', '.join(map(str, missing[-SHOWN:]))}{more}")
     if known.receipt:
         output.say(f"receipt: {known.receipt}")
+
+
+def _say_earlier(output: Output, sets: int) -> None:
+    if sets > SHOWN:
+        output.say(f"and {sets - SHOWN:,} before these: --json tells all")
 
 
 def _say_images(output: Output, images: Iterable[Where], absent: str) -> None:

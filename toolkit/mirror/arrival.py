@@ -210,8 +210,7 @@ def signers(volumes: VolumeSet, folders: Sequence[Path], keys: Sequence[PublicKe
         return []
     path, found = _signed(volumes, folders, keys)
     volumes.believe(path, found.checksums)
-    told = f"is signed by key {found.key.key_id}: {found.signature.trusted_comment}"
-    return [Finding(volumes.subject, told, NOTE, check="signature")]
+    return [Finding(volumes.subject, str(found), NOTE, check="signature")]
 
 
 def _signed(

@@ -8,16 +8,15 @@ from dataclasses import replace
 from toolkit.digest import Digest
 from toolkit.errors import UsageError
 from toolkit.event import Tell, nobody
-from toolkit.image import ProvenImage
+from toolkit.image import Finding, ProvenImage
 from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.prefixes import Prefixes
+from toolkit.mirror.prefixes import APART, Prefixes
 from toolkit.mirror.reception import Reception
 from toolkit.mirror.unloading import AT_ONCE, in_batches, is_named
 from toolkit.operations.copy import copy
 from toolkit.operations.renaming import Renamed
 from toolkit.ports import Renames, Sink
-
-APART = "give one of them another name: --rename quay.io/=quay/"
+from toolkit.report import WARNING
 
 
 def hand_on(
@@ -53,6 +52,24 @@ def _keep_apart(names: Sequence[str], inventory: Inventory, sink: Renames, prefi
             other = owners.setdefault(there, name)
             if inventory.called(other) != inventory.called(name):
                 raise UsageError(f"image {name}", f"would be called {there}, as {other} is", APART)
+
+
+def idle_renames(prefixes: Prefixes, names: Sequence[str]) -> list[Finding]:
+    """Return a warning for each `--rename` that fits none of the images that are handed on."""
+    if not names:
+        return []
+    problem = f"fits none of the images that are handed on, as {names[0]}; is OLD spelt as names are?"
+    return [Finding(f"--rename {word[:200]}", problem, WARNING) for word in prefixes.idle(names)]
+
+
+def as_called_there(image: ProvenImage, sink: Sink) -> ProvenImage:
+    """Return an image under what it is asked for by where it went; by digest where it has no tag there."""
+    if not isinstance(sink, Renames):
+        return image
+    names = sink.names_there(image.names)
+    if not names:
+        names = [f"{one}@{image.top.digest}" for one in sink.repositories_there(image.names)]
+    return replace(image, names=tuple(names))
 
 
 def handed_names(

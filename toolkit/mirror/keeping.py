@@ -64,8 +64,7 @@ def prunable(home: Path, job: Job) -> Listed:
     lines = list[Old]()
     if job.policy.keep_images:
         if (lock := site.last_lock()) is None:
-            problem = "has no lock: which images it needs is not known"
-            raise NotFound(f"site {site.name}", problem, "lading mirror run")
+            raise _without_lock(home, site.name)
         lines = beyond(named(store), job.policy.keep_images, _repositories(job, lock), needs_in(home))
     records = list(site.sets())
     old, notes = oldsets.old_sets(records, site.receipt(), job.policy.keep_bundles)
@@ -76,6 +75,13 @@ def prunable(home: Path, job: Job) -> Listed:
     review = Review(site.name, str(folder.absolute()) if sets else "", (*lines, *sets))
     kept = tuple(note for note in notes if note.subject.removeprefix("set ") in there)
     return Listed(review, _would_go(store, review), files, kept)
+
+
+def _without_lock(home: Path, name: str) -> NotFound:
+    if ClosedSide(home, name).received():
+        problem = "received its sets here, and a job is for the connected side"
+        return NotFound(f"site {name}", problem, f"lading mirror prune --site {name}")
+    return NotFound(f"site {name}", "has no lock: which images it needs is not known", "lading mirror run")
 
 
 def prunable_there(home: Path, name: str) -> Listed:

@@ -19,6 +19,7 @@ from toolkit.errors import InvalidReference, UsageError
 from toolkit.operations.renaming import Renaming
 from toolkit.reference import DEFAULT_REGISTRY, Reference, meaning
 
+APART = "give one of them another name: --rename quay.io/=quay/"
 EXAMPLE = "write OLD=NEW: --rename docker.io/=mirror.site.example/"
 
 
@@ -43,11 +44,16 @@ class Prefixes:
 
     def name_of(self, name: str) -> str:
         """Return what an image is called; raises UsageError where that would be no name."""
-        full = _normal(name)
-        for old, new, word in self.rules:
-            if full == old or (full.startswith(old) and full[len(old)] in "/:@"):
-                return _checked(new + full[len(old) :], name, word)
-        return name
+        full, rule = _normal(name), self._rule_of(name)
+        if rule is None:
+            return name
+        old, new, word = rule
+        return _checked(new + full[len(old) :], name, word)
+
+    def idle(self, names: Iterable[str]) -> list[str]:
+        """Return the words that fit none of these names: what is misspelt changes nothing."""
+        full = list(map(_normal, names))
+        return [word for old, _, word in self.rules if not any(_fits(old, each) for each in full)]
 
     def of(self, names: Sequence[str]) -> Renaming:
         """Return the renaming of these images; raises UsageError where two of them would get one name."""
@@ -56,11 +62,22 @@ class Prefixes:
         for name in names:
             new = self.name_of(name)
             if meaning(other := owners.setdefault(meaning(new), name)) != meaning(name):
-                problem = f"would be the name of {other} and {name}"
-                raise UsageError(f"--rename …={new[:200]}", problem, EXAMPLE)
+                raise UsageError(self._words_of(other, name), f"makes {new} of {other} and {name}", APART)
             if new != name:
                 found[meaning(name)] = (new,)
         return Renaming(found)
+
+    def _rule_of(self, name: str) -> tuple[str, str, str] | None:
+        full = _normal(name)
+        return next((rule for rule in self.rules if _fits(rule[0], full)), None)
+
+    def _words_of(self, *names: str) -> str:
+        rules = dict.fromkeys(rule for name in names if (rule := self._rule_of(name)))
+        return " ".join(f"--rename {word[:200]}" for _, _, word in rules)
+
+
+def _fits(old: str, full: str) -> bool:
+    return full == old or (full.startswith(old) and full[len(old)] in "/:@")
 
 
 def _normal(name: str) -> str:

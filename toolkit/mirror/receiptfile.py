@@ -18,11 +18,13 @@ from toolkit.mirror import papers
 from toolkit.mirror.receipt import Receipt
 from toolkit.operations.companion import LIST, SIGNATURE, beside
 from toolkit.operations.signing import sign_file, signed
+from toolkit.pages.room import first_of
 from toolkit.plumbing.files import make_folder, read_bounded, storing, write_atomically
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
 
 CALLED = re.compile(rf"(?P<site>{papers.SITE.pattern})_(?P<number>[0-9]{{4,9}})\.receipt\.json")
+SHOWN = 3  # sites
 EDITED = "the receipt was changed after it was made: carry it again as it was"
 
 
@@ -50,7 +52,7 @@ def newest_in(folder: Path, site: str | None = None) -> Path:
         of = f" of {site}" if site else ""
         raise NotFound(str(folder), f"has no receipt{of} in it", "it is called NAME.receipt.json")
     if len(sites := sorted({match["site"] for match in found})) > 1:
-        problem = f"has receipts of {len(sites)} sites, {', '.join(sites[:3])}"
+        problem = f"has receipts of {len(sites)} sites, {first_of(sites, SHOWN)}"
         raise UsageError(str(folder), problem, "say which: --site NAME")
     return folder / max(found, key=lambda match: int(match["number"]))[0]
 

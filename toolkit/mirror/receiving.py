@@ -86,9 +86,7 @@ def site_of(home: Path, sets: Iterable[VolumeSet], asked: str | None = None) -> 
     if named and not said:
         problem = f"name a site {named[0][:100]!r}, which is no name for one"
         raise UnsafeArchive("the sets", problem, "bring others")
-    raise UsageError(
-        "the sets", f"are for {len(said)} sites, {', '.join(said[:3])}", "say which: --site NAME"
-    )
+    raise UsageError("the sets", f"are for {len(said)} sites, {_some(said)}", "say which: --site NAME")
 
 
 class Receiving:

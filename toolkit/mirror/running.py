@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from toolkit.mirror.metrics import Memory
 from toolkit.mirror.night import Clock, Night
 from toolkit.mirror.outcome import DONE, FAILED, GAPS, STALE, Outcome
 from toolkit.mirror.pagekeeping import keep_failed_page, keep_page
-from toolkit.mirror.setrecord import SENT
+from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import sources
+from toolkit.mirror.staleness import Staleness
 from toolkit.secretkey import SigningKey
 from toolkit.settings import Settings
 
@@ -78,28 +79,21 @@ def run(
 ) -> Ran:
     """Do one night, and tell what it came to; with gaps it is done, too.
 
-    Raises InvalidSetting where somebody could never be told, TryAgain where the site is held or outside of
-    the window, and then nobody is told; as `resolved`, `must_fit` and `finish`, and then it is told failed.
+    Raises as `failures_told`; of that, as `resolved`, `must_fit` and `finish`.
     """
-    notices.check(job.notify)
     begun = clock()
     if job.policy.limit_rate:
         settings = replace(settings, limit_rate=job.policy.limit_rate)
     now = dt.datetime.fromtimestamp(begun, dt.UTC)
     when, site = orders.date or now.date(), Site(settings.home, job.site)
-    blank = Outcome(job.site, when, FAILED, int(begun))
-    try:
-        with site.held(f"the run of {when}", now), sources(settings) as opened:
-            night = Night(job, settings, opened, tell, clock)
-            wishes = orders.wishes(night)
-            lock, finished = _done(night, when, wishes, fetch)
-    except TryAgain:
-        raise
-    except ToolkitError as error:
-        failed = replace(blank, ended=int(clock()), seconds=clock() - begun, problem=str(error))
-        keep_failed_page(site, failed, orders.page)
-        _announce(failed, site, job, settings, tell)
-        raise
+    with (
+        failures_told(job, settings, orders, tell, clock=clock) as blank,
+        site.held(f"the run of {when}", now),
+        sources(settings) as opened,
+    ):
+        night = Night(job, settings, opened, tell, clock)
+        wishes = orders.wishes(night)
+        lock, finished = _done(night, when, wishes, fetch)
     outcome = replace(_outcome(blank, lock, finished), ended=int(clock()), seconds=clock() - begun)
     findings = keep_page(
         site,
@@ -114,6 +108,47 @@ def run(
     )
     findings += _announce(outcome, site, job, settings, tell)
     return Ran(outcome, finished, wishes.folder, tuple(findings))
+
+
+@contextmanager
+def failures_told(
+    job: Job, settings: Settings, orders: Orders, tell: Tell = nobody, *, clock: Clock = time.time
+) -> Iterator[Outcome]:
+    """Yield what a run begins with, and tell whoever wants to hear of it where the block fails.
+
+    What a run needs besides its job, as its key, is got ready in such a block, too. Raises InvalidSetting
+    where somebody could never be told. Nobody is told of TryAgain, where the site is held or outside of the
+    window, nor of a date that is no night to be done.
+    """
+    notices.check(job.notify)
+    begun = clock()
+    today = dt.datetime.fromtimestamp(begun, dt.UTC).date()
+    blank = Outcome(job.site, orders.date or today, FAILED, int(begun))
+    try:
+        yield blank
+    except TryAgain:
+        raise
+    except ToolkitError as error:
+        site = Site(settings.home, job.site)
+        if _is_due(site, blank.date, today):
+            failed = replace(blank, ended=int(clock()), seconds=clock() - begun, problem=str(error))
+            keep_failed_page(site, failed, orders.page)
+            _announce(failed, site, job, settings, tell)
+        raise
+
+
+def _is_due(site: Site, when: dt.date, today: dt.date) -> bool:
+    """Tell whether a date is tonight, or a night that was begun and that no later one has overtaken.
+
+    Any other is a slip of whoever asks: it says nothing of the last night, which others are told of.
+    """
+    if when >= today:
+        return when == today
+    with suppress(ToolkitError):
+        numbers = site.numbers()
+        is_over = bool(numbers) and site.set(numbers[-1]).increment.date > when
+        return not is_over and site.lock(when) is not None
+    return True
 
 
 def _done(night: Night, when: dt.date, wishes: Wishes, fetch: Fetch) -> tuple[Lock, Finished]:
@@ -190,13 +225,18 @@ def _memory(site: Site, outcome: Outcome) -> Memory:
 
 
 def _stale(site: Site, job: Job, outcome: Outcome) -> Outcome | None:
-    """Return that the closed side was not heard of for too long, where sets wait for its word."""
+    """Return that the closed side was not heard of for too long, or was sent nothing; else None."""
     if not job.policy.stale:
         return None
-    receipt = site.receipt()
-    after = max(receipt.sets, default=0) if receipt else 0
-    waiting = next((each for each in site.sets(after) if each.status == SENT), None)
-    if waiting is None or (days := (outcome.date - waiting.increment.date).days) <= job.policy.stale:
-        return None
-    problem = f"nothing was heard of set {waiting.increment.name} for {days} days, nor of any since"
-    return replace(outcome, state=STALE, problem=problem)
+    receipt, now = site.receipt(), dt.datetime.fromtimestamp(outcome.ended, dt.UTC)
+    known = Staleness.of(_latest(site, receipt.highest if receipt else 0), receipt, now)
+    problem = known.why_stale(dt.timedelta(days=job.policy.stale))
+    return replace(outcome, state=STALE, problem=problem) if problem else None
+
+
+def _latest(site: Site, after: int) -> Iterator[SetRecord]:
+    """Yield the sets with higher numbers than this, and the last one that was sent, the last one first."""
+    for found in map(site.set, reversed(site.numbers())):
+        yield found
+        if found.number <= after and found.status == SENT:
+            return

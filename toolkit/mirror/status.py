@@ -18,11 +18,13 @@ from toolkit.mirror.receipt import Receipt, receipt_name
 from toolkit.mirror.received import Received, names
 from toolkit.mirror.setrecord import SENT, SetRecord
 from toolkit.mirror.site import Site
-from toolkit.mirror.staleness import Staleness, days_since
+from toolkit.mirror.staleness import Staleness, days_since, why_old
 from toolkit.mirror.unloading import is_named
+from toolkit.pages.room import first_of
 from toolkit.stores.layout import LayoutStore
 
 NOTHING = "lading mirror run makes sets, lading mirror receive takes them in"
+SHOWN = 5  # sites
 MOST = 1_000  # numbers of sets that did not come, and are told one by one
 
 
@@ -62,9 +64,9 @@ class Connected:
         sets, receipt = tuple(site.sets()), site.receipt()
         return cls(sets, receipt, site.gaps(), Staleness.of(sets, receipt, now))
 
-    def is_stale(self, limit: timedelta) -> bool:
-        """Tell whether the last set or the last receipt is older than the limit, or never was."""
-        return self.staleness.is_stale(limit)
+    def why_stale(self, limit: timedelta) -> str:
+        """Return what has been late for longer than the limit; empty where nothing is."""
+        return self.staleness.why_stale(limit)
 
     def is_received(self, number: int) -> bool:
         """Tell whether the last receipt names a set."""
@@ -85,6 +87,7 @@ class Connected:
             "unconfirmed": list(self.staleness.unconfirmed),
             "set_days": self.staleness.set_days,
             "receipt_days": self.staleness.receipt_days,
+            "waiting_days": self.staleness.waiting.days if self.staleness.waiting else None,
             "gaps": [_gap_json(gap) for gap in self.gaps],
             "images": [each.to_json() for each in self.images()],
         }
@@ -124,9 +127,9 @@ class Closed:
         path = receipt if receipt.is_file() else None
         return cls(sets, days, path, inventory, *side.told_of("sent", "lost"))
 
-    def is_stale(self, limit: timedelta) -> bool:
-        """Tell whether the last set is older than the limit, or none came."""
-        return self.days is None or timedelta(days=self.days) > limit
+    def why_stale(self, limit: timedelta) -> str:
+        """Return that the last set is older than the limit; empty where it is not."""
+        return why_old(self.days, limit)
 
     def missing(self) -> list[int]:
         """Return the numbers of sets that did not come, as far as is known here.
@@ -184,9 +187,10 @@ class Status:
             raise NotFound(f"site {name}", f"is not known in {home}", _advice(home))
         return cls(name, connected, closed)
 
-    def is_stale(self, limit: timedelta) -> bool:
-        """Tell whether anything that is known is older than the limit."""
-        return any(side.is_stale(limit) for side in (self.connected, self.closed) if side)
+    def why_stale(self, limit: timedelta) -> str:
+        """Return what of either side has been late for longer than the limit; empty where nothing is."""
+        sides = (side.why_stale(limit) for side in (self.connected, self.closed) if side)
+        return ", ".join(filter(None, sides))
 
     def to_json(self) -> dict[str, Any]:
         """Return the stable form."""
@@ -226,4 +230,4 @@ def _gap_json(gap: Gap) -> dict[str, str]:
 
 def _advice(home: Path) -> str:
     known = sites_in(home)
-    return f"known are {', '.join(known[:5])}" if known else NOTHING
+    return f"known are {first_of(known, SHOWN)}" if known else NOTHING

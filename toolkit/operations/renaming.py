@@ -12,6 +12,7 @@ from toolkit.platform import Platform
 from toolkit.ports import Source
 from toolkit.reference import Reference, meaning
 
+APART = "give one of them another name"
 EXAMPLE = "write OLD=NEW: --tag ubuntu:14.04=registry.example:5000/base:1"
 
 
@@ -29,6 +30,7 @@ class Renaming:
         and UsageError where two images would get one name.
         """
         names: dict[tuple[str, ...], list[str]] = {}
+        said: dict[tuple[tuple[str, ...], str], str] = {}  # the words, by what they make of what
         for word in words:
             old, new = _split(word, asked)
             if all(meaning(name) != meaning(old) for name in asked):
@@ -36,7 +38,8 @@ class Renaming:
                     f"--tag {word[:200]}", f"renames {old!r}, which is not among the images asked for"
                 )
             names.setdefault(meaning(old), []).append(new)
-        _refuse_shared(names, asked)
+            said[meaning(old), new] = word
+        _refuse_shared(names, asked, said)
         return cls({old: tuple(dict.fromkeys(new)) for old, new in names.items()})
 
 
@@ -65,11 +68,17 @@ def _split(word: str, asked: Sequence[str]) -> tuple[str, str]:
     return (old if equals else asked[0]), reference.familiar
 
 
-def _refuse_shared(names: Mapping[tuple[str, ...], Sequence[str]], asked: Sequence[str]) -> None:
+def _refuse_shared(
+    names: Mapping[tuple[str, ...], Sequence[str]],
+    asked: Sequence[str],
+    words: Mapping[tuple[tuple[str, ...], str], str],
+) -> None:
     owner: dict[tuple[str, ...], tuple[str, ...]] = {
         meaning(name): meaning(name) for name in asked if meaning(name) not in names
     }
     for old, new in names.items():
         for name in new:
             if owner.setdefault(meaning(name), old) != old:
-                raise UsageError(f"--tag …={name[:200]}", "would be the name of two images", EXAMPLE)
+                raise UsageError(
+                    f"--tag {words[old, name][:200]}", f"makes {name[:200]} of two images", APART
+                )

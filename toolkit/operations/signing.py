@@ -45,8 +45,7 @@ class Signed:
             raise Mismatch(str(self.bundle), "sha256", advice, sha256, self.sha256)
 
     def __str__(self) -> str:
-        comment = printable(self.signature.trusted_comment.replace("\t", "  "))
-        return f"is signed by key {self.key.key_id}: {comment}"
+        return _vouched(self.key, self.signature)
 
     def to_json(self) -> dict[str, str]:
         """Return the key, and what it vouches for besides."""
@@ -61,6 +60,14 @@ class SignedList:
     checksums: ChecksumList
     key: PublicKey
     signature: Signature
+
+    def __str__(self) -> str:
+        return _vouched(self.key, self.signature)
+
+
+def _vouched(key: PublicKey, vouched: Signature) -> str:
+    comment = printable(vouched.trusted_comment.replace("\t", "  "))  # minisign's own have tabs
+    return f"is signed by key {key.key_id}: {comment}"
 
 
 def signed(bundle: Path, keys: Sequence[PublicKey]) -> Signed:

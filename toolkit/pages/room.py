@@ -49,3 +49,9 @@ def fitting(items: Sequence[T], room: int) -> Sequence[T]:
 def counted(number: int, noun: str) -> str:
     """Return `1 layer`, `2 layers`, `1,200 layers`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def first_of(texts: Sequence[str], most: int) -> str:
+    """Return the first of several texts, and how many more there are."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
