@@ -136,9 +136,7 @@ def _say(output: Output, ran: Ran) -> None:
     elif finished.is_written:
         output.say(before, f"written again to {ran.folder}")
     else:
-        output.say(
-            f"{before}; new tags come with the set of another day, the same ones again by --since receipt"
-        )
+        output.say(f"{before}; new tags come on another day, the same once more with --since receipt")
     output.flush()
     output.findings(
         Finding(gap.name, f"{gap.problem} (since {gap.since})", WARNING) for gap in ran.finished.gaps

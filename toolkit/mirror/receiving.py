@@ -35,6 +35,7 @@ from toolkit.mirror.searching import find_sets
 from toolkit.mirror.setimages import SetImages
 from toolkit.mirror.unloading import Unloaded, is_named, unload
 from toolkit.mirror.volumeset import VolumeSet
+from toolkit.pages.room import first_of
 from toolkit.report import NOTE, WARNING
 from toolkit.signature import PublicKey
 
@@ -86,7 +87,9 @@ def site_of(home: Path, sets: Iterable[VolumeSet], asked: str | None = None) -> 
     if named and not said:
         problem = f"name a site {named[0][:100]!r}, which is no name for one"
         raise UnsafeArchive("the sets", problem, "bring others")
-    raise UsageError("the sets", f"are for {len(said)} sites, {_some(said)}", "say which: --site NAME")
+    raise UsageError(
+        "the sets", f"are for {len(said)} sites, {first_of(said, SHOWN)}", "say which: --site NAME"
+    )
 
 
 class Receiving:
@@ -245,19 +248,17 @@ def _remarks(
     volumes: VolumeSet, increment: Increment, before: Received | None, done: Unloaded
 ) -> Iterator[Finding]:
     if done.mended:
-        problem = f"has put back what was damaged in the store: {_some(list(map(str, done.mended)))}"
+        problem = (
+            f"has put back what was damaged in the store: {first_of(list(map(str, done.mended)), SHOWN)}"
+        )
         yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
     if before is not None and before.images != {image.name: image.digest for image in increment.images}:
         problem = "was received before with other images under the same number"
         yield Finding(volumes.subject, problem, WARNING, advice=ANEW)
     if done.behind:
-        names, stay = _some(done.behind), "stays" if len(done.behind) == 1 else "stay"
+        names, stay = first_of(done.behind, SHOWN), "stays" if len(done.behind) == 1 else "stay"
         problem = f"is older than what was received: {names} {stay} as a later set has it"
         yield Finding(volumes.subject, problem, NOTE if before is None else WARNING)
-
-
-def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
 
 
 def _number(volumes: VolumeSet) -> int:
