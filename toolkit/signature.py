@@ -17,6 +17,7 @@ from typing import Self
 
 from toolkit.digest import blake2b
 from toolkit.errors import InvalidDocument
+from toolkit.printable import printable
 
 ED25519, PREHASHED = b"Ed", b"ED"
 ID_SIZE, KEY_SIZE, SIGNATURE_SIZE = 8, 32, 64  # bytes
@@ -108,6 +109,11 @@ class Signature:
     def trusted_comment(self) -> str:
         """Return the comment as text, which is not safe to show as it is."""
         return self.comment.decode(errors="backslashreplace")
+
+    @property
+    def shown_comment(self) -> str:
+        """Return the comment as it can be shown; minisign's own have tabs."""
+        return printable(self.trusted_comment.replace("\t", "  "))
 
     def message(self, content: bytes) -> bytes:
         """Return what is signed of a file that holds `content`."""

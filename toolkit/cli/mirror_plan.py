@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.cli.commands import Command
-from toolkit.cli.options import must_be_folder
 from toolkit.cli.output import Output
 from toolkit.errors import Gaps
 from toolkit.figures import size_text
 from toolkit.image import Finding
+from toolkit.plumbing.files import must_be_folder
 from toolkit.report import ERROR
 from toolkit.settings import load_settings
 

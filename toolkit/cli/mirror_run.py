@@ -10,12 +10,12 @@ import click
 
 from toolkit.cli.commands import Command
 from toolkit.cli.mirror_plan import into_option, since_option
-from toolkit.cli.options import must_be_folder
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
 from toolkit.errors import ToolkitError
 from toolkit.figures import size_text
 from toolkit.image import Finding
+from toolkit.plumbing.files import must_be_folder
 from toolkit.report import WARNING
 from toolkit.settings import load_settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
@@ -191,10 +190,3 @@ def kinds_of_places() -> str:
     """Name the kinds of places that can be read, out of their table."""
     written = {"docker": "docker://"}
     return ", ".join(written.get(scheme, f"{scheme}:") for scheme in sorted(SCHEMES - {AUTO, ""}))
-
-
-def must_be_folder(option: str, path: str, advice: str = "mount it, or make it") -> str:
-    """Return a folder that is there; raises UsageError: it may be a medium that is not mounted."""
-    if not os.path.isdir(path):
-        raise UsageError(f"{option} {path}", "is no folder that is there", advice)
-    return path

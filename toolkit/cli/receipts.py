@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.cli.options import must_be_folder
 from toolkit.errors import ToolkitError
+from toolkit.plumbing.files import must_be_folder
 from toolkit.settings import Settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from toolkit.mirror.trail import LIMIT
 from toolkit.operations.companion import SIGNATURE, beside
 from toolkit.operations.signing import sign_file, signed_file
 from toolkit.plumbing.files import read_bounded, storing, write_atomically
-from toolkit.printable import printable
 from toolkit.report import WARNING
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey
@@ -72,6 +71,6 @@ def _read(path: Path, keys: Sequence[PublicKey]) -> bytes:
         return read_bounded(path, LIMIT)
     content, key, found = signed_file(path, LIMIT, path, keys)
     if f"file:{path.name}" not in found.trusted_comment.split("\t"):
-        problem = f"was signed by key {key.key_id} under another name: {found.trusted_comment}"
-        raise CorruptContent(str(path), printable(problem.replace("\t", "  ")), "it is another site's log")
+        problem = f"was signed by key {key.key_id} under another name: {found.shown_comment}"
+        raise CorruptContent(str(path), problem, "it is another site's log")
     return content

@@ -97,12 +97,12 @@ def finish(
             again = carried(store, before.increment, lock.images, made)
             sums = _written(before.increment, again, job.bundle, store, wishes)
             before = _written_again(site, before, sums, wishes, now)
-        carry_log(
-            site, wishes.folder, wishes.key, now
-        )  # as the run that made it may have been ended before it did
+        # As the run that made it may have been ended before it did.
+        carry_log(site, wishes.folder, wishes.key, now)
         return Finished(before, costs, gaps, is_new=False, is_written=is_written)
-    _clear_given_up(site, draft, wishes.folder)
-    _must_be_ours(site, site.coming(draft), wishes.folder)
+    coming = site.coming(draft)
+    _clear_given_up(site, coming, wishes.folder)
+    _must_be_ours(site, coming, wishes.folder)
     increment = site.begin(draft, images)
     new = carried(store, increment, lock.images, made)
     sums = _written(increment, new, job.bundle, store, wishes)
@@ -145,11 +145,11 @@ def _reckoned(
     return images, gaps
 
 
-def _clear_given_up(site: Site, draft: Increment, folder: Path) -> None:
+def _clear_given_up(site: Site, coming: Increment, folder: Path) -> None:
     """Remove what a killed run left of the last set, if that is given up for another one."""
     numbers = site.numbers()
     last = site.set(numbers[-1]) if numbers else None
-    if last and last.status == BUILDING and not draft.is_same_content(last.increment):
+    if last and last.status == BUILDING and last.number != coming.number:
         clear_unfinished(folder, last.increment.name)
 
 
@@ -158,7 +158,7 @@ def _must_be_ours(site: Site, coming: Increment, folder: Path) -> None:
     if coming.number not in site.numbers() and os.path.lexists(folder / list_name(coming.name)):
         problem = f"has a set {coming.name} in it that was made in another home than {site.folder}"
         raise UsageError(
-            str(folder), problem, "set LADING_HOME to that one, or take the set away: --into FOLDER"
+            str(folder), problem, "set LADING_HOME to that one, or write elsewhere: --into FOLDER"
         )
 
 
@@ -174,12 +174,8 @@ def made_before(site: Site, draft: Increment) -> SetRecord | None:
         if found.increment.date < draft.date:
             break
         if found.increment.date == draft.date and found.status == SENT:
-            return found if _names(found.increment) == _names(draft) else None
+            return found if found.increment.tops == draft.tops else None
     return None
-
-
-def _names(increment: Increment) -> dict[str, str]:
-    return {image.name: str(image.digest) for image in increment.images}
 
 
 def _lies_in(folder: Path, record: SetRecord) -> bool:

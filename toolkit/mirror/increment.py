@@ -146,6 +146,11 @@ class Increment:
         return tuple(image for image in self.images if image.is_new)
 
     @property
+    def tops(self) -> dict[str, Digest]:
+        """Return what each name is to mean, new or not."""
+        return {image.name: image.digest for image in self.images}
+
+    @property
     def requires_images(self) -> frozenset[Digest]:
         """Return the tops that must be whole over there already."""
         return frozenset(image.digest for image in self.images if not image.is_new)

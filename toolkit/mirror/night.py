@@ -7,7 +7,6 @@ they were.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from toolkit.mirror.planning import Planned, plan
 from toolkit.mirror.resolving import resolve, wanted_by
 from toolkit.mirror.site import Site
 from toolkit.mirror.sources import Opened
+from toolkit.plumbing.files import must_be_folder
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
 
@@ -52,8 +52,8 @@ class Night:
         A folder that the job names has to be there: else a medium that is not mounted would be taken for one.
         """
         asked = self.job.bundle.folder
-        if asked and not os.path.isdir(asked):
-            raise UsageError(f"bundle.folder {asked}", "is no folder that is there", "mount it, or make it")
+        if asked:
+            must_be_folder("bundle.folder", asked)
         return self.site.volumes(asked)
 
     def may_go_on(self) -> bool:

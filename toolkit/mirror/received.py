@@ -32,7 +32,7 @@ class Received:
     @classmethod
     def of(cls, increment: Increment, place: int, time: dt.datetime) -> Self:
         """Record a set that is there now."""
-        images = {image.name: image.digest for image in increment.images}
+        images = increment.tops
         time = time.astimezone(dt.UTC).replace(microsecond=0)
         document = Digest.of(bytes(increment))
         return cls(

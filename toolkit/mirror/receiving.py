@@ -252,7 +252,7 @@ def _remarks(
             f"has put back what was damaged in the store: {first_of(list(map(str, done.mended)), SHOWN)}"
         )
         yield Finding(volumes.subject, problem, WARNING, advice="look after the disk that it is on")
-    if before is not None and before.images != {image.name: image.digest for image in increment.images}:
+    if before is not None and before.images != increment.tops:
         problem = "was received before with other images under the same number"
         yield Finding(volumes.subject, problem, WARNING, advice=ANEW)
     if done.behind:

@@ -132,9 +132,7 @@ def _figures(outcome: Outcome) -> Iterator[Fact]:
 def _changes(facts: RunFacts) -> Sequence[Change]:
     if facts.increment is None or facts.previous is None:
         return ()
-    before, after = (
-        {image.name: image.digest for image in each.images} for each in (facts.previous, facts.increment)
-    )
+    before, after = facts.previous.tops, facts.increment.tops
     return changes(before, after, {gap.name for gap in facts.outcome.gaps})
 
 

@@ -76,7 +76,7 @@ class Connected:
         """Return what was sent, each name as the last set that has it says."""
         sent = [each for each in self.sets if each.status == SENT]
         there = self.receipt.images if self.receipt else {}
-        named = {each.number: {image.name: image.digest for image in each.increment.images} for each in sent}
+        named = {each.number: each.increment.tops for each in sent}
         return list(_where(named, there))
 
     def to_json(self) -> dict[str, Any]:

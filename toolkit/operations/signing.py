@@ -24,7 +24,6 @@ from toolkit.errors import (
 )
 from toolkit.operations.companion import LIST, SIGNATURE, beside, stamped_sum
 from toolkit.plumbing.files import read_bounded, storing, write_atomically
-from toolkit.printable import printable
 from toolkit.secretkey import SigningKey
 from toolkit.signature import PublicKey, Signature
 
@@ -66,8 +65,7 @@ class SignedList:
 
 
 def _vouched(key: PublicKey, vouched: Signature) -> str:
-    comment = printable(vouched.trusted_comment.replace("\t", "  "))  # minisign's own have tabs
-    return f"is signed by key {key.key_id}: {comment}"
+    return f"is signed by key {key.key_id}: {vouched.shown_comment}"
 
 
 def signed(bundle: Path, keys: Sequence[PublicKey]) -> Signed:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from toolkit.errors import NoRoom, NotFound, StoreError, ToolkitError, TryAgain
+from toolkit.errors import NoRoom, NotFound, StoreError, ToolkitError, TryAgain, UsageError
 from toolkit.limits import says
 from toolkit.plumbing.filelock import locked
 
@@ -117,6 +117,12 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
                 if os.path.lexists(folder) and not folder.is_dir():  # it may come and go meanwhile
                     raise
             fsync_folder(folder.parent)
+
+
+def must_be_folder(named: str, path: str, advice: str = "mount it, or make it") -> None:
+    """Raise UsageError for a folder that is not there, as a medium that is not mounted; `named` by whom."""
+    if not os.path.isdir(path):
+        raise UsageError(f"{named} {path}", "is no folder that is there", advice)
 
 
 def part_name(path: Path) -> Path:
