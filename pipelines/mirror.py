@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -175,11 +176,11 @@ class MirrorImages(JobTask):
             night = Night(job, settings, opened)
             with _held(site, "set"), site.held(f"the names of {self.date}", night.now):
                 lock = night.locked(self.date)
-            for wait in (False, True):
+            for wait in (0, math.inf):
                 for part in Shard.parse(self.shard).in_turn():
                     self._part(night, lock, part, wait=wait)
 
-    def _part(self, night: Night, lock: Lock, part: Shard, *, wait: bool) -> None:
+    def _part(self, night: Night, lock: Lock, part: Shard, *, wait: float) -> None:
         own = tuple(image for image in lock.images if part.takes(image.name))
         with ExitStack() as stack:
             try:
@@ -192,8 +193,8 @@ class MirrorImages(JobTask):
 
 
 @contextmanager
-def _held(site: Site, name: str, *, wait: bool = True) -> Iterator[None]:
-    """Hold what hosts with shards take in turn; raises TryAgain if not `wait`."""
+def _held(site: Site, name: str, *, wait: float = math.inf) -> Iterator[None]:
+    """Hold what hosts with shards take in turn; raises TryAgain after `wait` seconds."""
     path = site.folder / "shards" / name
     make_folder(path.parent)
     with ExitStack() as stack:

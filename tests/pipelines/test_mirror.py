@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import luigi
@@ -25,6 +29,7 @@ from tests.webregistry import MemoryRegistry
 from toolkit.cli import main
 from toolkit.digest import Digest
 from toolkit.errors import Gaps
+from toolkit.plumbing.filelock import locked
 
 APP, TOOL, NEWER = image(ONE, TWO), image(TWO), image(ONE, TWO, tar({"etc/three": b"333"}))
 TODAY = dt.date.min  # as it is when a test begins
@@ -234,6 +239,22 @@ def test_shares_are_fetched_by_each_and_the_set_is_made_once(side: ConnectedSide
     assert build(night(path)) == "SUCCESS"
     assert not side.asked()
     assert side.site.numbers() == [1]
+
+
+def test_a_host_waits_for_another_one_that_makes_the_set_however_long(
+    side: ConnectedSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = SimpleNamespace(monotonic=itertools.count(0, 3600).__next__, sleep=time.sleep)
+    monkeypatch.setattr("toolkit.plumbing.filelock.time", hours)
+    turns = side.home / "mirror/plant-7/shards"
+    turns.mkdir(parents=True)
+    with ExitStack() as other:
+        other.enter_context(locked(turns / "set"))
+        let_go = threading.Timer(2, other.close)
+        let_go.start()
+        assert build(night(job(side, "app:1"), shard="1/2")) == "SUCCESS"
+        let_go.join()
+    assert receipt(side)["images"]["new"] == 1
 
 
 def test_hosts_that_end_with_gaps_say_so_alike(side: ConnectedSide) -> None:
