@@ -16,7 +16,9 @@ from typing import NoReturn
 
 from luigi.configuration import LuigiConfigParser
 from luigi.parameter import ParameterException
+from luigi.task_register import TaskClassNotFoundException
 
+from pipelines import misspelt
 from toolkit.errors import StoreError, ToolkitError
 from toolkit.printable import printable
 
@@ -37,6 +39,7 @@ def install() -> None:
     for name in ("luigi-interface", "luigi", "luigi.scheduler"):
         logging.getLogger(name).addFilter(one_sentence)
     LAST_WORDS.listen()
+    misspelt.install()
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)
@@ -56,7 +59,7 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - th
 
 
 def one_sentence(record: logging.LogRecord) -> bool:
-    """Drop the traceback of an error that is ours, or of a flag: its sentence says it all.
+    """Drop the traceback of an error that is ours, or of a flag or a task: its sentence says it all.
 
     Whatever is quoted is escaped.
     """
@@ -68,6 +71,9 @@ def one_sentence(record: logging.LogRecord) -> bool:
     elif isinstance(error, ParameterException):
         record.exc_info = record.exc_text = None
         sentence = of_parameter(error)
+    elif isinstance(error, TaskClassNotFoundException):
+        record.exc_info = record.exc_text = None
+        sentence = misspelt.of_task(error)
     elif found := OURS.search(message):  # luigi writes the traceback of a scheduling error as text
         message, sentence = message[: found.start()], found[1]
     else:

@@ -334,6 +334,18 @@ def test_the_bare_command_works_without_luigid_flags_or_config(tmp_path: Path) -
         (["ExportImage", "--source", "sample:"], 40, "error: ExportImage: --tag is missing; say --tag TAG"),
         (["VerifyBundle"], 40, "error: VerifyBundle: --bundle is missing; say --bundle BUNDLE"),
         (
+            ["ExportImages", "--tag", TAG],
+            2,
+            "error: task ExportImages: is not known; did you mean ExportImage?",
+        ),
+        (["Bogus"], 2, "error: task Bogus: is not known; there are AssembleBundle, Assist, ExportImage,"),
+        (["E\x1b[2J"], 2, "error: task E\\x1b[2J: is not known;"),
+        (
+            ["RangeDaily", "--of", "MirrorImages2"],
+            40,
+            "error: task MirrorImages2: is not known; did you mean",
+        ),
+        (
             ["VerifyBundle", "--bundle", "b.tar", "--depth", "slow"],
             40,
             "error: depth 'slow': is no depth; choose one of fast, full, deep",
