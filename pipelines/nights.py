@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import Mismatch, ToolkitError
+from toolkit.errors import ToolkitError
+from toolkit.mirror.finishing import altered
 from toolkit.mirror.outcome import DONE, GAPS
 from toolkit.mirror.running import Ran
 from toolkit.mirror.setrecord import SENT, SetRecord
@@ -44,12 +44,9 @@ def with_receipt(site: Site, dates: Iterable[dt.date]) -> list[dt.date]:
 
 
 def facts_of(ran: Ran) -> Facts:
-    """Return what a run came to; raises Mismatch where a volume of it is there with another size."""
-    folder, record = ran.folder.absolute(), ran.finished.record
-    for path, size, actual in _altered(folder, record):
-        advice = "make the set again: lading mirror run JOB --since receipt"
-        raise Mismatch(str(path), "size", advice, actual, size)
-    return {**ran.outcome.to_json(), "folder": str(folder), **_set_facts(record)}
+    """Return what a run came to."""
+    folder = str(ran.folder.absolute())
+    return {**ran.outcome.to_json(), "folder": folder, **_set_facts(ran.finished.record)}
 
 
 def facts_behind(site: Site, date: dt.date) -> Facts:
@@ -79,7 +76,7 @@ def stands(site: Site, date: dt.date, facts: Facts) -> bool:
     except ToolkitError:
         return False
     is_it = record.status == SENT and _set_facts(record).items() <= facts.items()
-    return is_it and not list(_altered(Path(str(facts.get("folder"))), record))
+    return is_it and not list(altered(Path(str(facts.get("folder"))), record))
 
 
 def _last_sent(site: Site, date: dt.date) -> tuple[SetRecord | None, SetRecord | None]:
@@ -101,12 +98,3 @@ def _told(site: Site, date: dt.date, state: str, problem: str = "") -> dict[str,
 def _set_facts(record: SetRecord) -> dict[str, Any]:
     files = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in record.volumes]
     return {"set": record.increment.name, "number": record.number, "files": files}
-
-
-def _altered(folder: Path, record: SetRecord) -> Iterator[tuple[Path, int, int]]:
-    """Yield each volume that lies where it was written with another size, with its size and that one."""
-    for volume in record.volumes:
-        path = folder / volume.name
-        with suppress(OSError):
-            if (actual := path.stat().st_size) != volume.size:
-                yield path, volume.size, actual

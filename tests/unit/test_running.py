@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,6 +295,19 @@ def test_what_of_a_set_was_deleted_is_written_again(side: ConnectedSide, gone: s
     (first.folder / gone).unlink()
     again = side.run(side.job("app:1"))
     assert (again.finished.is_new, again.finished.is_written) == (False, True)
+    assert volumes(first.folder) == before
+
+
+def test_a_volume_that_was_cut_short_is_told_and_written_once_more_without_it(side: ConnectedSide) -> None:
+    first = side.run(side.job("app:1"))
+    before, volume = volumes(first.folder), first.folder / "plant-7_0001.1of1.tar"
+    os.truncate(volume, 3)
+    with pytest.raises(
+        Mismatch, match=rf"size is 3, expected {len(before[volume.name])}; remove it, and run"
+    ):
+        side.run(side.job("app:1"))
+    volume.unlink()
+    assert side.run(side.job("app:1")).finished.is_written
     assert volumes(first.folder) == before
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,9 +180,21 @@ def made_before(site: Site, draft: Increment) -> SetRecord | None:
 
 
 def _lies_in(folder: Path, record: SetRecord) -> bool:
-    """Tell whether a folder has the list and the volumes of a set; one that was altered is for a person."""
+    """Tell whether a folder has the list and the volumes of a set; raises Mismatch where one was altered."""
+    for path, size, actual in altered(folder, record):
+        advice = "remove it, and run again: then it is written once more"
+        raise Mismatch(str(path), "size", advice, actual, size)
     names = [list_name(record.increment.name), *(volume.name for volume in record.volumes)]
     return all(os.path.lexists(folder / name) for name in names)
+
+
+def altered(folder: Path, record: SetRecord) -> Iterator[tuple[Path, int, int]]:
+    """Yield each volume of a set that lies in a folder with another size, with its own and that one."""
+    for volume in record.volumes:
+        path = folder / volume.name
+        with suppress(OSError):
+            if (actual := path.stat().st_size) != volume.size:
+                yield path, volume.size, actual
 
 
 def _written_again(
