@@ -23,8 +23,8 @@ from pathlib import Path
 from pipelines import MirrorImage
 from pipelines.batches import in_batches
 from toolkit.digest import Digest
-from toolkit.mirror.lock import Lock, Locked
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.lock import Lock, Locked
 
 DATE = dt.date(2026, 11, 23)
 CONFIG, MANIFEST = (f"application/vnd.oci.image.{kind}.v1+json" for kind in ("config", "manifest"))

@@ -21,20 +21,20 @@ from pipelines.parameters import NightParameter, ShardParameter
 from pipelines.receipts import Receipt
 from toolkit.errors import ToolkitError, TryAgain
 from toolkit.event import Event
-from toolkit.mirror.events import ImageMissed, MirrorEnded, NoticeFailed
-from toolkit.mirror.fetching import fetch
-from toolkit.mirror.finishing import gaps_error
-from toolkit.mirror.job import Job
-from toolkit.mirror.jobfile import read_job
-from toolkit.mirror.lock import Lock, Locked
-from toolkit.mirror.made import Made
-from toolkit.mirror.night import Night
-from toolkit.mirror.offers import Offers
-from toolkit.mirror.outcome import GAPS
-from toolkit.mirror.running import Orders, failures_told, run
-from toolkit.mirror.shard import Shard
-from toolkit.mirror.site import Site
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.fetching import fetch
+from toolkit.mirror.connected.finishing import gaps_error
+from toolkit.mirror.connected.made import Made
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.offers import Offers
+from toolkit.mirror.connected.running import Orders, failures_told, run
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.jobs.jobfile import read_job
+from toolkit.mirror.jobs.shard import Shard
+from toolkit.mirror.news.events import ImageMissed, MirrorEnded, NoticeFailed
+from toolkit.mirror.records.lock import Lock, Locked
+from toolkit.mirror.records.outcome import GAPS
 from toolkit.operations.keys import open_key
 from toolkit.plumbing.filelock import locked
 from toolkit.plumbing.files import Stamp, make_folder, storing

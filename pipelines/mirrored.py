@@ -14,10 +14,10 @@ from toolkit.bundles.ocilayout import INDEX
 from toolkit.document import Node, load
 from toolkit.errors import NotFound, ToolkitError
 from toolkit.limits import limits
-from toolkit.mirror.fetching import proven_one
-from toolkit.mirror.lock import Locked
-from toolkit.mirror.made import Made
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.fetching import proven_one
+from toolkit.mirror.connected.made import Made
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.lock import Locked
 from toolkit.model import Descriptor
 from toolkit.plumbing.files import Stamp
 from toolkit.stores.layout import LayoutStore

@@ -1,6 +1,6 @@
 """What became of a night: the facts of its receipt, `<home>/mirror/<site>/nights/2026-11-23.json`.
 
-They are those of its outcome (toolkit.mirror.outcome), with the files of its set and the folder they are in.
+They are those of its outcome (mirror.records.outcome), with the files of its set and the folder they are in.
 A night behind us in which nobody resolved its names is `missed`: what they mean today is not what it had.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ToolkitError
-from toolkit.mirror.finishing import altered
-from toolkit.mirror.outcome import DONE, GAPS
-from toolkit.mirror.running import Ran
-from toolkit.mirror.setrecord import SENT, SetRecord
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.finishing import altered
+from toolkit.mirror.connected.running import Ran
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.outcome import DONE, GAPS
+from toolkit.mirror.records.setrecord import SENT, SetRecord
 from toolkit.plumbing.files import storing
 
 MISSED = "missed"  # a state beside those of an outcome

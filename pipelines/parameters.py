@@ -8,8 +8,8 @@ import luigi
 
 from toolkit.bundles import FORMATS, NAMES
 from toolkit.errors import UsageError
-from toolkit.mirror import papers
-from toolkit.mirror.shard import Shard
+from toolkit.mirror.jobs.shard import Shard
+from toolkit.mirror.records import papers
 from toolkit.place import STANDARD_STREAM, Place
 from toolkit.platform import Platform
 from toolkit.report import DEPTHS

@@ -11,18 +11,18 @@ from tests.archives import Picture, layout, written
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
 from toolkit.limits import MIB
-from toolkit.mirror.building import Plan, Stored, stored
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.cut import Cargo
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.lock import Locked
-from toolkit.mirror.receiving import Receiving, Terms, sets_in
-from toolkit.mirror.reception import Reception
-from toolkit.mirror.setrecord import VolumeSum
-from toolkit.mirror.site import Site
-from toolkit.mirror.volume import BlobRange
-from toolkit.mirror.volumes import write_set
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.receiving import Receiving, Terms, sets_in
+from toolkit.mirror.connected.building import Plan, Stored, stored
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.media.cut import Cargo
+from toolkit.mirror.media.volume import BlobRange
+from toolkit.mirror.media.volumes import write_set
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Locked
+from toolkit.mirror.records.reception import Reception
+from toolkit.mirror.records.setrecord import VolumeSum
 from toolkit.operations.copy import copy
 from toolkit.operations.signing import sign_file
 from toolkit.platform import Platform

@@ -23,8 +23,8 @@ from pathlib import Path
 from tests.archives import INDEX, MANIFEST, Picture, image, sha256, tar
 from tests.integration.engines import Registry
 from tests.registries import Registry as Shelf
-from toolkit.mirror.job import Job
-from toolkit.mirror.running import Orders, Ran, run
+from toolkit.mirror.connected.running import Orders, Ran, run
+from toolkit.mirror.jobs.job import Job
 from toolkit.operations.keys import open_key
 from toolkit.settings import Settings
 

@@ -13,13 +13,13 @@ from typing import Any
 from tests.webregistry import MemoryRegistry
 from toolkit.bundles import open_bundle
 from toolkit.event import Event
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Lock
-from toolkit.mirror.night import Night
-from toolkit.mirror.running import Orders, Ran, run
-from toolkit.mirror.site import Site
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.running import Orders, Ran, run
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Lock
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit.digest import Digest
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.increment import Carried, Increment, Share
-from toolkit.mirror.lock import Gap
-from toolkit.mirror.outcome import GAPS, Outcome
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.receptionpage import ReceptionFacts
-from toolkit.mirror.runpage import RunFacts
-from toolkit.mirror.setrecord import VolumeSum
-from toolkit.mirror.staleness import Staleness
+from toolkit.mirror.news.receptionpage import ReceptionFacts
+from toolkit.mirror.news.runpage import RunFacts
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Carried, Increment, Share
+from toolkit.mirror.records.lock import Gap
+from toolkit.mirror.records.outcome import GAPS, Outcome
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import VolumeSum
+from toolkit.mirror.records.staleness import Staleness
 from toolkit.pages.sharing import Stack
 
 NIGHT, BEFORE = dt.date(2026, 11, 27), dt.date(2026, 11, 26)

@@ -10,13 +10,13 @@ from pathlib import Path
 from toolkit.digest import Digest
 from toolkit.image import Finding
 from toolkit.limits import MIB
-from toolkit.mirror.cut import Cargo
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import Checked, verify_set
-from toolkit.mirror.setreading import SetReader
-from toolkit.mirror.volume import BlobRange
-from toolkit.mirror.volumes import Written, write_set
-from toolkit.mirror.volumeset import VolumeSet
+from toolkit.mirror.media.cut import Cargo
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import Checked, verify_set
+from toolkit.mirror.media.setreading import SetReader
+from toolkit.mirror.media.volume import BlobRange
+from toolkit.mirror.media.volumes import Written, write_set
+from toolkit.mirror.media.volumeset import VolumeSet
 
 NAME, SITE = "plant-7_0007", "plant-7"
 DOCUMENT = b'{"schemaVersion":2}'

@@ -63,13 +63,19 @@ FLOORS = {
     "toolkit.stores": 6,
     "toolkit.voucher": 1,
     "toolkit.place": 2,
-    "toolkit.openers": 7,
-    "toolkit.places": 7,
-    "toolkit.mirror": 7,
-    "toolkit": 7,  # the public names
-    "toolkit.cli": 8,
-    "toolkit.__main__": 8,
-    "pipelines": 8,
+    "toolkit.mirror.records": 7,
+    "toolkit.mirror.media": 8,
+    "toolkit.openers": 9,
+    "toolkit.places": 9,
+    "toolkit": 9,  # the public names
+    "toolkit.mirror.news": 9,
+    "toolkit.mirror.jobs": 10,
+    "toolkit.mirror.connected": 11,
+    "toolkit.mirror.closed": 11,
+    "toolkit.mirror": 12,
+    "toolkit.cli": 13,
+    "toolkit.__main__": 13,
+    "pipelines": 13,
 }
 
 # Who must not know whom although the floors allow it.
@@ -78,6 +84,9 @@ STRANGERS = (
     ("toolkit.operations", "toolkit.stores"),
     ("toolkit.bundles", "toolkit.operations"),
     ("toolkit.stores", "toolkit.operations"),
+    ("toolkit.mirror.connected", "toolkit.mirror.closed"),
+    ("toolkit.mirror.closed", "toolkit.mirror.connected"),
+    ("toolkit.mirror.closed", "toolkit.mirror.jobs"),
     ("toolkit.cli", "pipelines"),
     ("pipelines", "toolkit.cli"),
 )

@@ -26,7 +26,7 @@ from .test_architecture import Source, heavy, looking_up, over_a_fence, too_long
             "toolkit/model.py:1: imports toolkit.ports of floor 3",
         ),
         ("toolkit/model.py", "from . import ports", "toolkit/model.py:1: imports toolkit.ports of floor 3"),
-        ("toolkit/model.py", "from toolkit import copy", "toolkit/model.py:1: imports toolkit of floor 7"),
+        ("toolkit/model.py", "from toolkit import copy", "toolkit/model.py:1: imports toolkit of floor 9"),
         (
             "toolkit/stores/graph/x.py",
             "from ...places import a",
@@ -35,12 +35,12 @@ from .test_architecture import Source, heavy, looking_up, over_a_fence, too_long
         (
             "toolkit/model.py",
             "def f():\n    import pipelines.tasks",
-            "toolkit/model.py:2: imports pipelines.tasks of floor 8",
+            "toolkit/model.py:2: imports pipelines.tasks of floor 13",
         ),
         (
             "toolkit/places.py",
             "from toolkit.cli import main",
-            "toolkit/places.py:1: imports toolkit.cli of floor 8",
+            "toolkit/places.py:1: imports toolkit.cli of floor 13",
         ),
         (
             "toolkit/operations/a.py",

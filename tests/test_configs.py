@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_mirror_outcome import LOST
+from tests.unit.test_records_outcome import LOST
 from toolkit.cli import mirror_run
 from toolkit.errors import InvalidSetting
 from toolkit.limits import GIB, Limits
-from toolkit.mirror.job import BundleWishes, Job, Notify, Policy
-from toolkit.mirror.jobfile import read_job
-from toolkit.mirror.metrics import HELP, PREFIX, Memory, exposition
-from toolkit.mirror.outcome import STATES
+from toolkit.mirror.jobs.job import BundleWishes, Job, Notify, Policy
+from toolkit.mirror.jobs.jobfile import read_job
+from toolkit.mirror.news.metrics import HELP, PREFIX, Memory, exposition
+from toolkit.mirror.records.outcome import STATES
 from toolkit.secretkey import MOST_MEMORY
 from toolkit.settings import load_settings
 

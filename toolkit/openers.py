@@ -45,7 +45,7 @@ def _bundle(place: Place, settings: Settings, reading: Reading) -> Source:  # no
 
 def _told_of_volume(path: str, error: Unsupported) -> Unsupported:
     """Return what is said of one volume of a set, which is no bundle by itself; else the error."""
-    from toolkit.mirror.volumefile import is_volume, read_header
+    from toolkit.mirror.media.volumefile import is_volume, read_header
 
     with suppress(ToolkitError):
         if is_volume(path):

@@ -22,7 +22,7 @@ from tests.fortnights import SITE, Fortnight, Said, Upstream, expect, head, laye
 from tests.integration.engines import Dockerd, Registry
 from tests.sets import flip
 from toolkit.figures import size_text
-from toolkit.mirror.running import Ran
+from toolkit.mirror.connected.running import Ran
 
 REPOSITORIES = 12
 FIRST_TAGS = (4, 4, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3)  # of each repository: 40

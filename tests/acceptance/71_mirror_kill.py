@@ -25,15 +25,15 @@ from tests.fortnights import SITE, Upstream, layer, picture
 from tests.integration.engines import Registry
 from tests.kill.faults import Ended, Fault, faults, in_child
 from tests.mirrors import volumes
-from toolkit.mirror.acknowledging import acknowledge
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.job import Job
-from toolkit.mirror.receiving import Receiving, Terms, sets_in
-from toolkit.mirror.reception import REFUSED
-from toolkit.mirror.running import Orders, run
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.closed.acknowledging import acknowledge
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.receiving import Receiving, Terms, sets_in
+from toolkit.mirror.connected.running import Orders, run
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.records.reception import REFUSED
 from toolkit.operations.verify import verify
 from toolkit.settings import Settings
 from toolkit.stores.layout import LayoutStore

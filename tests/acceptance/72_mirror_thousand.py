@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tests.fortnights import SITE, Upstream, expect, layer, picture
 from tests.integration.engines import Registry
-from toolkit.mirror.job import Job
-from toolkit.mirror.running import Orders, run
+from toolkit.mirror.connected.running import Orders, run
+from toolkit.mirror.jobs.job import Job
 from toolkit.settings import Settings
 
 REPOSITORIES, TAGS = 50, int(os.environ.get("MIRROR_TAGS", "20"))  # CI takes fewer

@@ -18,19 +18,18 @@ from tests.signers import PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, StoreError, UnsafeArchive
 from toolkit.limits import MIB
-from toolkit.mirror import volumefile
-from toolkit.mirror.arrival import Arrival, Refusal, arrive, with_a_say
-from toolkit.mirror.blob import Blob
-from toolkit.mirror.building import INCREMENT
-from toolkit.mirror.increment import Carried, Increment
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.receiving import sets_in, site_of
-from toolkit.mirror.reception import RECEIVED, REFUSED, THERE
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setimages import SetImages
-from toolkit.mirror.unloading import unload
-from toolkit.mirror.volume import VolumeHeader
-from toolkit.mirror.volumefile import HeaderReader, read_header
+from toolkit.mirror.closed.arrival import Arrival, Refusal, arrive, with_a_say
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.receiving import sets_in, site_of
+from toolkit.mirror.closed.unloading import unload
+from toolkit.mirror.media import volumefile
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.media.setimages import SetImages
+from toolkit.mirror.media.volume import VolumeHeader
+from toolkit.mirror.media.volumefile import HeaderReader, read_header
+from toolkit.mirror.records.blob import Blob
+from toolkit.mirror.records.increment import INCREMENT, Carried, Increment
+from toolkit.mirror.records.reception import RECEIVED, REFUSED, THERE
 from toolkit.operations.signing import sign_file
 from toolkit.secretkey import SigningKey
 

@@ -10,11 +10,11 @@ import pytest
 from tests.attacks.test_pages import ATTRIBUTES, ELEMENTS, TEXTS
 from tests.nights import NIGHT, a_morning, a_night, a_receipt, a_reception, a_set, digest
 from tests.webpages import a_finding, parsed
-from toolkit.mirror.increment import Carried
-from toolkit.mirror.lock import Gap
-from toolkit.mirror.receptionpage import received_page
-from toolkit.mirror.runpage import RunFacts, mirror_page
-from toolkit.mirror.setrecord import VolumeSum
+from toolkit.mirror.news.receptionpage import received_page
+from toolkit.mirror.news.runpage import RunFacts, mirror_page
+from toolkit.mirror.records.increment import Carried
+from toolkit.mirror.records.lock import Gap
+from toolkit.mirror.records.setrecord import VolumeSum
 from toolkit.pages.sharing import Stack
 
 

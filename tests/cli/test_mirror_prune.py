@@ -9,8 +9,8 @@ import pytest
 from tests.archives import image, layout, tar, unpacked
 from tests.cli.conftest import Lading
 from toolkit.digest import Digest
-from toolkit.mirror.lock import Lock, Locked
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.lock import Lock, Locked
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.layout_unname import named
 

@@ -15,11 +15,11 @@ from tests.sets import flip
 from tests.signers import DATA, KEY_ID, PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.limits import MIB
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.lock import Gap
-from toolkit.mirror.receiptfile import read_receipt
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Gap
+from toolkit.mirror.records.receiptfile import read_receipt
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.layout_unname import unname
 

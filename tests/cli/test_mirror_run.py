@@ -14,7 +14,7 @@ from tests.archives import ONE, TWO, image
 from tests.cli.conftest import Lading
 from tests.signers import DATA, PUBLIC
 from tests.webregistry import MemoryRegistry
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
 from toolkit.signature import Signature
 
 APP, TOOL = image(ONE, TWO), image(TWO)

@@ -12,10 +12,10 @@ import pytest
 from tests.archives import ONE, image, tar
 from tests.midnight import this_day
 from tests.registries import Registry
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.shard import Shard
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.jobs.shard import Shard
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
 from toolkit.stores.layout import LayoutStore
 
 from .hosts import ROOT, Hosts, Namespaces, wait_for

@@ -20,16 +20,16 @@ from tests.webregistry import MemoryRegistry
 from toolkit.errors import StoreError
 from toolkit.event import BlobBegun, BlobsExpected, Event
 from toolkit.limits import GIB, MIB
-from toolkit.mirror.amount import read_volume
-from toolkit.mirror.cut import Cargo, cut
-from toolkit.mirror.finishing import Finished
-from toolkit.mirror.job import Job
-from toolkit.mirror.reception import RECEIVED
-from toolkit.mirror.running import Orders, run
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setrecord import SENT
-from toolkit.mirror.volumes import write_set
+from toolkit.mirror.connected.finishing import Finished
+from toolkit.mirror.connected.running import Orders, run
+from toolkit.mirror.jobs.amount import read_volume
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.media.cut import Cargo, cut
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.media.volumes import write_set
+from toolkit.mirror.records.reception import RECEIVED
+from toolkit.mirror.records.setrecord import SENT
 from toolkit.operations.verify import verify
 
 from .workplace import EngineMissing, demand, environment

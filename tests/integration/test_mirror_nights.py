@@ -17,11 +17,11 @@ import pytest
 from tests.archives import Picture, image, layout, sha256, tar, unpacked
 from toolkit.bundles import open_bundle
 from toolkit.errors import StoreError
-from toolkit.mirror.job import Job
-from toolkit.mirror.night import Night
-from toolkit.mirror.running import Orders, Ran, run
-from toolkit.mirror.site import Site
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.running import Orders, Ran, run
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.places import open_sink

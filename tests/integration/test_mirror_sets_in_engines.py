@@ -13,7 +13,7 @@ from tests.archives import sha256, tar
 from tests.fortnights import noise, picture
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
-from toolkit.mirror.running import Ran
+from toolkit.mirror.connected.running import Ran
 
 if TYPE_CHECKING:
     from .engines import Containerd, Dockerd, Podman, Skopeo

@@ -20,8 +20,8 @@ from tests.attacks.test_pages import TEXTS, hostile
 from tests.nights import a_morning, a_night
 from tests.webpages import a_layer, a_report, an_image, contrast
 from toolkit.cli import main
-from toolkit.mirror.receptionpage import received_page
-from toolkit.mirror.runpage import mirror_page
+from toolkit.mirror.news.receptionpage import received_page
+from toolkit.mirror.news.runpage import mirror_page
 from toolkit.pages.verification import verification_page
 
 from .chromium import Chromium, View

@@ -26,10 +26,10 @@ from tests.kill.faults import Ended, Fault, in_child
 from tests.treecompare import Facts, facts
 from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import UsageError
-from toolkit.mirror.cut import Cargo
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.volumes import write_set
+from toolkit.mirror.media.cut import Cargo
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.media.volumes import write_set
 from toolkit.operations.copy import copy
 from toolkit.operations.extract import extract
 from toolkit.operations.recompress import recompressed

@@ -10,11 +10,11 @@ import pytest
 from tests.archives import ONE, TWO, image, index
 from tests.crossings import Crossing
 from tests.kill.faults import Fault, faults, in_child
-from toolkit.mirror.acknowledging import acknowledge
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.receiptfile import read_receipt
-from toolkit.mirror.receiving import Receiving, Terms, sets_in
-from toolkit.mirror.reception import REFUSED
+from toolkit.mirror.closed.acknowledging import acknowledge
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.receiving import Receiving, Terms, sets_in
+from toolkit.mirror.records.receiptfile import read_receipt
+from toolkit.mirror.records.reception import REFUSED
 from toolkit.operations.verify import verify
 
 pytestmark = pytest.mark.kill

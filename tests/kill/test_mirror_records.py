@@ -10,12 +10,12 @@ import pytest
 
 from tests.kill.faults import Fault, faults, in_child
 from toolkit.digest import Digest
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.setrecord import LOST, SENT, VolumeSum
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import LOST, SENT, VolumeSum
 
 pytestmark = pytest.mark.kill
 

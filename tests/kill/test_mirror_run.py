@@ -13,9 +13,9 @@ from tests.kill.faults import Fault, faults, in_child
 from tests.kill.scenes import all_verify, strays
 from tests.mirrors import ConnectedSide, volumes
 from tests.webregistry import MemoryRegistry
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.setrecord import LOST, SENT
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.records.setrecord import LOST, SENT
 
 pytestmark = pytest.mark.kill
 

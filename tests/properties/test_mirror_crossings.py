@@ -10,10 +10,10 @@ import pytest
 
 from tests.archives import Picture, image, index, tar
 from tests.crossings import Crossing
-from toolkit.mirror.acknowledging import acknowledge
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.papers import set_name
-from toolkit.mirror.receiptfile import read_receipt, write_receipt
+from toolkit.mirror.closed.acknowledging import acknowledge
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.records.papers import set_name
+from toolkit.mirror.records.receiptfile import read_receipt, write_receipt
 from toolkit.operations.verify import verify
 from toolkit.platform import Platform
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.chain import Line, Tip
-from toolkit.mirror.imagerecord import ImageRecord
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.lock import Gap, Lock, Locked
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.received import Received
-from toolkit.mirror.setrecord import SetRecord, VolumeSum
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.chain import Line, Tip
+from toolkit.mirror.records.imagerecord import ImageRecord
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Gap, Lock, Locked
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.received import Received
+from toolkit.mirror.records.setrecord import SetRecord, VolumeSum
 from toolkit.platform import Platform
 
 pytestmark = pytest.mark.property

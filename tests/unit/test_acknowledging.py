@@ -13,21 +13,23 @@ from tests.signers import PUBLIC, signing_key
 from tests.webregistry import MemoryRegistry, sink_of
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, UsageError
-from toolkit.mirror import handing
-from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
-from toolkit.mirror.arrival import Arrival, Refusal, arrive, glance
-from toolkit.mirror.carriedlog import carry_log, log_name, take_logs
-from toolkit.mirror.handing import as_called_there, hand_on, handed_names
-from toolkit.mirror.increment import Carried, Increment
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.lack import Brought, Lack, lacking, refusal
-from toolkit.mirror.prefixes import Prefixes
-from toolkit.mirror.receiptfile import read_receipt
-from toolkit.mirror.receiving import sets_in
-from toolkit.mirror.setimages import SetImages
-from toolkit.mirror.site import Site
+from toolkit.mirror.closed import handing
+from toolkit.mirror.closed.acknowledging import acknowledge, carry_back, operator_name, standing_receipt
+from toolkit.mirror.closed.arrival import Arrival, Refusal, arrive, glance
+from toolkit.mirror.closed.handing import as_called_there, hand_on, handed_names
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.lack import Brought, Lack, lacking, refusal
+from toolkit.mirror.closed.prefixes import Prefixes
+from toolkit.mirror.closed.receiving import sets_in
+from toolkit.mirror.closed.takenlog import take_logs
+from toolkit.mirror.closed.unloading import in_batches, is_named, unload
+from toolkit.mirror.connected.carriedlog import carry_log
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.media.setimages import SetImages
+from toolkit.mirror.records.increment import Carried, Increment
+from toolkit.mirror.records.receiptfile import read_receipt
+from toolkit.mirror.records.trail import log_name
 from toolkit.mirror.status import Status, sites_in
-from toolkit.mirror.unloading import in_batches, is_named, unload
 from toolkit.secretkey import SigningKey
 from toolkit.stores.layout import LayoutStore
 

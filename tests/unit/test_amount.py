@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from toolkit.mirror.amount import Reserve, read_size, read_volume
+from toolkit.mirror.jobs.amount import Reserve, read_size, read_volume
 
 
 @pytest.mark.parametrize(

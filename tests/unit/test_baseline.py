@@ -3,12 +3,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from toolkit.digest import Digest
-from toolkit.mirror.baseline import ASSUMED, CONFIRMED, FULL, Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.imagerecord import ImageRecord
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.records.baseline import ASSUMED, CONFIRMED, FULL, Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.imagerecord import ImageRecord
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.receipt import Receipt
 
 NIGHT = date(2026, 11, 27)
 A, B, C, D, E = (Digest.of(letter.encode()) for letter in "ABCDE")

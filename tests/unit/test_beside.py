@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import InvalidDocument, UnsafeArchive
-from toolkit.mirror.beside import Broken, Lists
+from toolkit.mirror.media.beside import Broken, Lists
 
 LINE = f"{'0' * 64}  set.1of1.tar\n"
 

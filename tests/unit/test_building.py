@@ -14,10 +14,10 @@ from tests.archives import ONE, TWO, Picture, blob, image, index, layout, sha256
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, NotFound, UsageError
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.building import Plan, Stored, stored
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.lock import Locked
+from toolkit.mirror.connected.building import Plan, Stored, stored
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Locked
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.stores.layout import LayoutStore

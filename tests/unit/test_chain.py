@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, ToolkitError
-from toolkit.mirror.chain import Line, Tip, merged, proven
+from toolkit.mirror.records.chain import Line, Tip, merged, proven
 
 NIGHT = datetime(2026, 11, 27, 2, tzinfo=UTC)
 

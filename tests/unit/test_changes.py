@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.nights import digest
-from toolkit.mirror.changes import GONE, MOVED, NEW, Change, changes
+from toolkit.mirror.records.changes import GONE, MOVED, NEW, Change, changes
 
 A, B, C = map(digest, "ABC")
 

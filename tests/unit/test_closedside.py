@@ -8,12 +8,12 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.received import Received
-from toolkit.mirror.site import Site
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.received import Received
 
 NIGHT = datetime(2026, 11, 27, 2, tzinfo=UTC)
 A, B = Digest.of(b"A"), Digest.of(b"B")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from toolkit.digest import Digest
 from toolkit.errors import UnsafeArchive, UsageError
 from toolkit.limits import MIB
-from toolkit.mirror.amount import PRESETS
-from toolkit.mirror.cut import Cargo, cut
-from toolkit.mirror.volume import BlobRange
+from toolkit.mirror.jobs.amount import PRESETS
+from toolkit.mirror.media.cut import Cargo, cut
+from toolkit.mirror.media.volume import BlobRange
 
 GIB = 1 << 30
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import NotFound, StoreError
-from toolkit.mirror.explaining import AHEAD, Explained, explain, tags_of
-from toolkit.mirror.job import Job
-from toolkit.mirror.wanted import Wanted
+from toolkit.mirror.connected.explaining import AHEAD, Explained, explain, tags_of
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.jobs.wanted import Wanted
 from toolkit.ports import Source
 
 TAGS = {

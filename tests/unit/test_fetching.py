@@ -10,10 +10,10 @@ from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
 from tests.webs import Reply
 from toolkit.errors import ToolkitError
-from toolkit.mirror.fetching import fetch_all, survey
-from toolkit.mirror.lock import Lock, Locked
-from toolkit.mirror.offers import Offers
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.fetching import fetch_all, survey
+from toolkit.mirror.connected.offers import Offers
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.records.lock import Lock, Locked
 from toolkit.operations.verify import verify
 
 SHARED = tar({"shared": bytes(3_000_000)})

@@ -10,13 +10,13 @@ from tests.archives import ONE, TWO, image, layout, unpacked, written
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, StoreError, UsageError
-from toolkit.mirror.carriedlog import take_logs
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.finishing import Wishes, finish, gaps_error, strict_error
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Gap, Lock, Locked
-from toolkit.mirror.setrecord import BUILDING, LOST, SENT
-from toolkit.mirror.site import Site
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.closed.takenlog import take_logs
+from toolkit.mirror.connected.finishing import Wishes, finish, gaps_error, strict_error
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.lock import Gap, Lock, Locked
+from toolkit.mirror.records.setrecord import BUILDING, LOST, SENT
 from toolkit.operations.copy import copy
 from toolkit.stores.layout import LayoutStore
 

@@ -4,9 +4,9 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
-from toolkit.mirror.gapnames import gap_names, is_repository
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Gap
+from toolkit.mirror.connected.gapnames import gap_names, is_repository
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.lock import Gap
 
 TODAY = dt.date(2026, 11, 27)
 JOB = """

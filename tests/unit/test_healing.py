@@ -9,9 +9,9 @@ import pytest
 from tests.sets import Made, flip, made_set
 from toolkit.errors import CorruptContent
 from toolkit.limits import MIB
-from toolkit.mirror.healing import Healer
-from toolkit.mirror.setmap import SetMap
-from toolkit.mirror.volumefile import read_header
+from toolkit.mirror.media.healing import Healer
+from toolkit.mirror.media.setmap import SetMap
+from toolkit.mirror.media.volumefile import read_header
 
 
 @pytest.fixture

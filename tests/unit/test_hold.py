@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import TryAgain
-from toolkit.mirror.hold import held
+from toolkit.mirror.records.hold import held
 
 NIGHT = datetime(2026, 11, 27, 2, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument
-from toolkit.mirror.blob import Blob
-from toolkit.mirror.imagerecord import ImageRecord, Variant
+from toolkit.mirror.records.blob import Blob
+from toolkit.mirror.records.imagerecord import ImageRecord, Variant
 
 TOP, LAYER, SIGNATURE = (Blob(Digest.of(word), size) for word, size in ((b"t", 1), (b"l", 2), (b"s", 3)))
 PLAIN, SIGNED = tuple(sorted((TOP, LAYER))), tuple(sorted((TOP, LAYER, SIGNATURE)))

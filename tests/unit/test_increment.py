@@ -9,9 +9,9 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument, ToolkitError, Unsupported, UsageError
-from toolkit.mirror.baseline import ASSUMED, CONFIRMED, Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs, total
-from toolkit.mirror.increment import Carried, Increment, Share, shares
+from toolkit.mirror.records.baseline import ASSUMED, CONFIRMED, Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs, total
+from toolkit.mirror.records.increment import Carried, Increment, Share, shares
 
 NIGHT = date(2026, 11, 27)
 A, B, C, D, E, F = (Digest.of(letter.encode()) for letter in "ABCDEF")

@@ -8,8 +8,8 @@ from tests.archives import ONE, TWO, Picture, image, index, layout, sha256, writ
 from tests.sets import flip
 from toolkit.bundles import open_bundle
 from toolkit.digest import Digest
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.shelf import Shelf
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.shelf import Shelf
 from toolkit.operations.copy import copy
 from toolkit.stores.layout import LayoutStore
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.amount import Reserve
-from toolkit.mirror.job import FREE, BundleWishes, Job, Mail, Notify, Policy
-from toolkit.mirror.wanted import Wanted
-from toolkit.mirror.window import Window
+from toolkit.mirror.jobs.amount import Reserve
+from toolkit.mirror.jobs.job import FREE, BundleWishes, Job, Mail, Notify, Policy
+from toolkit.mirror.jobs.wanted import Wanted
+from toolkit.mirror.jobs.window import Window
 from toolkit.platform import Platform
 
 LEAST = "site = 'plant-7'\nimages = ['redis:7.2']\n"
@@ -116,7 +116,7 @@ def test_a_plain_list_adds_images() -> None:
 
 
 def test_a_job_has_no_more_than_so_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.mirror.job.MANY", 2)
+    monkeypatch.setattr("toolkit.mirror.jobs.job.MANY", 2)
     with pytest.raises(InvalidJob, match=r"^job\.toml: images: are 3, expected at most 2; make it two jobs$"):
         parse("site = 'a'\nimages = ['a', 'b', 'c']")
     with pytest.raises(InvalidJob, match="makes more than 2 images"):

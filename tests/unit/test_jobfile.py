@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import NotFound, StoreError
-from toolkit.mirror.jobfile import read_job
-from toolkit.mirror.table import LARGEST
+from toolkit.mirror.jobs.jobfile import read_job
+from toolkit.mirror.jobs.table import LARGEST
 
 
 def test_a_job_and_its_list_are_read_from_the_job_s_folder(tmp_path: Path) -> None:

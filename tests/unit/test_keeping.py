@@ -12,18 +12,18 @@ from tests.archives import Picture, artifact, image, layout, signature, tar, unp
 from tests.neighbours import made, neighbour
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, NotFound, ToolkitError, TryAgain, UsageError
-from toolkit.mirror.baseline import FULL, Baseline
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.increment import Carried, Increment
-from toolkit.mirror.job import BundleWishes, Job, Policy
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.jobs.job import BundleWishes, Job, Policy
+from toolkit.mirror.jobs.wanted import Wanted
 from toolkit.mirror.keeping import needs_in, prunable, prunable_there, prune, sites
-from toolkit.mirror.lock import Gap, Lock, Locked
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.records.baseline import FULL, Baseline
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Carried, Increment
+from toolkit.mirror.records.lock import Gap, Lock, Locked
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import VolumeSum
 from toolkit.mirror.review import IMAGE, SET, Review
-from toolkit.mirror.setrecord import VolumeSum
-from toolkit.mirror.site import Site
-from toolkit.mirror.wanted import Wanted
 from toolkit.operations.verify import verify
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.layout_unname import named

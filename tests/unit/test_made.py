@@ -19,11 +19,11 @@ from tests.mirrors import ConnectedSide, increment_of
 from tests.webregistry import MemoryRegistry
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument, StoreError, ToolkitError
-from toolkit.mirror.job import Job
+from toolkit.mirror.connected.made import AS_THEY_ARE, Made, MadeImage
+from toolkit.mirror.connected.running import Ran
+from toolkit.mirror.jobs.job import Job
 from toolkit.mirror.keeping import needs_in, prunable, prune
-from toolkit.mirror.lock import Locked
-from toolkit.mirror.made import AS_THEY_ARE, Made, MadeImage
-from toolkit.mirror.running import Ran
+from toolkit.mirror.records.lock import Locked
 from toolkit.operations.verify import verify
 from toolkit.platform import Platform
 

@@ -13,8 +13,8 @@ import zstandard
 from tests.archives import LAYER, ONE, TWO, image, layout, sha256, unpacked
 from toolkit.digest import Digest
 from toolkit.image import Layer
-from toolkit.mirror.made import AS_THEY_ARE, Made, Wanted
-from toolkit.mirror.madelayers import MadeLayers
+from toolkit.mirror.connected.made import AS_THEY_ARE, Made, Wanted
+from toolkit.mirror.connected.madelayers import MadeLayers
 from toolkit.operations.transcoding import Transcoder
 from toolkit.ports import Content
 from toolkit.stores.layout import LayoutStore

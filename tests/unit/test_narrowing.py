@@ -8,7 +8,7 @@ from tests.archives import ONE, TWO, Picture, blob, image, index, layout, unpack
 from toolkit.bundles.modern import ModernImage, listed
 from toolkit.digest import Digest
 from toolkit.errors import NotFound
-from toolkit.mirror.narrowing import chosen, narrowed
+from toolkit.mirror.connected.narrowing import chosen, narrowed
 from toolkit.platform import Platform
 from toolkit.stores.layout import LayoutStore
 

@@ -9,11 +9,11 @@ from tests.archives import ONE, TWO, image
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
 from toolkit.errors import UsageError
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Lock, Locked
-from toolkit.mirror.night import Night
-from toolkit.mirror.running import Orders, run
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.running import Orders, run
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.lock import Lock, Locked
 
 APP = image(ONE, TWO)
 

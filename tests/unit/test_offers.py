@@ -20,13 +20,13 @@ from toolkit.bundles import create_bundle
 from toolkit.digest import Digest
 from toolkit.errors import NotFound, TryAgain
 from toolkit.image import SourceImage
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Locked
-from toolkit.mirror.night import Night
-from toolkit.mirror.offers import Offers
-from toolkit.mirror.planning import Planned
-from toolkit.mirror.running import Ran
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.offers import Offers
+from toolkit.mirror.connected.planning import Planned
+from toolkit.mirror.connected.running import Ran
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.lock import Locked
 from toolkit.operations.copy import copy
 from toolkit.operations.through import Through
 from toolkit.outline import Outline

@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.mirror.oldnames import Needs, beside, beyond, dropped, repositories_of
-from toolkit.mirror.received import Received
+from toolkit.mirror.records.received import Received
 from toolkit.reference import meaning
 
 REDIS = {"docker.io/library/redis"}

@@ -9,13 +9,13 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch
-from toolkit.mirror.baseline import FULL
-from toolkit.mirror.blob import Blob
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.increment import Increment
 from toolkit.mirror.oldsets import files_of, fingerprint, old_sets, remove
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.setrecord import BUILDING, LOST, SENT, SetRecord, VolumeSum
+from toolkit.mirror.records.baseline import FULL
+from toolkit.mirror.records.blob import Blob
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import BUILDING, LOST, SENT, SetRecord, VolumeSum
 
 NOW = dt.datetime(2026, 11, 27, 2, tzinfo=dt.UTC)
 NEEDED = (Blob(Digest("sha256", "a" * 64), 7),)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit.mirror.pagefiles import write_page
+from toolkit.mirror.news.pagefiles import write_page
 
 
 def test_a_page_that_cannot_be_written_is_a_finding_and_the_others_are_written(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from tests.archives import ONE, TWO, image, tar
 from tests.webpages import Element, parsed
 from tests.webregistry import MemoryRegistry
 from toolkit.errors import StoreError
-from toolkit.mirror.job import Job
-from toolkit.mirror.outcome import FAILED, Outcome
-from toolkit.mirror.pagekeeping import keep_failed_page
-from toolkit.mirror.running import Orders, Ran, run
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.pagekeeping import keep_failed_page
+from toolkit.mirror.connected.running import Orders, Ran, run
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.outcome import FAILED, Outcome
 from toolkit.secretkey import SigningKey
 from toolkit.settings import Settings
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from toolkit.document import Node
 from toolkit.errors import InvalidDocument, UsageError
-from toolkit.mirror import papers
+from toolkit.mirror.records import papers
 
 
 @pytest.mark.parametrize("text", ["a", "plant-7", "Plant_7", "_2", "a" * 64])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import CorruptContent
-from toolkit.mirror.parity import ParityWriter, piece_sum, read_exactly, xor
+from toolkit.mirror.media.parity import ParityWriter, piece_sum, read_exactly, xor
 from toolkit.plumbing.streams import opened
 
 

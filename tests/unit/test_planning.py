@@ -11,10 +11,10 @@ from tests.archives import ONE, TWO, image, tar
 from tests.mirrors import ConnectedSide
 from tests.webregistry import MemoryRegistry
 from toolkit.errors import StoreError
-from toolkit.mirror.job import Job
-from toolkit.mirror.night import Night
-from toolkit.mirror.planning import Planned, Room
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.night import Night
+from toolkit.mirror.connected.planning import Planned, Room
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
 
 LARGE = tar({"large": bytes(5_000_000)})
 APP, BIG = image(ONE, TWO), image(ONE, LARGE)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import UsageError
-from toolkit.mirror.prefixes import Prefixes
+from toolkit.mirror.closed.prefixes import Prefixes
 from toolkit.reference import meaning
 
 

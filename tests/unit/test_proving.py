@@ -9,10 +9,10 @@ import pytest
 from tests.sets import DOCUMENT, Made, flip, made_set
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.limits import MIB
-from toolkit.mirror.healing import Healer
-from toolkit.mirror.proving import is_kept, proven_file, proven_healed
-from toolkit.mirror.setmap import SetMap
-from toolkit.mirror.volumefile import read_header
+from toolkit.mirror.media.healing import Healer
+from toolkit.mirror.media.proving import is_kept, proven_file, proven_healed
+from toolkit.mirror.media.setmap import SetMap
+from toolkit.mirror.media.volumefile import read_header
 
 PLACE = (512, 512 + len(DOCUMENT))  # of index.json in the stream
 

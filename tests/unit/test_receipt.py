@@ -8,8 +8,8 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, UsageError
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.receipt import Receipt
 
 ONE, TWO = Digest.of(b"one"), Digest.of(b"two")
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)

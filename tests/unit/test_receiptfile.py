@@ -11,9 +11,9 @@ import pytest
 from tests.signers import DATA, KEY_ID, OTHER, PUBLIC, signing_key
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDocument, Mismatch, NotFound, UsageError
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.receiptfile import newest_in, read_receipt, write_receipt
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.receiptfile import newest_in, read_receipt, write_receipt
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 RECEIPT = Receipt("plant-7", NOON, "j.doe", (1, 7), {"a:1": Digest.of(b"a")}, Tip(3, Digest.of(b"3")))

@@ -28,18 +28,18 @@ from toolkit.errors import (
     UsageError,
 )
 from toolkit.limits import MIB
-from toolkit.mirror.acknowledging import acknowledge
-from toolkit.mirror.arrival import Arrival
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.blob import Blob
-from toolkit.mirror.building import Plan
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.increment import Carried, Increment
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.receiptfile import read_receipt, write_receipt
-from toolkit.mirror.receiving import sets_in, site_of
-from toolkit.mirror.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception, verdict
-from toolkit.mirror.site import Site
+from toolkit.mirror.closed.acknowledging import acknowledge
+from toolkit.mirror.closed.arrival import Arrival
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.receiving import sets_in, site_of
+from toolkit.mirror.connected.building import Plan
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.blob import Blob
+from toolkit.mirror.records.increment import Carried, Increment
+from toolkit.mirror.records.receiptfile import read_receipt, write_receipt
+from toolkit.mirror.records.reception import INCOMPLETE, RECEIVED, REFUSED, THERE, Reception, verdict
 from toolkit.platform import Platform
 
 BASE, APP, TOOL = image(ONE), image(ONE, TWO), image(TWO)
@@ -395,7 +395,7 @@ def test_a_file_that_is_changed_after_it_was_checked_names_nothing(
 ) -> None:
     medium = gap.send({"app:1": A})
     [path] = medium.glob("*.tar")
-    from toolkit.mirror import receiving, unloading
+    from toolkit.mirror.closed import receiving, unloading
 
     def unload(*args: object, **words: object) -> object:
         path.touch()
@@ -412,7 +412,7 @@ def test_a_medium_that_is_pulled_out_is_told_and_the_other_sets_are_received(
     gap: Crossing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = gap.send({"app:1": A}), gap.send({"tool:1": C}, baseline="full")
-    from toolkit.mirror import receiving, unloading
+    from toolkit.mirror.closed import receiving, unloading
 
     def unload(arrival: Arrival, *args: Any, **words: Any) -> unloading.Unloaded:
         if arrival.increment.number == 1:
@@ -543,9 +543,9 @@ def test_a_site_that_is_no_name_makes_no_folder(gap: Crossing) -> None:
     images = gap.fetched(ALL)
     true = Increment.of(gap.site, 1, gap.now.date(), [each.blobs for each in images], Baseline.full())
     plan, medium = Plan.of(true, [each.image for each in images]), gap.medium("odd")
-    from toolkit.mirror.cut import Cargo
-    from toolkit.mirror.volume import BlobRange
-    from toolkit.mirror.volumes import write_set
+    from toolkit.mirror.media.cut import Cargo
+    from toolkit.mirror.media.volume import BlobRange
+    from toolkit.mirror.media.volumes import write_set
 
     blobs = [BlobRange(*each) for each in plan.blobs]
     cargo = Cargo.of("../../x", "x_0001", plan.total, blobs, plan.files)

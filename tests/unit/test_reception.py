@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import CorruptContent, NotFound, ToolkitError, TryAgain, UnsafeArchive
-from toolkit.mirror.reception import RECEIVED, REFUSED, Reception, verdict
+from toolkit.mirror.records.reception import RECEIVED, REFUSED, Reception, verdict
 
 DONE = Reception("plant-7_0001", RECEIVED)
 WAITS, LACKS = TryAgain("a", "waits"), NotFound("b", "lacks")

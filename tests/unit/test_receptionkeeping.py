@@ -8,7 +8,7 @@ import pytest
 from tests.archives import ONE, TWO, image
 from tests.crossings import Crossing
 from tests.webpages import parsed
-from toolkit.mirror.receptionkeeping import keep_reception_page
+from toolkit.mirror.closed.receptionkeeping import keep_reception_page
 
 NOW = datetime(2026, 11, 28, 9, 30, 1, tzinfo=UTC)
 

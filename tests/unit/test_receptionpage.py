@@ -7,7 +7,7 @@ import pytest
 
 from tests.nights import a_morning, a_reception, digest
 from tests.webpages import parsed
-from toolkit.mirror.receptionpage import received_page
+from toolkit.mirror.news.receptionpage import received_page
 
 
 def short(word: object) -> str:

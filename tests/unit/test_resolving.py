@@ -11,11 +11,11 @@ from tests.webregistry import MemoryRegistry, refusal
 from tests.webs import Asked, Reply
 from toolkit.digest import Digest
 from toolkit.errors import InvalidJob, Unsupported
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Lock
-from toolkit.mirror.resolving import by_digest, resolve
-from toolkit.mirror.roles import Recalls, TellsPlatforms
-from toolkit.mirror.sources import sources
+from toolkit.mirror.connected.resolving import by_digest, resolve
+from toolkit.mirror.connected.roles import Recalls, TellsPlatforms
+from toolkit.mirror.connected.sources import sources
+from toolkit.mirror.jobs.job import Job
+from toolkit.mirror.records.lock import Lock
 from toolkit.platform import Platform
 from toolkit.stores.layout import LayoutStore
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.rule import Glob, Named, read_rule
-from toolkit.mirror.versionrange import VersionRange
+from toolkit.mirror.jobs.rule import Glob, Named, read_rule
+from toolkit.mirror.jobs.versionrange import VersionRange
 
 SIGNATURE = f"sha256-{'a' * 64}.sig"
 

@@ -16,11 +16,11 @@ from tests.webs import Asked, Reply
 from toolkit.checksums import ChecksumList
 from toolkit.errors import Mismatch, NotFound, StoreError, TryAgain, UsageError
 from toolkit.event import BlobDone
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.setrecord import LOST, SENT
+from toolkit.mirror.media.volumes import Written, write_set
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import LOST, SENT
 from toolkit.mirror.status import Status
-from toolkit.mirror.volumes import Written, write_set
 from toolkit.secretkey import SigningKey
 from toolkit.signature import Signature
 
@@ -370,7 +370,7 @@ def test_a_medium_that_does_not_keep_what_is_written_is_found_out(
         written[0].path.write_bytes(content)
         return written
 
-    monkeypatch.setattr("toolkit.mirror.finishing.write_set", worn)
+    monkeypatch.setattr("toolkit.mirror.connected.finishing.write_set", worn)
     with pytest.raises(Mismatch, match="the medium does not keep"):
         side.run(side.job("app:1"))
     assert side.site.set(1).status != SENT

@@ -8,11 +8,11 @@ from tests.archives import EMPTY, ONE, TWO, image, sha256
 from tests.nights import ENDED, NIGHT, a_night, a_set, digest
 from tests.pictures import modern
 from tests.webpages import Element, parsed
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.increment import Carried
-from toolkit.mirror.outcome import DONE, FAILED, STALE, Outcome
-from toolkit.mirror.runpage import RunFacts, mirror_page, stacks_of
-from toolkit.mirror.staleness import Staleness
+from toolkit.mirror.news.runpage import RunFacts, mirror_page, stacks_of
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Carried
+from toolkit.mirror.records.outcome import DONE, FAILED, STALE, Outcome
+from toolkit.mirror.records.staleness import Staleness
 
 NEVER = Staleness(None, None, ())
 

@@ -10,7 +10,7 @@ import pytest
 from tests.sets import NAME, flip, made_set
 from toolkit.errors import CorruptContent, NotFound
 from toolkit.limits import MIB
-from toolkit.mirror.searching import find_sets
+from toolkit.mirror.media.searching import find_sets
 
 
 def test_sets_are_found_beside_anything_else_and_no_link_is_followed(tmp_path: Path) -> None:

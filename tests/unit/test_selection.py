@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.rule import read_rule
-from toolkit.mirror.selection import Selection
-from toolkit.mirror.version import Version
+from toolkit.mirror.jobs.rule import read_rule
+from toolkit.mirror.jobs.selection import Selection
+from toolkit.mirror.jobs.version import Version
 
 DOCS = Path(__file__).parents[2] / "docs/mirror.md"
 CODE = re.compile(r"`([^`]+)`")

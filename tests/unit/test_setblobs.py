@@ -15,12 +15,12 @@ from toolkit.bundles.modern import blob_name
 from toolkit.bundles.ocilayout import OciImages
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, MissingMember, UnsafeArchive
-from toolkit.mirror.cut import Cargo
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setblobs import SetBlobs
-from toolkit.mirror.setcheck import verify_set
-from toolkit.mirror.volume import BlobRange
-from toolkit.mirror.volumes import Written, write_set
+from toolkit.mirror.media.cut import Cargo
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setblobs import SetBlobs
+from toolkit.mirror.media.setcheck import verify_set
+from toolkit.mirror.media.volume import BlobRange
+from toolkit.mirror.media.volumes import Written, write_set
 from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.plumbing.archive import TarIndex

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.sets import NAME, Made, content, flip, made_set, told
 from toolkit.errors import CorruptContent
 from toolkit.limits import MIB
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
 
 
 def verified(made: Made, *others: Path, severity: str = "error") -> list[str]:

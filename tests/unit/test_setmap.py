@@ -6,8 +6,8 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, MissingMember, UnsafeArchive
-from toolkit.mirror.setmap import SetMap, Span, named
-from toolkit.mirror.volume import BlobRange, VolumeHeader
+from toolkit.mirror.media.setmap import SetMap, Span, named
+from toolkit.mirror.media.volume import BlobRange, VolumeHeader
 
 A, B, C = (Digest.of(text) for text in (b"a", b"b", b"c"))
 

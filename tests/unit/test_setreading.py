@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.sets import Made, content, flip, made_set, told
 from toolkit.limits import MIB
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.setcheck import verify_set
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.setcheck import verify_set
 from toolkit.plumbing.streams import Extent
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.setrecord import LOST, SENT, SetRecord, VolumeSum
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.setrecord import LOST, SENT, SetRecord, VolumeSum
 
 TOP = Digest.of(b"top")
 INCREMENT = Increment.of(

@@ -11,15 +11,15 @@ import pytest
 
 from toolkit.digest import Digest
 from toolkit.errors import InvalidDocument, Mismatch, NotFound, TryAgain, UsageError
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.blob import Blob, ImageBlobs
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.folder import numbers
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.lock import Gap, Lock, Locked
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.setrecord import VolumeSum
-from toolkit.mirror.site import Site
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.blob import Blob, ImageBlobs
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.folder import numbers
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.lock import Gap, Lock, Locked
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import VolumeSum
 
 NIGHT = datetime(2026, 11, 27, 2, tzinfo=UTC)
 A, B, C, D, E = (Digest.of(letter.encode()) for letter in "ABCDE")

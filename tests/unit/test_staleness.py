@@ -3,12 +3,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from toolkit.digest import Digest
-from toolkit.mirror.baseline import Baseline
-from toolkit.mirror.chain import Tip
-from toolkit.mirror.increment import Increment
-from toolkit.mirror.receipt import Receipt
-from toolkit.mirror.setrecord import BUILDING, LOST, SENT, SetRecord
-from toolkit.mirror.staleness import Staleness, Waiting
+from toolkit.mirror.records.baseline import Baseline
+from toolkit.mirror.records.chain import Tip
+from toolkit.mirror.records.increment import Increment
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import BUILDING, LOST, SENT, SetRecord
+from toolkit.mirror.records.staleness import Staleness, Waiting
 
 NOW = datetime(2026, 11, 27, 2, tzinfo=UTC)
 

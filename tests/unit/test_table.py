@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.table import LARGEST, Table, load
+from toolkit.mirror.jobs.table import LARGEST, Table, load
 
 HERE = Path("/etc/lading")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import CorruptContent, UsageError
-from toolkit.mirror.chain import LINE_LIMIT, Tip, proven
-from toolkit.mirror.trail import Trail
+from toolkit.mirror.records.chain import LINE_LIMIT, Tip, proven
+from toolkit.mirror.records.trail import Trail
 
 NIGHT = datetime(2026, 11, 27, 2, tzinfo=UTC)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.version import Version
-from toolkit.mirror.versionrange import VersionRange
+from toolkit.mirror.jobs.version import Version
+from toolkit.mirror.jobs.versionrange import VersionRange
 
 
 def refusal(range_: str, tag: str) -> str:

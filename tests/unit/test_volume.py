@@ -11,7 +11,7 @@ import pytest
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDocument, UnsafeArchive, Unsupported
 from toolkit.limits import Limits, hold
-from toolkit.mirror.volume import BlobRange, VolumeHeader, is_volume_of, touching
+from toolkit.mirror.media.volume import BlobRange, VolumeHeader, is_volume_of, touching
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 TEXT = f"""{{"lading":"volume","version":1,"site":"plant-7","set":"plant-7_0007","number":1,"of":3,"offset":0,

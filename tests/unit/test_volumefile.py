@@ -10,7 +10,7 @@ import pytest
 
 from tests.sets import flip, made_set
 from toolkit.errors import CorruptContent, StoreError, ToolkitError, UnsafeArchive
-from toolkit.mirror.volumefile import HeaderReader, is_volume, opened_file, read_header
+from toolkit.mirror.media.volumefile import HeaderReader, is_volume, opened_file, read_header
 
 
 def test_a_changed_byte_before_the_slice_is_refused_or_makes_another_header(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import Mismatch, StoreError
-from toolkit.mirror.cut import Cargo
-from toolkit.mirror.volumes import Written, write_set
+from toolkit.mirror.media.cut import Cargo
+from toolkit.mirror.media.volumes import Written, write_set
 
 NAME = "plant-7_0007"
 needs_tar = pytest.mark.skipif(not shutil.which("tar"), reason="needs tar")

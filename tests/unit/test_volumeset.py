@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.sets import NAME, flip, made_set, told
 from toolkit.limits import MIB
-from toolkit.mirror.searching import find_sets
-from toolkit.mirror.volumeset import HEALS, VolumeSet
+from toolkit.mirror.media.searching import find_sets
+from toolkit.mirror.media.volumeset import HEALS, VolumeSet
 
 
 def found(folder: Path) -> VolumeSet:

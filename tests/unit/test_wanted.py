@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import InvalidJob
-from toolkit.mirror.table import load
-from toolkit.mirror.wanted import Wanted
+from toolkit.mirror.jobs.table import load
+from toolkit.mirror.jobs.wanted import Wanted
 from toolkit.platform import Platform
 from toolkit.reference import Reference
 

@@ -20,9 +20,9 @@ from toolkit.report import ERROR, SCHEMA, WARNING
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from toolkit.mirror.explaining import Explained
-    from toolkit.mirror.job import Job
-    from toolkit.mirror.wanted import Wanted
+    from toolkit.mirror.connected.explaining import Explained
+    from toolkit.mirror.jobs.job import Job
+    from toolkit.mirror.jobs.wanted import Wanted
 
 HEAD = ("TAG", "IN", "WHY")
 
@@ -36,8 +36,8 @@ def command(output: Output, path: str) -> None:
     The tags are listed where the images come from; nothing else is read, and nothing is written. Exits with 8
     where a repository could not be listed, with 2 where two images would get one name.
     """
-    from toolkit.mirror.explaining import explain, tags_of
-    from toolkit.mirror.jobfile import read_job
+    from toolkit.mirror.connected.explaining import explain, tags_of
+    from toolkit.mirror.jobs.jobfile import read_job
 
     job = read_job(path)
     with sources(load_settings()) as opened:

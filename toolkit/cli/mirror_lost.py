@@ -23,7 +23,7 @@ def command(output: Output, sets: tuple[str, ...]) -> None:
 
     Nothing is deleted. Sets that came after one that is lost, and stand on it, are not counted on either.
     """
-    from toolkit.mirror.site import Site
+    from toolkit.mirror.connected.site import Site
 
     settings, now = load_settings(), datetime.now(UTC)
     for site, number in map(_named, dict.fromkeys(sets)):

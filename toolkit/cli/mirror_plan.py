@@ -17,7 +17,7 @@ from toolkit.report import ERROR
 from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
-    from toolkit.mirror.planning import Planned
+    from toolkit.mirror.connected.planning import Planned
 
 HEAD = ("IMAGE", "STATE", "NEW", "SHARED", "THERE")
 SINCE = ("sent", "receipt", "full")
@@ -57,10 +57,10 @@ def command(output: Output, path: str, *, since: str, into: str) -> None:
     made on the way, as those whose layers are packed anew, sizes are an estimate. Exits with 7 and
     the figures where it cannot fit, with 8 where an image could not be had.
     """
-    from toolkit.mirror.jobfile import read_job
-    from toolkit.mirror.night import Night
-    from toolkit.mirror.running import SINCE as KIND
-    from toolkit.mirror.sources import sources
+    from toolkit.mirror.connected.night import Night
+    from toolkit.mirror.connected.running import SINCE as KIND
+    from toolkit.mirror.connected.sources import sources
+    from toolkit.mirror.jobs.jobfile import read_job
 
     if into:
         must_be_folder("--into", into)

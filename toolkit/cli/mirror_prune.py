@@ -16,7 +16,7 @@ from toolkit.figures import size_text
 from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from toolkit.mirror.closedside import ClosedSide
+    from toolkit.mirror.closed.closedside import ClosedSide
     from toolkit.mirror.keeping import Listed, Pruned
     from toolkit.stores.layout_collect import Collected
 
@@ -60,7 +60,7 @@ def command(
 
 
 def _list(output: Output, settings: Settings, job: str | None, site: str | None, path: str | None) -> None:
-    from toolkit.mirror.jobfile import read_job
+    from toolkit.mirror.jobs.jobfile import read_job
     from toolkit.mirror.keeping import prunable, prunable_there
     from toolkit.plumbing.files import write_atomically
 
@@ -91,7 +91,7 @@ def _tell_list(output: Output, found: Listed, path: str | None) -> None:
 
 
 def _confirm(output: Output, settings: Settings, path: str, asked: Asked) -> None:
-    from toolkit.mirror.closedside import ClosedSide
+    from toolkit.mirror.closed.closedside import ClosedSide
     from toolkit.mirror.keeping import prune
     from toolkit.mirror.review import LIMIT, Review
     from toolkit.operations.keys import read_named
@@ -128,7 +128,7 @@ def _receipts(side: ClosedSide, settings: Settings, asked: Asked) -> Receipts | 
 def _acknowledged(
     settings: Settings, side: ClosedSide, receipts: Receipts, now: dt.datetime, failures: list[ToolkitError]
 ) -> Written | None:
-    from toolkit.mirror.inventory import Inventory
+    from toolkit.mirror.closed.inventory import Inventory
     from toolkit.stores.layout import LayoutStore
 
     with side.held("lading mirror prune", now):

@@ -30,8 +30,8 @@ def command(output: Output, file: str, *, keys: tuple[str, ...], site: str | Non
     The files beside it, .sha256 and where it was signed .sha256.minisig, are checked. Of a folder, the newest
     receipt is taken: that of the highest set.
     """
-    from toolkit.mirror.receiptfile import newest_in, read_receipt
-    from toolkit.mirror.site import Site
+    from toolkit.mirror.connected.site import Site
+    from toolkit.mirror.records.receiptfile import newest_in, read_receipt
     from toolkit.operations.keys import read_public_keys
     from toolkit.pages.room import counted
 

@@ -23,11 +23,11 @@ from toolkit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from toolkit.image import Finding, ProvenImage
-    from toolkit.mirror.closedside import ClosedSide
-    from toolkit.mirror.inventory import Inventory
-    from toolkit.mirror.prefixes import Prefixes
-    from toolkit.mirror.reception import Reception
-    from toolkit.mirror.volumeset import VolumeSet
+    from toolkit.mirror.closed.closedside import ClosedSide
+    from toolkit.mirror.closed.inventory import Inventory
+    from toolkit.mirror.closed.prefixes import Prefixes
+    from toolkit.mirror.media.volumeset import VolumeSet
+    from toolkit.mirror.records.reception import Reception
     from toolkit.ports import Sink
     from toolkit.signature import PublicKey
 
@@ -85,8 +85,8 @@ def command(
     5 where it is damaged, and 8 where some of several sets were received, and others not.
     """
     from toolkit.cli.pagefile import page_path
-    from toolkit.mirror.arrival import with_a_say
-    from toolkit.mirror.receiving import folders_of, sets_in, site_of
+    from toolkit.mirror.closed.arrival import with_a_say
+    from toolkit.mirror.closed.receiving import folders_of, sets_in, site_of
 
     settings = load_settings()
     page = page_path(html) if html else None
@@ -136,12 +136,12 @@ def _run(  # noqa: PLR0917 - all that was asked for
     site: str,
     trusted: tuple[PublicKey, ...],
 ) -> Done:
-    from toolkit.mirror.carriedlog import take_logs
-    from toolkit.mirror.closedside import ClosedSide
-    from toolkit.mirror.inventory import Inventory
-    from toolkit.mirror.receiving import Receiving, Terms
-    from toolkit.mirror.reception import verdict
-    from toolkit.mirror.receptionkeeping import keep_reception_page
+    from toolkit.mirror.closed.closedside import ClosedSide
+    from toolkit.mirror.closed.inventory import Inventory
+    from toolkit.mirror.closed.receiving import Receiving, Terms
+    from toolkit.mirror.closed.receptionkeeping import keep_reception_page
+    from toolkit.mirror.closed.takenlog import take_logs
+    from toolkit.mirror.records.reception import verdict
     from toolkit.stores.layout import LayoutStore
 
     side, now = ClosedSide(settings.home, site), datetime.now(UTC)
@@ -172,7 +172,7 @@ def _run(  # noqa: PLR0917 - all that was asked for
 def _hand_on(  # noqa: PLR0917
     output: Output, done: Done, side: ClosedSide, inventory: Inventory, sink: Sink, wishes: Wishes
 ) -> None:
-    from toolkit.mirror.handing import as_called_there, hand_on, handed_names, idle_renames
+    from toolkit.mirror.closed.handing import as_called_there, hand_on, handed_names, idle_renames
 
     done.place = sink.place
     names = handed_names(done.receptions, side.names(), inventory)
@@ -238,7 +238,7 @@ def _document(done: Done) -> dict[str, Any]:
 
 
 def _prefixes(words: Sequence[str], into: str | None) -> Prefixes:
-    from toolkit.mirror.prefixes import Prefixes
+    from toolkit.mirror.closed.prefixes import Prefixes
 
     if words and not into:
         raise UsageError(f"--rename {words[0][:200]}", "goes with --into: the embedded store keeps the names")

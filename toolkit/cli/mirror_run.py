@@ -21,8 +21,8 @@ from toolkit.settings import load_settings
 
 if TYPE_CHECKING:
     from toolkit.event import Event, Tell
-    from toolkit.mirror.job import Job
-    from toolkit.mirror.running import Orders, Ran
+    from toolkit.mirror.connected.running import Orders, Ran
+    from toolkit.mirror.jobs.job import Job
     from toolkit.secretkey import SigningKey
 
 HEAD = ("VOLUME", "SIZE", "SHA256")
@@ -30,7 +30,7 @@ HEAD = ("VOLUME", "SIZE", "SHA256")
 
 def parsed_date(ctx: click.Context, param: click.Parameter, text: str | None) -> dt.date | None:  # noqa: ARG001 - click's shape
     """Read an option that is a date; raises UsageError."""
-    from toolkit.mirror import papers
+    from toolkit.mirror.records import papers
 
     return papers.asked_day(param.opts[0], text) if text else None
 
@@ -70,9 +70,9 @@ def command(
     where a run was ended, and does nothing twice.
     """
     from toolkit.cli.pagefile import page_path
-    from toolkit.mirror.finishing import gaps_error
-    from toolkit.mirror.jobfile import read_job
-    from toolkit.mirror.running import Orders, failures_told, run
+    from toolkit.mirror.connected.finishing import gaps_error
+    from toolkit.mirror.connected.running import Orders, failures_told, run
+    from toolkit.mirror.jobs.jobfile import read_job
 
     job, settings = read_job(path), load_settings()
     page = page_path(html) if html else None
@@ -98,7 +98,7 @@ def command(
 
 def _noting(tell: Tell, untold: list[Finding]) -> Tell:
     """Return what tells, and notes down whoever could not be told."""
-    from toolkit.mirror.events import NoticeFailed
+    from toolkit.mirror.news.events import NoticeFailed
 
     def note(event: Event) -> None:
         tell(event)

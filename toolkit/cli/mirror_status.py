@@ -48,7 +48,7 @@ def command(output: Output, job: str | None, *, site: str | None, images: bool, 
         raise UsageError("--site", "and JOB both name a site", "leave out one")
     settings, now = load_settings(), datetime.now(UTC)
     if job:
-        from toolkit.mirror.jobfile import read_job
+        from toolkit.mirror.jobs.jobfile import read_job
 
         read = read_job(job)
         site, limit = read.site, read.policy.stale or None if limit is None else limit
@@ -122,7 +122,7 @@ def _say_sent(output: Output, known: Connected) -> None:
 
 
 def _say_received(output: Output, known: Closed) -> None:
-    from toolkit.mirror import papers
+    from toolkit.mirror.records import papers
 
     rows = [
         (

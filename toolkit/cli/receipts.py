@@ -16,9 +16,9 @@ from toolkit.plumbing.files import must_be_folder
 from toolkit.settings import Settings
 
 if TYPE_CHECKING:
-    from toolkit.mirror.closedside import ClosedSide
-    from toolkit.mirror.inventory import Inventory
-    from toolkit.mirror.receipt import Receipt
+    from toolkit.mirror.closed.closedside import ClosedSide
+    from toolkit.mirror.closed.inventory import Inventory
+    from toolkit.mirror.records.receipt import Receipt
     from toolkit.secretkey import SigningKey
 
 OPTIONS = (
@@ -95,7 +95,7 @@ class Receipts:
         self, side: ClosedSide, inventory: Inventory, now: datetime, failures: list[ToolkitError]
     ) -> Written | None:
         """Write the receipt of what is there, for a side that is held; what keeps it from it is a failure."""
-        from toolkit.mirror.acknowledging import acknowledge, carry_back, operator_name
+        from toolkit.mirror.closed.acknowledging import acknowledge, carry_back, operator_name
 
         written = None
         try:

@@ -1,1 +1,5 @@
-"""The offline mirror: what a job means, what a night carries, and what the closed side is known to have."""
+"""The offline mirror: one side makes sets of images, media carry them, the other side takes them in.
+
+Each side has a room, `connected` and `closed`, and neither knows the other: they share `records` and `media`.
+What is here is for both: how a site stands, and what may go.
+"""

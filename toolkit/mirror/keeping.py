@@ -14,16 +14,17 @@ from pathlib import Path
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch, NotFound, UsageError
 from toolkit.image import Finding
-from toolkit.mirror import oldsets, papers
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.gapnames import is_repository
-from toolkit.mirror.hold import held
-from toolkit.mirror.job import Job
-from toolkit.mirror.lock import Lock
+from toolkit.mirror import oldsets
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.connected.gapnames import is_repository
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.jobs.job import Job
 from toolkit.mirror.oldnames import Needs, beside, beyond, dropped, repositories_of
+from toolkit.mirror.records import papers
+from toolkit.mirror.records.hold import held
+from toolkit.mirror.records.lock import Lock
+from toolkit.mirror.records.setrecord import BUILDING, SetRecord
 from toolkit.mirror.review import IMAGE, SET, Old, Review
-from toolkit.mirror.setrecord import BUILDING, SetRecord
-from toolkit.mirror.site import Site
 from toolkit.plumbing.partials import remove_stray
 from toolkit.reference import meaning
 from toolkit.stores.layout import LayoutStore

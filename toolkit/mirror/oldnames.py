@@ -13,9 +13,9 @@ from typing import Any
 from toolkit.bundles.refertags import repository_of
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError
-from toolkit.mirror.received import Received
+from toolkit.mirror.jobs.version import Version
+from toolkit.mirror.records.received import Received
 from toolkit.mirror.review import IMAGE, Old
-from toolkit.mirror.version import Version
 from toolkit.reference import Reference, meaning
 
 Named = tuple[str, Digest]

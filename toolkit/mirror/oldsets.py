@@ -10,10 +10,10 @@ from pathlib import Path
 from toolkit.digest import Digest
 from toolkit.errors import Mismatch
 from toolkit.image import Finding
-from toolkit.mirror import papers
-from toolkit.mirror.receipt import Receipt
+from toolkit.mirror.records import papers
+from toolkit.mirror.records.receipt import Receipt
+from toolkit.mirror.records.setrecord import LOST, SENT, SetRecord
 from toolkit.mirror.review import SET, Old
-from toolkit.mirror.setrecord import LOST, SENT, SetRecord
 from toolkit.plumbing.files import fsync_folder, storing
 
 BESIDE = (".sha256", ".sha256.minisig")  # of a set: its list of checksums, and the signature of that

@@ -19,7 +19,7 @@ from typing import Self
 
 from toolkit.digest import Digest
 from toolkit.errors import ToolkitError, Unsupported, UsageError
-from toolkit.mirror import papers
+from toolkit.mirror.records import papers
 from toolkit.printable import printable
 
 LIMIT = 64 << 20  # bytes

@@ -10,16 +10,16 @@ from typing import Any, Self
 
 from toolkit.digest import Digest
 from toolkit.errors import NotFound
-from toolkit.mirror import papers
-from toolkit.mirror.closedside import ClosedSide
-from toolkit.mirror.inventory import Inventory
-from toolkit.mirror.lock import Gap
-from toolkit.mirror.receipt import Receipt, receipt_name
-from toolkit.mirror.received import Received, names
-from toolkit.mirror.setrecord import SENT, SetRecord
-from toolkit.mirror.site import Site
-from toolkit.mirror.staleness import Staleness, days_since, why_old
-from toolkit.mirror.unloading import is_named
+from toolkit.mirror.closed.closedside import ClosedSide
+from toolkit.mirror.closed.inventory import Inventory
+from toolkit.mirror.closed.unloading import is_named
+from toolkit.mirror.connected.site import Site
+from toolkit.mirror.records import papers
+from toolkit.mirror.records.lock import Gap
+from toolkit.mirror.records.receipt import Receipt, receipt_name
+from toolkit.mirror.records.received import Received, names
+from toolkit.mirror.records.setrecord import SENT, SetRecord
+from toolkit.mirror.records.staleness import Staleness, days_since, why_old
 from toolkit.pages.room import first_of
 from toolkit.stores.layout import LayoutStore
 

@@ -1,0 +1,1 @@
+"""The connected side: names are resolved, images fetched, and the next set is made of them."""

@@ -1,0 +1,1 @@
+"""News: what a run came to, for people and machines; mail, webhook, figures, pages."""
