@@ -59,10 +59,10 @@ def _told_of_volume(path: str, error: Unsupported) -> Unsupported:
 def _must_be_dir(place: Place) -> None:
     """Raise Unsupported where a folder is a store, NotFound where it is no bundle either."""
     from toolkit.bundles.dir_reader import is_dir_folder
-    from toolkit.stores.kinds import kinds_at
+    from toolkit.stores.kinds import known_at
 
     path = Path(place.path)
-    if kinds := kinds_at(path):  # which one is meant, its kind has to say
+    if kinds := known_at(path):  # which one is meant, its kind has to say
         raise Unsupported(place.path, "is a store, not a bundle", f"write {kinds[0]}:{place.path}")
     if not is_dir_folder(path):
         problem = "holds no image: it is neither a store nor skopeo's folder of one"

@@ -184,3 +184,30 @@ def test_an_image_that_lost_a_platform_is_told_with_the_way_to_save_the_others(
     command = f"lading export app:1 --from oci:{root} --platform linux/amd64 -o FILE"
     assert f"saves what is partial: {command}" in told.out
     assert lading(*command.replace("FILE", "x.tar").split()[1:]).code == 0
+
+
+def test_a_store_that_lost_its_records_is_told_and_costs_the_others_of_its_disk_nothing(
+    lading: Lading, root: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    (disk / "var/lib").mkdir(parents=True)
+    root.rename(disk / "var/lib/docker")
+    unpacked(disk / "var/lib/containers/storage", {"vfs-layers/layers.json": b"[]"})
+    told = lading("doctor", str(disk), "--quiet")
+    assert told.code == 5
+    assert f"lading export --from docker-root:{disk}/var/lib/docker -o FILE" in told.out
+    lost = f"containers-storage:{disk}/var/lib/containers/storage: has no DRIVER-images, though vfs-layers is"
+    assert f"{lost} there: of which images that was is lost" in told.err
+    shutil.rmtree(disk / "var/lib/docker/image")
+    told = lading("doctor", f"{disk}/var/lib/docker", "--quiet")
+    assert told.code == 5
+    assert "has neither image/DRIVER/imagedb nor, of a Docker before 1.10, graph, though vfs/dir" in told.err
+
+
+def test_a_link_that_leads_to_nothing_on_the_disk_is_named(lading: Lading, tmp_path: Path) -> None:
+    (tmp_path / "disk/var/lib").mkdir(parents=True)
+    (tmp_path / "disk/var/lib/docker").symlink_to("/data/docker")
+    told = lading("doctor", str(tmp_path / "disk"), "--quiet")
+    assert told.code == 3
+    assert "disk/var/lib/docker leads to" in told.err
+    assert "disk/data/docker, which is not there" in told.err

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.archives import unpacked, written
-from toolkit.errors import NotFound, Unsupported
+from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
 from toolkit.places import open_source
 from toolkit.settings import Settings
-from toolkit.stores.kinds import kinds_at, stores_at
+from toolkit.stores.kinds import kinds_at, known_at
 
 REAL = {
     "docker-1.9.1-aufs": ["graph"],
@@ -56,20 +57,6 @@ def test_anything_else_is_none(tmp_path: Path) -> None:
     assert kinds_at(tmp_path / "gone") == []
 
 
-def test_a_disk_is_looked_through_where_engines_keep_their_stores(tmp_path: Path) -> None:
-    (tmp_path / "var/lib/docker/image/vfs/imagedb").mkdir(parents=True)
-    (tmp_path / "var/lib/registry/docker/registry/v2/repositories").mkdir(parents=True)
-    assert stores_at(tmp_path) == [
-        ("docker-root", tmp_path / "var/lib/docker"),
-        ("registry-root", tmp_path / "var/lib/registry"),
-    ]
-    assert stores_at(tmp_path / "var/lib/docker") == [("docker-root", tmp_path / "var/lib/docker")]
-    assert stores_at(tmp_path / "var") == [
-        ("docker-root", tmp_path / "var/lib/docker"),
-        ("registry-root", tmp_path / "var/lib/registry"),
-    ]
-
-
 def test_a_root_with_drivers_and_a_containerd_store_is_both(tmp_path: Path) -> None:
     (tmp_path / "image/vfs/imagedb").mkdir(parents=True)
     (tmp_path / "containerd/daemon/io.containerd.content.v1.content").mkdir(parents=True)
@@ -99,3 +86,38 @@ def test_what_is_another_thing_is_unsupported_and_told_what_it_is(tmp_path: Path
         open_source(f"{scheme}:{folder}", Settings())
     with pytest.raises(Unsupported, match="is no folder; give the root of a store"):
         open_source(f"{scheme}:{written(tmp_path / 'file', {})}", Settings())
+
+
+LOST = {  # what is gone → what is left, where it is looked for, and what was in it
+    "image": ("docker-root", {"overlay2/abc/diff/f": b"", "overlay2/l/X": b"", "containers/x": b""}),
+    "image of a daemon's": (
+        "docker-root",
+        {"overlay2/abc/diff/f": b"", "containerd/daemon/io.containerd.content.v1.content/x": b""},
+    ),
+    "graph": ("graph", {"aufs/diff/abc/f": b"", "repositories-aufs": b"{}"}),
+    "overlay-images": ("containers-storage", {"overlay-layers/layers.json": b"[]", "overlay/x/diff/f": b""}),
+    "repositories": ("registry-root", {"docker/registry/v2/blobs/sha256/ab/x/data": b""}),
+}
+
+
+@pytest.mark.parametrize("gone", LOST)
+def test_a_store_that_lost_what_its_images_are_is_damaged_and_not_empty(tmp_path: Path, gone: str) -> None:
+    scheme, left = LOST[gone]
+    root = unpacked(tmp_path / "root", left)
+    assert known_at(root) == [scheme if scheme != "graph" else "docker-root"]
+    with pytest.raises(MissingMember, match=r"of which images that was is lost; bring it back") as caught:
+        open_source(f"{scheme}:{root}", Settings()).listings()
+    assert caught.value.exit_code == 5
+
+
+def test_a_docker_root_without_its_image_records_names_its_images_still(
+    engine_stores: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(engine_stores / "docker-20.10-overlay2/image", root / "image")
+    shutil.rmtree(root / "image/overlay2/imagedb")
+    assert kinds_at(root) == ["docker-root"]
+    source = open_source(f"docker-root:{root}", Settings())
+    assert [name for line in source.listings() for name in line.names] == ["ubuntu:14.04", "ubuntu:trusty"]
+    with pytest.raises(CorruptContent, match="imagedb"):
+        source.image("ubuntu:14.04")

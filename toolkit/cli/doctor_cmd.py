@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.checks import as_finding
 from toolkit.cli import options
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import NAMELESS, listing_json
 from toolkit.cli.progress import progress_for
 from toolkit.cli.verify_cmd import verdict
-from toolkit.errors import NotFound
+from toolkit.errors import NotFound, ToolkitError, TryAgain
 from toolkit.figures import short_id, size_text
 from toolkit.image import Finding
 from toolkit.place import Place
@@ -53,7 +54,11 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
     found: list[Visit] = []
     reading = reading.to_look
     rescue = replace(reading.or_else(settings.reading), allow_rebuilt=True)
-    with options.several(places_at(place), settings, reading) as sources:
+    names = places_at(place)
+    if len(names) > 1:  # what one of them has lost costs the others nothing
+        found += [visit for name in names if (visit := closed(name, settings, reading))]
+        names = [name for name in names if name not in {visit.place for visit in found}]
+    with options.several(names, settings, reading) as sources:
         places = [each for source in sources for each in by_driver(source)]
     with options.several(places, settings, reading) as sources:
         for each, source in zip(places, sources, strict=True):
@@ -80,7 +85,7 @@ def places_at(text: str) -> list[str]:
 
     Raises NotFound where there is no store.
     """
-    from toolkit.stores.kinds import stores_at
+    from toolkit.stores.disk import lost_link, stores_at
 
     place = Place.parse(text)
     if place.scheme or not os.path.isdir(place.path):  # not Path's, which raises where we may not look
@@ -89,8 +94,22 @@ def places_at(text: str) -> list[str]:
         return found
     if os.path.lexists(os.path.join(place.path, "manifest.json")):  # skopeo's folder of one image
         return [text]
+    problem = "holds no store that we know, nor do the usual folders below it"
+    if lost := lost_link(Path(place.path)):
+        problem = f"{problem}; {lost}"
     advice = "give the data root itself, as /var/lib/docker, or name what it is, as docker-root:PATH"
-    raise NotFound(text, "holds no store that we know, nor do the usual folders below it", advice)
+    raise NotFound(text, problem, advice)
+
+
+def closed(place: str, settings: Settings, reading: Reading) -> Visit | None:
+    """Return why a place cannot be opened; None where it can. Raises TryAgain where its engine is running."""
+    try:
+        with options.several([place], settings, replace(reading, namespace="")):
+            return None
+    except TryAgain:
+        raise
+    except ToolkitError as error:
+        return Visit(place, {}, [as_finding(error)], [])
 
 
 def by_driver(source: Source) -> list[str]:

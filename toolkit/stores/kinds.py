@@ -1,4 +1,7 @@
-"""Which kinds of store a folder is, told by what lies at its top. Read-only, no link followed."""
+"""Which kinds of store a folder is, told by what lies at its top. Read-only, no link followed.
+
+One that lost the folder which says what its images are is known by what is left.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.errors import NotFound
+from toolkit.errors import MissingMember, NotFound, ToolkitError
 from toolkit.plumbing.folder_files import FolderFiles
 
 CONTENT = "io.containerd.content.v1.content"  # where a containerd keeps its blobs
 DATABASE = "io.containerd.metadata.v1.bolt"  # and their names
 IN_DOCKER = "containerd/daemon"  # a containerd's root, of a data root
 IMAGES = "-images"  # ends the folders of containers/storage, behind the driver
+PODMANS = ("overlay", "vfs")  # its drivers
 REGISTRY = ("docker/registry/v2/repositories", "registry/v2/repositories", "v2/repositories")
 TOLD = {  # scheme → what a store of the kind is called, what lies at its top, and where one usually is
     "oci": ("OCI image layout", "oci-layout", ""),
@@ -24,30 +28,27 @@ TOLD = {  # scheme → what a store of the kind is called, what lies at its top,
     "containerd-root": ("store of containerd", CONTENT, "/var/lib/containerd"),
     "registry-root": ("storage of a v2 registry", "docker/registry/v2", "/var/lib/registry"),
 }  # fmt: skip
-BELOW = (
-    "var/lib/docker", "var/lib/containers/storage", "var/lib/containerd", "var/lib/registry",
-    "lib/docker", "lib/containers/storage", "lib/containerd", "lib/registry",
-    "docker", "containers/storage", "storage", "containerd", "containerd/daemon", "registry",
-)  # fmt: skip
+LINKS = "l"  # of overlay2, to its layers
+DOCKER = (
+    ("overlay2", "fuse-overlayfs", "aufs/diff", "vfs/dir", "btrfs/subvolumes"),
+    "neither image/DRIVER/imagedb nor, of a Docker before 1.10, graph",
+)
+REMAINS = {  # scheme → folders of layers that such a store alone has, and what says of which images they are
+    "containers-storage": (("overlay-layers", "vfs-layers"), "no DRIVER-images"),
+    "docker-root": DOCKER,
+    "graph": DOCKER,
+    "registry-root": (("docker/registry/v2/blobs",), "no docker/registry/v2/repositories"),
+}
 
 
-def stores_at(path: Path) -> list[tuple[str, Path]]:
-    """Return each kind and folder of the stores that a folder is, else of those in the usual folders below.
+def no_store(scheme: str, place: str, path: Path) -> ToolkitError:
+    """Return the one sentence for a folder that is no store of the kind that it was called, or is none now.
 
-    A data root of Docker with images of a graph driver may have a containerd store beside them.
+    That is MissingMember where layers are there, and what says of which images they are is not.
     """
-    if kinds := kinds_at(path):
-        return [(kind, path) for kind in kinds]
-    found: dict[Path, list[str]] = {}
-    for below in BELOW:
-        folder = path / below
-        if folder.is_dir() and (kinds := kinds_at(folder)):
-            found.setdefault(folder, kinds)
-    return [(kind, folder) for folder, kinds in found.items() for kind in kinds]
-
-
-def no_store(scheme: str, place: str) -> NotFound:
-    """Return the one sentence for a folder that is no store of the kind that it was called."""
+    if left := remains(FolderFiles(path), scheme):
+        problem = f"has {REMAINS[scheme][1]}, though {left} is there: of which images that was is lost"
+        return MissingMember(place, problem, "bring it back from a backup of the whole root")
     kind, first, usual = TOLD[scheme]
     advice = f"give the folder itself, as {usual}" if usual else "give the folder itself"
     return NotFound(place, f"holds no {kind}: there is no {first} in it", advice)
@@ -71,20 +72,42 @@ def kinds_at(path: Path) -> list[str]:
     return list(dict.fromkeys(_kinds(FolderFiles(Path(os.path.realpath(path))))))
 
 
+def known_at(path: Path) -> list[str]:
+    """Name the schemes as `kinds_at`; of what is a store no more the one that tells what it lost."""
+    files = FolderFiles(Path(os.path.realpath(path)))
+    return kinds_at(path) or [scheme for scheme in REMAINS if remains(files, scheme)][:1]
+
+
+def image_drivers(files: FolderFiles) -> list[str]:
+    """Name the graph drivers of which a Docker data root has records."""
+    records = ("imagedb", "layerdb")
+    return [
+        name
+        for name in files.names("image")
+        if any(files.has_folder(f"image/{name}/{record}") for record in records)
+    ]
+
+
+def remains(files: FolderFiles, scheme: str) -> str:
+    """Return the folder, if any, by which one knows a store of this kind that cannot be read any more."""
+    folders = REMAINS[scheme][0] if scheme in REMAINS else ()
+    return next((folder for folder in folders if set(files.names(folder)) - {LINKS}), "")
+
+
 def _kinds(files: FolderFiles) -> Iterator[str]:
     if files.size("oci-layout") is not None:
         yield "oci"
     if files.has_folder("graph"):
         yield "graph"
-    has_drivers = any(files.has_folder(f"image/{name}/imagedb") for name in files.names("image"))
+    has_drivers = bool(image_drivers(files))
     if has_drivers:
         yield "docker-root"
     if files.has_folder(f"containerd/daemon/{CONTENT}"):
         yield "docker-root+containerd" if has_drivers else "docker-root"
-    if files.has_folder(CONTENT):
+    if files.has_folder(CONTENT) or files.has_folder(DATABASE):
         yield "containerd-root"
     drivers = [name.removesuffix(IMAGES) for name in files.names() if name.endswith(IMAGES)]
-    if any(files.has_folder(f"{driver}-layers") for driver in drivers):
+    if any(name in PODMANS or files.has_folder(f"{name}-layers") for name in drivers):
         yield "containers-storage"
     if any(files.has_folder(name) for name in REGISTRY):
         yield "registry-root"

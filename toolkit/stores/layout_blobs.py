@@ -29,7 +29,7 @@ class Existing:
         if found is None and name == INDEX and self._inner.read(LAYOUT, limits().document) is not None:
             return EMPTY  # the first delivery has not ended yet
         if found is None and name == INDEX:
-            raise no_store("oci", f"oci:{self._path}")
+            raise no_store("oci", f"oci:{self._path}", self._path)
         return found
 
 

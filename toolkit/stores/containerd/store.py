@@ -122,4 +122,4 @@ def open_containerd(path: Path, namespace: str = "") -> ContainerdStore:
         return ContainerdStore(root, namespace, place)
     if not path.is_dir():
         raise NotFound(place, "is not there")
-    raise no_store("containerd-root", place)
+    raise no_store("containerd-root", place, path)

@@ -65,4 +65,4 @@ def _no_root(path: Path, drivers: list[str]) -> ToolkitError:
         return Unsupported(str(path), f"has images of the driver {drivers[0][:50]!r}, expected {known}")
     if not path.is_dir():
         return NotFound(str(path), "is not there")
-    return no_store("containers-storage", f"containers-storage:{path}")
+    return no_store("containers-storage", f"containers-storage:{path}", path)

@@ -17,7 +17,7 @@ from toolkit.ports import Source
 from toolkit.reading import AS_IT_IS, Reading
 from toolkit.stores.docker_root.driver_store import DriverStore
 from toolkit.stores.docker_root.drivers import DRIVERS
-from toolkit.stores.kinds import CONTENT, TOLD, holds_containerd, no_store
+from toolkit.stores.kinds import CONTENT, TOLD, holds_containerd, image_drivers, no_store, remains
 from toolkit.stores.trees.drivers import Drivers
 
 EMPTY = ("buildkit", "containers", "plugins", "swarm", "volumes")  # folders that every Docker makes
@@ -29,9 +29,12 @@ def open_docker_root(path: Path, driver: str = "", reading: Reading = AS_IT_IS) 
 
     `driver` may be containerd too. Raises NotFound, Unsupported or UnsafeArchive.
     """
-    if driver == CONTAINERD or (not driver and not _drivers(FolderFiles(Path(os.path.realpath(path))))):
+    files = FolderFiles(Path(os.path.realpath(path)))
+    if driver == CONTAINERD or (not driver and not image_drivers(files)):
         place = f"docker-root{'+' + driver if driver else ''}:{path}"
         if (root := holds_containerd(path)) is not None:
+            if remains(files, "docker-root") and not _count(root):
+                raise no_store("docker-root", place, path)
             from toolkit.stores.containerd.store import ContainerdStore
 
             return ContainerdStore(root, reading.namespace, place)
@@ -65,7 +68,7 @@ class DockerRoot(Drivers):
 
     def _found(self, path: Path) -> list[str]:
         """Name the drivers with images here that we read; raises where there is none."""
-        found = _drivers(self._files)
+        found = image_drivers(self._files)
         known = [name for name in found if name in DRIVERS]
         if not known:
             raise _no_root(path, self._files, found)
@@ -81,10 +84,6 @@ def _count(containerd: Path) -> int:
     return len(ContainerdStore(containerd).entries())
 
 
-def _drivers(files: FolderFiles) -> list[str]:
-    return [name for name in files.names("image") if files.has_folder(f"image/{name}/imagedb")]
-
-
 def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError:
     """Say what a folder is that is no data root we read."""
     if drivers:
@@ -96,7 +95,7 @@ def _no_root(path: Path, files: FolderFiles, drivers: list[str]) -> ToolkitError
         return Unsupported(str(path), "is the data root of a Docker 0.7 to 1.9", f"read it as graph:{path}")
     if not path.is_dir():
         return NotFound(str(path), "is not there")
-    if sum(files.has_folder(name) for name in EMPTY) > 1:
+    if not remains(files, "docker-root") and sum(files.has_folder(name) for name in EMPTY) > 1:
         problem = "is a Docker data root without images: with the system's containerd they are elsewhere"
         return NotFound(str(path), problem, "look into /var/lib/containerd of that disk: lading doctor PATH")
-    return no_store("docker-root", f"docker-root:{path}")
+    return no_store("docker-root", f"docker-root:{path}", path)

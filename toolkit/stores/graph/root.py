@@ -138,4 +138,4 @@ def _no_root(path: Path) -> ToolkitError:
         return Unsupported(
             str(path), "is a store of podman or buildah", f"read it as containers-storage:{path}"
         )
-    return no_store("graph", f"graph:{path}")
+    return no_store("graph", f"graph:{path}", path)

@@ -68,7 +68,7 @@ class Disk:
         if not is_folder:
             raise Unsupported(place, "is no folder")
         below = next((below for below in BELOW if _is_storage(top, below)), None)
-        if below is None:
+        if below is None or not top.has_folder(f"{below}/repositories"):
             raise _no_registry(top, place)
         self.files = FolderFiles(Path(os.path.realpath(path)) / below)
 
@@ -212,4 +212,4 @@ def _no_registry(top: FolderFiles, place: str) -> ToolkitError:
     if top.has_folder("images") and top.has_folder("repositories"):
         problem = "is the storage of a registry of protocol v1, which is not read"
         return Unsupported(place, problem, "pull its images with Docker up to 1.9, then export them")
-    return no_store("registry-root", place)
+    return no_store("registry-root", place, top.folder)
