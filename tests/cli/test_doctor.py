@@ -204,6 +204,16 @@ def test_a_store_that_lost_its_records_is_told_and_costs_the_others_of_its_disk_
     assert "has neither image/DRIVER/imagedb nor, of a Docker before 1.10, graph, though vfs/dir" in told.err
 
 
+def test_the_empty_containerd_of_a_docker_with_a_graph_driver_is_no_damage(
+    lading: Lading, root: Path
+) -> None:
+    (root / "containerd/daemon/io.containerd.content.v1.content").mkdir(parents=True)
+    told = lading("doctor", str(root), "--quiet")
+    assert (told.code, told.err) == (0, "")
+    assert f"lading export --from docker-root:{root} -o FILE" in told.out
+    assert "docker-root+containerd" not in told.out
+
+
 def test_a_link_that_leads_to_nothing_on_the_disk_is_named(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "disk/var/lib").mkdir(parents=True)
     (tmp_path / "disk/var/lib/docker").symlink_to("/data/docker")
@@ -211,3 +221,11 @@ def test_a_link_that_leads_to_nothing_on_the_disk_is_named(lading: Lading, tmp_p
     assert told.code == 3
     assert "disk/var/lib/docker leads to" in told.err
     assert "disk/data/docker, which is not there" in told.err
+
+
+def test_the_short_ids_that_are_listed_serve_where_the_names_are_lost(lading: Lading, root: Path) -> None:
+    (root / "image/vfs/repositories.json").write_text("{")
+    assert "5b329b596366" in lading("ls", f"docker-root:{root}").out
+    told = lading("inspect", f"docker-root:{root}", "5b329b596366", "--json")
+    assert told.code == 0
+    assert "sha256:5b329b596366519f28fc2233ef2199e77f495064e5012315649e9b5fbf5efc00" in told.out

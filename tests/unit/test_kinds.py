@@ -110,6 +110,12 @@ def test_a_store_that_lost_what_its_images_are_is_damaged_and_not_empty(tmp_path
     assert caught.value.exit_code == 5
 
 
+def test_a_stray_file_among_the_drivers_is_none(tmp_path: Path) -> None:
+    (tmp_path / "image/vfs/imagedb").mkdir(parents=True)
+    (tmp_path / "image/README").write_text("x")
+    assert kinds_at(tmp_path) == ["docker-root"]
+
+
 def test_a_docker_root_without_its_image_records_names_its_images_still(
     engine_stores: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,25 @@ def test_each_old_diff_id_is_replaced_where_it_stands() -> None:
     assert picture.config.diff_ids == (NEW, TWO, NEW)
 
 
+def test_a_layer_that_is_whole_keeps_the_diff_id_that_one_made_anew_had_too() -> None:
+    whole, one = Layer(str(TWO), 5, TWO, TWO), Layer(str(ONE), 6, ONE, ONE)
+    stack = (Layer("rebuilt-x", 7), whole, one)
+    mixed = RebuiltImage(ConfiguredImage(("a:1",), Config.from_bytes(raw()), stack), {"rebuilt-x": ONE})
+    (picture,) = mixed.proven({**proofs(NEW), str(ONE): Proof(ONE, 6, ONE)}).images()
+    assert picture.config.diff_ids == (NEW, TWO, ONE)
+    assert [layer.digest for layer in picture.manifest.layers] == [NEW, TWO, ONE]
+
+
+def test_layers_made_anew_in_different_ways_are_told_apart() -> None:
+    other = Digest.of(b"other")
+    stack = (Layer("rebuilt-x", 7), Layer(str(TWO), 5, TWO, TWO), Layer("rebuilt-y", 8))
+    both = RebuiltImage(
+        ConfiguredImage(("a:1",), Config.from_bytes(raw()), stack), {"rebuilt-x": ONE, "rebuilt-y": ONE}
+    )
+    (picture,) = both.proven({**proofs(NEW), "rebuilt-y": Proof(other, 8, other)}).images()
+    assert picture.config.diff_ids == (NEW, TWO, other)
+
+
 def test_the_manifest_says_which_layer_it_was() -> None:
     (picture,) = image(raw()).proven(proofs(NEW)).images()
     told = [layer.annotations for layer in picture.manifest.layers]

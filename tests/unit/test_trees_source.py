@@ -131,6 +131,16 @@ def test_a_name_of_two_images_is_refused(make: Make) -> None:
         make(Literal([("a:1", APP_ID), ("a:1", OTHER_ID)])).identify("docker.io/library/a:1")
 
 
+def test_a_name_that_is_a_digest_hides_nothing_that_has_it(make: Make) -> None:
+    source = make(Literal([("evil:1", OTHER_ID), (APP_ID, OTHER_ID)]))
+    assert source.identify(APP_ID) == APP_ID
+    assert source.image(APP_ID).names == ()
+    assert [(line.names, line.id) for line in source.listings()] == [(("evil:1",), OTHER_ID), ((), APP_ID)]
+    (finding,) = source.remarks()
+    assert (finding.severity, finding.check) == ("warning", "names")
+    assert finding.problem == f"calls an image {APP_ID}, which is no name but what has that digest"
+
+
 def test_an_image_without_a_kept_manifest_says_so(make: Make) -> None:
     found = make(Literal([("a:1", APP_ID)])).image("a:1")
     assert (found.names, found.findings) == (("a:1",), (NOTE,))
@@ -141,12 +151,41 @@ def test_another_platform_is_not_found(make: Make) -> None:
         make(Literal([("a:1", APP_ID)])).outline("a:1", Platform("linux", "s390x"))
 
 
+def test_layers_are_read_from_the_driver_that_has_their_image(make: Make, tmp_path: Path) -> None:
+    other = make(Literal([("b:1", OTHER_ID)], configs={OTHER_ID: OTHER.config}))
+    damaged = StoredLayers(FolderFiles(tmp_path / "gone"))
+    drivers = Drivers("store:p", [TreeSource("store:p", "aufs", Literal(configs={}), damaged), other])
+    (layer,) = drivers.image("b:1").layers
+    with drivers.open(layer) as content:
+        assert b"".join(map(bytes, content.blocks())) == TWO
+
+
 def test_a_layer_that_is_not_here_is_not_found(make: Make) -> None:
     source = make(Literal())
     assert source.holds(sha256(ONE))
     assert not source.holds(sha256(b"none"))
     with pytest.raises(NotFound, match=r"is not in store:p"):
         source.layer(sha256(b"none"))
+
+
+class Damaged(Literal):
+    """Records whose list of names cannot be read."""
+
+    def names(self) -> list[tuple[str, str]]:
+        raise InvalidDocument("images.json", "is no list")
+
+
+def test_a_driver_that_is_damaged_costs_the_images_of_the_others_nothing(make: Make) -> None:
+    drivers = Drivers("store:p", [make(Damaged()), make(Literal([("a:1", APP_ID)]))])
+    assert drivers.listings()[0].names == ("a:1",)
+    assert drivers.identify("a:1") == APP_ID
+    assert drivers.image("a:1").names == ("a:1",)
+    (finding,) = drivers.remarks()
+    assert (finding.severity, finding.subject, finding.problem) == ("warning", "images.json", "is no list")
+    with pytest.raises(InvalidDocument, match="is no list"):
+        drivers.identify("b:1")
+    with pytest.raises(InvalidDocument, match="is no list"):
+        Drivers("store:p", [make(Damaged())]).listings()
 
 
 def test_of_drivers_that_agree_the_first_is_read_and_of_others_one_must_be_named(make: Make) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.errors import NotFound, UsageError
+from toolkit.errors import CorruptContent, NotFound, UsageError
 from toolkit.ports import KnowsIds, Resolves, Source
 from toolkit.reference import ID
 from toolkit.report import NO_IMAGES
@@ -55,10 +55,10 @@ def ids_of(source: Source) -> Iterable[str]:
 
 
 def is_known(source: Source, name: str) -> bool:
-    """Tell whether a source knows a name, or ID, as it stands."""
+    """Tell whether a source knows a name, or ID, as it stands; of one that lost its names only IDs are."""
     try:
         source.identify(name)
-    except NotFound:
+    except (NotFound, CorruptContent):
         return False
     return True
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.errors import MissingMember, NotFound, ToolkitError
+from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles
 
 CONTENT = "io.containerd.content.v1.content"  # where a containerd keeps its blobs
@@ -80,12 +80,16 @@ def known_at(path: Path) -> list[str]:
 
 def image_drivers(files: FolderFiles) -> list[str]:
     """Name the graph drivers of which a Docker data root has records."""
+    folders = [name for name in files.names("image") if not _is_file(files, f"image/{name}")]
     records = ("imagedb", "layerdb")
-    return [
-        name
-        for name in files.names("image")
-        if any(files.has_folder(f"image/{name}/{record}") for record in records)
-    ]
+    return [name for name in folders if any(files.has_folder(f"image/{name}/{each}") for each in records)]
+
+
+def _is_file(files: FolderFiles, name: str) -> bool:
+    try:
+        return files.size(name) is not None
+    except UnsafeArchive:
+        return False
 
 
 def remains(files: FolderFiles, scheme: str) -> str:

@@ -30,10 +30,11 @@ def open_docker_root(path: Path, driver: str = "", reading: Reading = AS_IT_IS) 
     `driver` may be containerd too. Raises NotFound, Unsupported or UnsafeArchive.
     """
     files = FolderFiles(Path(os.path.realpath(path)))
-    if driver == CONTAINERD or (not driver and not image_drivers(files)):
+    has_drivers = bool(image_drivers(files))
+    if driver == CONTAINERD or not (driver or has_drivers):
         place = f"docker-root{'+' + driver if driver else ''}:{path}"
         if (root := holds_containerd(path)) is not None:
-            if remains(files, "docker-root") and not _count(root):
+            if not has_drivers and remains(files, "docker-root") and not _count(root):
                 raise no_store("docker-root", place, path)
             from toolkit.stores.containerd.store import ContainerdStore
 

@@ -1,11 +1,13 @@
 """An image some of whose layers were made anew: its config has to tell their diffIDs, so its ID is new.
 
-Nothing else of the config changes: each old diffID is replaced, digit for digit, where it stands.
+Nothing else of the config changes: each old diffID is replaced, digit for digit, where it stands. One diffID
+may stand in several places, and not every layer of it has to be made anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from toolkit.configured import ConfiguredImage
@@ -53,11 +55,11 @@ class RebuiltImage:
 
     def proven(self, proofs: Mapping[str, Proof]) -> ProvenImage:
         """Return the image under its new ID; raises Unsupported where its config cannot be told so."""
-        changed = {was: proofs[key].diff_id for key, was in self.anew.items() if proofs[key].diff_id != was}
-        if not changed:  # the files gave the very tar, and the diffID proves it
-            return self.image.proven(proofs)
         old = self.image.config
-        config = Config.from_bytes(_with_diff_ids(old, changed))
+        now = [proofs[layer.key].diff_id for layer in self.stack]
+        if now == list(old.diff_ids):  # the files gave the very tar, and the diffID proves it
+            return self.image.proven(proofs)
+        config = Config.from_bytes(_with_diff_ids(old, now))
         problem = f"has image ID {config.image_id}, and was {old.image_id}: it has layers that were made anew"
         finding = Finding(f"image {old.image_id}", problem, check="proof")
         findings = (*self.image.findings, finding)
@@ -65,11 +67,14 @@ class RebuiltImage:
         return image.proven(proofs)
 
 
-def _with_diff_ids(config: Config, changed: Mapping[Digest, Digest]) -> bytes:
-    raw = config.raw
-    for was, now in changed.items():
-        if raw.count(str(was).encode()) != config.diff_ids.count(was):
-            problem = f"names the diffID {was} elsewhere than in rootfs.diff_ids"
+def _with_diff_ids(config: Config, now: Sequence[Digest]) -> bytes:
+    """Return the config with these diffIDs, each in its place; raises Unsupported for one elsewhere."""
+    later: dict[bytes, list[bytes]] = {}  # an old diffID → the new ones, in the order of their places
+    for was, new in zip(config.diff_ids, now, strict=True):
+        later.setdefault(str(was).encode(), []).append(str(new).encode())
+    changed = [old for old, news in later.items() if set(news) != {old}]
+    for old in changed:
+        if config.raw.count(old) != len(later[old]):
+            problem = f"names the diffID {old.decode()} elsewhere than in rootfs.diff_ids"
             raise Unsupported(f"config {config.image_id}", problem, "its layer cannot be made anew")
-        raw = raw.replace(str(was).encode(), str(now).encode())
-    return raw
+    return re.sub(b"|".join(changed), lambda found: later[found[0]].pop(0), config.raw)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from toolkit.configured import ConfiguredImage
-from toolkit.digest import Digest
+from toolkit.digest import Digest, is_v1_id
 from toolkit.errors import InvalidDigest, InvalidDocument, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer, SourceImage, drafts
 from toolkit.model import Config
@@ -23,6 +23,7 @@ from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
 BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
 IMAGES = 100_000  # to list; each costs a kilobyte, and a look at its config and layers
+FEW, DIGEST = 3, "sha256:"
 LOCAL = "localhost/"  # podman's registry of what came from none
 
 
@@ -33,12 +34,13 @@ class TreeSource:
         self.place, self.driver_name = place, driver
         self._records, self._trees = records, trees
         self._stored: dict[str, StoredLayer] = {}  # key of a layer → where it lies
+        self._recorded: Sequence[tuple[str, str]] = ()
         self._index = NameIndex(())
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
         names: dict[str, list[str]] = {}
-        for name, image_id in self._records.names():
+        for name, image_id in self._names().names:
             names.setdefault(image_id, []).append(name)
         named = (self._listing(tuple(sorted(set(found))), image_id) for image_id, found in names.items())
         if len(names) > IMAGES:
@@ -103,14 +105,16 @@ class TreeSource:
             yield content
 
     def remarks(self) -> list[Finding]:
-        """Say that the names are lost, where they are."""
-        lost = self._records.lost()
+        """Say that the names are lost, where they are, or that some are none."""
+        lost, odd = self._records.lost(), [name for name, _ in self._records.names() if _is_digest(name)]
         problem = f"has lost the names of its images: {lost}"
-        return [Finding(self.place, problem, check="names")] if lost else []
+        found = [Finding(self.place, problem, check="names")] if lost else []
+        problem = f"calls an image {', '.join(odd[:FEW])}, which is no name but what has that digest"
+        return [*found, Finding(self.place, problem, check="names")] if odd else found
 
     def names(self) -> list[str]:
         """Return every name there is."""
-        return [name for name, _ in self._records.names()]
+        return [name for name, _ in self._names().names]
 
     def has(self, name: str) -> bool:
         """Tell whether an image is called so, or has this ID."""
@@ -119,6 +123,10 @@ class TreeSource:
         except NotFound:
             return False
         return True
+
+    def has_read(self, key: str) -> bool:
+        """Tell whether an image that was asked for has a layer of this key."""
+        return key in self._stored
 
     def holds(self, key: str) -> bool:
         """Tell whether there is a layer of this key."""
@@ -143,30 +151,39 @@ class TreeSource:
         return names, image_id, config
 
     def _find(self, name: str) -> tuple[tuple[str, ...], Digest]:
-        """Return the name as stored, and its image ID; raises NotFound, or UnsafeArchive for two."""
-        names = self._records.names()
-        if names is not self._index.names:
-            self._index = NameIndex(names)
-        found = {image_id: stored for stored, image_id in self._index.called(name)}
-        if len(found) > 1:
-            raise UnsafeArchive(f"image {name}", f"is {' and '.join(sorted(found))}, expected one image")
-        for image_id, stored in found.items():
+        """Return the name as stored, and its image ID; raises NotFound, or UnsafeArchive for two.
+
+        A whole digest is of what has it, and of no name that is spelt so, `sha256:<64 digits>`: repositories
+        may be called anything (CVE-2014-5278).
+        """
+        if found := self._by_digest(name):
+            return (), found
+        called = {image_id: stored for stored, image_id in self._names().called(name)}
+        if len(called) > 1:
+            raise UnsafeArchive(f"image {name}", f"is {' and '.join(sorted(called))}, expected one image")
+        for image_id, stored in called.items():
             return (stored,), _parsed(image_id, stored)
-        if self._records.has(name):
-            return (), _parsed(name, name)
-        if of_manifest := self._by_manifest(name):
-            return (), of_manifest
         if lost := self._records.lost():
             raise replace(lost, advice=BY_ID)
         raise not_found(name, self.place, self.names())
 
-    def _by_manifest(self, name: str) -> Digest | None:
-        """Return the ID of the image that has this manifest; its digest is all that is looked for so."""
+    def _names(self) -> NameIndex:
+        """Return the names: what is recorded, without digests, which are none."""
+        recorded = self._records.names()
+        if recorded is not self._recorded:
+            self._recorded = recorded
+            self._index = NameIndex([each for each in recorded if not _is_digest(each[0])])
+        return self._index
+
+    def _by_digest(self, name: str) -> Digest | None:
+        """Return the ID of the image that has this ID, or this manifest; None of what is no whole digest."""
         try:
-            wanted = str(Digest.parse(name))
+            wanted = Digest.parse(name)
         except InvalidDigest:
             return None
-        return next((image_id for digest, image_id in self._manifests() if digest == wanted), None)
+        if self._records.has(name):
+            return wanted
+        return next((image_id for digest, image_id in self._manifests() if digest == str(wanted)), None)
 
     def _manifests(self) -> Iterator[tuple[str, Digest]]:
         """Yield the digest of each manifest that is kept, and its image's ID."""
@@ -202,6 +219,10 @@ def _parsed(text: str, name: str) -> Digest:
         return Digest.parse(text)
     except InvalidDigest as error:
         raise InvalidDocument(f"image {name}", f"its ID {error.subject} {error.problem}") from error
+
+
+def _is_digest(name: str) -> bool:
+    return name.startswith(DIGEST) and is_v1_id(name.removeprefix(DIGEST))
 
 
 def _sized(lines: Iterable[OutlineLayer], sizes: Iterable[int | None]) -> Iterator[OutlineLayer]:
