@@ -204,6 +204,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "missing-layer-folder": (lambda r: tree(r, BASE).rename(r / "gone"), 5, "is not there"),
     "missing-layer-record": (lambda r: layerdb(r, BASE).rename(r / "gone"), 5, "its record"),
     "missing-cache-id": (lambda r: layerdb(r, BASE, "cache-id").unlink(), 5, "cache-id: is not there"),
+    "empty-cache-id": (lambda r: os.truncate(layerdb(r, BASE, "cache-id"), 0), 5, "cache-id: is empty"),
     "missing-tar-split": (lambda r: layerdb(r, BASE, SPLIT).unlink(), 5, "no tar can be proven"),
     "missing-config": (lambda r: config(r).unlink(), 5, "has no config"),
     "edited-config": (lambda r: edit(config(r)), 5, "digest is"),

@@ -62,7 +62,7 @@ def test_sizes_are_those_recorded(root: Path, layers: LayerDb) -> None:
         ("diff", f"{IDS[1]}\n", Mismatch),
         ("parent", "sha256:" + "0" * 64, Mismatch),
         ("cache-id", "../../../etc", UnsafeArchive),
-        ("cache-id", "", UnsafeArchive),
+        ("cache-id", "", MissingMember),
         ("cache-id", "a/b", UnsafeArchive),
         ("cache-id", "a" * 129, UnsafeArchive),
         ("cache-id", None, MissingMember),
@@ -96,3 +96,14 @@ def test_a_lost_record_of_what_the_chain_id_proves_costs_nothing_and_is_told(
     (finding,) = layers.gaps(IDS)
     problem = f"its record {path} {told}: the name of its folder proves what it said"
     assert (finding.subject, finding.problem, finding.severity) == (f"layer {IDS[1]}", problem, "warning")
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "is not there"), ("", "is empty")])
+def test_a_lost_cache_id_is_damage_that_names_the_file(
+    root: Path, layers: LayerDb, text: str | None, told: str
+) -> None:
+    path = record(root, 1, "cache-id")
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(MissingMember) as caught:
+        layers.stack(IDS)
+    assert str(caught.value) == f"{path}: {told}; its images cannot be exported"

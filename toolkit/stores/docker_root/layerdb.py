@@ -54,9 +54,9 @@ class LayerDb:
             if (actual := self._text(hex_, name)) and actual != expected:
                 where = f"{subject}: {self._at(hex_)}/{name}"
                 raise Mismatch(where, fact, "", actual, expected or "none")
-        cache_id = self._text(hex_, "cache-id")
-        if cache_id is None:
-            raise MissingMember(f"{self._at(hex_)}/cache-id", "is not there", "its images cannot be exported")
+        if not (cache_id := self._text(hex_, "cache-id")):
+            where, problem = f"{self._at(hex_)}/cache-id", _lost(cache_id)
+            raise MissingMember(where, problem, "its images cannot be exported")
         tree, split = self.driver.tree(cache_id, subject), f"{self.folder}/{hex_}/{SPLIT}"
         return StoredLayer(
             hex_,
