@@ -100,6 +100,18 @@ def test_machines_are_told_the_same(lading: Lading, root: Path) -> None:
     assert image["findings"][0]["severity"] == "error"
 
 
+def test_nothing_is_said_of_loading_archives_where_records_are_lost(lading: Lading, root: Path) -> None:
+    (root / "image/vfs/repositories.json").unlink()
+    for config in (root / "image/vfs/imagedb/content/sha256").iterdir():
+        config.write_bytes(b"")
+    told = lading("doctor", str(root), "--quiet")
+    assert told.code == 5
+    assert "has lost the names of its images" in told.err
+    assert "docker load" not in told.err
+    assert "docker load" not in lading("doctor", str(root), "--json").out
+    assert "docker load" not in lading("ls", f"docker-root:{root}", "--json").out
+
+
 def test_a_folder_that_is_no_store_is_told_so(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     told = lading("doctor", str(tmp_path / "empty"))
