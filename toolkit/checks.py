@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from toolkit.errors import Mismatch, ToolkitError
 from toolkit.image import Finding
+from toolkit.place import is_store
 from toolkit.printable import printable
 
 EFFECTS: Mapping[str, str] = {
@@ -81,6 +82,7 @@ EFFECTS: Mapping[str, str] = {
     "unsupported": "",
     "reading": "",
 }
+LOADING = frozenset({"digest", "diff-id", "missing", "names"})  # told of archives that engines load
 MISMATCHES = {  # the facts that a Mismatch names → what is told of
     "digest": "digest",
     "config": "digest",
@@ -96,9 +98,12 @@ MISMATCHES = {  # the facts that a Mismatch names → what is told of
 }
 
 
-def effect(check: str) -> str:
-    """Return what engines do where a check fails; empty where that is not known, or depends."""
-    return EFFECTS.get(check, "")
+def effect(check: str, place: str = "") -> str:
+    """Return what engines do where a check fails; empty where that is not known, or depends.
+
+    In a store, which is a `place` that no engine loads, it is empty too where it is told of archives.
+    """
+    return "" if check in LOADING and is_store(place) else EFFECTS.get(check, "")
 
 
 def as_finding(error: ToolkitError, advice: str = "") -> Finding:

@@ -57,3 +57,9 @@ class Place:
         if self.scheme in {"", AUTO}:
             return self.path or self.scheme
         return f"{self.scheme}{'+' + self.option if self.option else ''}:{self.path}"
+
+
+def is_store(text: str) -> bool:
+    """Tell whether a place is written as a store, and not as a file to carry; it need not be one."""
+    found = SCHEME.fullmatch(text)
+    return found is not None and found["scheme"] in SCHEMES - BUNDLES

@@ -88,7 +88,7 @@ class Report:
             **({"serves": list(self.serves)} if self.serves else {}),
             **({"signature": dict(self.signature)} if self.signature else {}),
             "images": [image_json(proven) for proven in self.images],
-            "findings": [finding_json(finding) for finding in self.findings],
+            "findings": [finding_json(finding, self.subject) for finding in self.findings],
         }
 
 
@@ -102,14 +102,14 @@ def nothing_in(place: str) -> Finding:
     return Finding(place, NO_IMAGES, WARNING, check="empty")
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return one finding; of its facts those that it has (docs/report.md)."""
+def finding_json(finding: Finding, place: str = "") -> dict[str, Any]:
+    """Return one finding of a place; of its facts those that it has (docs/report.md)."""
     facts = {
         "check": finding.check,
         "fact": finding.fact,
         "expected": finding.expected,
         "found": finding.found,
-        "effect": effect(finding.check),
+        "effect": effect(finding.check, place),
         "advice": finding.advice,
     }
     told = {"severity": finding.severity, "subject": finding.subject, "problem": finding.problem}

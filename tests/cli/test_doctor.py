@@ -12,6 +12,7 @@ import pytest
 
 from tests.archives import ONE, TWO, blob, image, index, layout, sha256, unpacked
 from tests.cli.conftest import Lading
+from toolkit.stores.trees import overlay
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the tree has files of many owners")
 BASE = "f888a183f32383130dd9f9cafc9b2e17c5395c95109c9395009901c8dec62d66"
@@ -61,6 +62,23 @@ def test_what_is_damaged_is_told_with_the_way_to_save_it(lading: Lading, root: P
     assert lading("verify", "x.tar", "--strict", "--quiet").code == 5
 
 
+def test_what_only_root_could_save_is_told_so_and_not_called_lost(
+    lading: Lading, engine_stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the export that is then tried: deleted files are marked by what others may not see."""
+    together(tmp_path / "root", engine_stores / "docker-20.10-overlay2")
+    for record in (tmp_path / "root").rglob("tar-split.json.gz"):
+        record.unlink()
+    monkeypatch.setattr(overlay, "ROOT", -1)
+    told = lading("doctor", str(tmp_path / "root"), "--quiet")
+    assert told.code == 7
+    assert "unreadable" in told.out
+    assert "has marks of deleted files that only root can read; run as root" in told.last
+    place = f"docker-root:{tmp_path / 'root'}"
+    refused = lading("export", "ubuntu:14.04", "--from", place, "--allow-rebuilt", "-o", "x.tar", "--quiet")
+    assert (refused.code, refused.last.endswith("; run as root")) == (7, True)
+
+
 def test_a_quick_look_reads_no_layer(lading: Lading, root: Path) -> None:
     services(root).write_bytes(b"changed")
     assert lading("doctor", str(root), "--fast", "--quiet").code == 0
@@ -80,6 +98,18 @@ def test_machines_are_told_the_same(lading: Lading, root: Path) -> None:
         "ubuntu:14.04",
     )
     assert image["findings"][0]["severity"] == "error"
+
+
+def test_nothing_is_said_of_loading_archives_where_records_are_lost(lading: Lading, root: Path) -> None:
+    (root / "image/vfs/repositories.json").unlink()
+    for config in (root / "image/vfs/imagedb/content/sha256").iterdir():
+        config.write_bytes(b"")
+    told = lading("doctor", str(root), "--quiet")
+    assert told.code == 5
+    assert "has lost the names of its images" in told.err
+    assert "docker load" not in told.err
+    assert "docker load" not in lading("doctor", str(root), "--json").out
+    assert "docker load" not in lading("ls", f"docker-root:{root}", "--json").out
 
 
 def test_a_folder_that_is_no_store_is_told_so(lading: Lading, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "missing-layer-folder": (lambda r: tree(r, BASE).rename(r / "gone"), 5, "is not there"),
     "missing-layer-record": (lambda r: layerdb(r, BASE).rename(r / "gone"), 5, "its record"),
     "missing-cache-id": (lambda r: layerdb(r, BASE, "cache-id").unlink(), 5, "cache-id: is not there"),
-    "missing-diff": (lambda r: layerdb(r, BASE, "diff").unlink(), 5, "diffID is None"),
+    "empty-cache-id": (lambda r: os.truncate(layerdb(r, BASE, "cache-id"), 0), 5, "cache-id: is empty"),
     "missing-tar-split": (lambda r: layerdb(r, BASE, SPLIT).unlink(), 5, "no tar can be proven"),
     "missing-config": (lambda r: config(r).unlink(), 5, "has no config"),
     "edited-config": (lambda r: edit(config(r)), 5, "digest is"),
@@ -268,6 +268,36 @@ def test_the_images_beside_a_damaged_one_come_out(root: Path) -> None:
     for image_id in (by_size[count] for count in (1, 2, 3) if count in by_size):
         for layer in store.image(image_id).layers:
             bytes_of(store, layer)
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "name"),
+    [(BASE, "diff"), (TOP, "diff"), (TOP, "parent")],
+    ids=["base-diff", "top-diff", "top-parent"],
+)
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: os.truncate(path, 0)], ids=["gone", "empty"])
+def test_records_that_the_chain_id_proves_may_be_lost(
+    root: Path, chain_id: str, name: str, lose: Callable[[Path], object]
+) -> None:
+    """As after a power cut: the layers are found and proven, also by their keys alone."""
+    path = layerdb(root, chain_id, name)
+    lose(path)
+    report = verify(DockerRoot(root))
+    (told,) = [finding.problem for finding in report.findings if finding.severity != "note"]
+    assert (report.ok, str(path) in told) == (True, True)
+    for key, digest in zip(map(str, DIGESTS), DIFF_IDS, strict=True):
+        store = DockerRoot(root)
+        assert hashlib.sha256(bytes_of(store, store.layer(key))).hexdigest() == digest
+
+
+@AS_ROOT
+def test_a_layer_without_its_records_is_made_anew_by_its_key_alone(root: Path) -> None:
+    for name in ("diff", "parent", SPLIT):
+        layerdb(root, CHAIN[1], name).unlink()
+    key = DockerRoot(root, "", REBUILT).layer_keys(TAG)[1]
+    assert key.startswith("rebuilt-")
+    store = DockerRoot(root, "", REBUILT)
+    assert bytes_of(store, store.layer(key))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from toolkit.errors import (
     Unsupported,
 )
 from toolkit.image import Finding
-from toolkit.report import finding_json
+from toolkit.report import Report, finding_json
 
 KINDS = (
     (StoreError, 7, "reading"),
@@ -80,6 +80,23 @@ def test_a_finding_has_nothing_that_moves_a_cursor() -> None:
 def test_every_check_that_an_error_is_told_as_stands_in_the_table() -> None:
     assert {check for _, _, check in KINDS} <= EFFECTS.keys()
     assert set(MISMATCHES.values()) <= EFFECTS.keys()
+
+
+@pytest.mark.parametrize(
+    "place", ["docker-root:/x", "docker-root+vfs:/x", "registry-root:/x", "oci:x", "docker://x"]
+)
+@pytest.mark.parametrize("check", ["missing", "names", "digest", "diff-id"])
+def test_what_engines_do_with_an_archive_is_not_told_of_a_store(check: str, place: str) -> None:
+    finding = Finding("a", "is odd", check=check)
+    assert effect(check, place) == ""
+    assert "effect" not in finding_json(finding, place)
+    assert Report(place, (), (finding,)).to_json()["findings"] == [finding_json(finding, place)]
+    for bundle in ("x.tar", "docker-archive:x.tar", "-"):
+        assert effect(check, bundle) == EFFECTS[check] != ""
+
+
+def test_what_engines_do_with_a_layers_files_is_told_of_a_store_too() -> None:
+    assert effect("tar-split", "docker-root:/x") == EFFECTS["tar-split"] != ""
 
 
 def test_what_engines_do_is_one_phrase() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.archives import EMPTY, ONE, TWO, blob, image, index, layout, sha256, unpacked
 from tests.containerds import CONTENT, containerd_root
 from tests.registries import Registry
-from toolkit.errors import StoreError
+from toolkit.errors import MissingMember, StoreError
 from toolkit.operations.checkup import (
     LOST,
     PARTIAL,
@@ -31,7 +31,9 @@ from toolkit.reading import Reading
 from toolkit.settings import Settings
 from toolkit.stores.docker_root.store import DockerRoot
 from toolkit.stores.layout import LayoutStore
+from toolkit.stores.trees import stored
 
+BASE = "f888a183f32383130dd9f9cafc9b2e17c5395c95109c9395009901c8dec62d66"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the tree has files of many owners")
 
 
@@ -50,8 +52,7 @@ def checked(root: Path, *, fast: bool = False) -> Checked:
 
 def a_tree(root: Path) -> Path:
     """The base layer's files."""
-    base = "f888a183f32383130dd9f9cafc9b2e17c5395c95109c9395009901c8dec62d66"
-    return root / "vfs/dir" / (root / "image/vfs/layerdb/sha256" / base / "cache-id").read_text()
+    return root / "vfs/dir" / (root / "image/vfs/layerdb/sha256" / BASE / "cache-id").read_text()
 
 
 def test_a_whole_image_is_whole(root: Path) -> None:
@@ -88,6 +89,33 @@ def test_what_may_not_be_read_is_not_called_lost(root: Path, monkeypatch: pytest
 
     monkeypatch.setattr(DockerRoot, "open", refused)
     assert checked(root).state == UNREADABLE
+
+
+def test_what_could_be_made_anew_if_it_might_be_read_is_not_called_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StoreError("a tree", "permission denied", "run as root")
+
+    (record,) = root.glob(f"image/vfs/layerdb/sha256/{BASE}/tar-split.json.gz")
+    record.unlink()
+    monkeypatch.setattr(stored, "all_changes", refused)
+    found = checked(root)
+    assert (found.state, found.layers) == (UNREADABLE, 4)
+    told = [(each.exit_code, each.advice) for each in found.findings if each.severity == "error"]
+    assert told == [(5, "--allow-rebuilt makes one of its files"), (7, "run as root")]
+
+
+def test_what_neither_has_its_tar_nor_its_files_is_lost_whoever_looks(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise MissingMember("a file", "is not there")
+
+    (record,) = root.glob(f"image/vfs/layerdb/sha256/{BASE}/tar-split.json.gz")
+    record.unlink()
+    monkeypatch.setattr(stored, "all_changes", gone)
+    assert checked(root).state == LOST
 
 
 AMD, ARM = image(ONE, ONE, EMPTY), image(ONE, TWO, architecture="arm64")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.digest import Digest, chain_ids
-from toolkit.errors import InvalidDocument, Mismatch, MissingMember, UnsafeArchive
+from toolkit.errors import Mismatch, MissingMember, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.drivers import DRIVERS
 from toolkit.stores.docker_root.layerdb import SPLIT, LayerDb
@@ -55,24 +55,6 @@ def test_sizes_are_those_recorded(root: Path, layers: LayerDb) -> None:
     assert layers.sizes(IDS) == [None, 101]
 
 
-def test_a_layer_is_found_by_its_diff_id_and_by_its_chain_id(layers: LayerDb) -> None:
-    assert layers.chain_of(IDS[1]) == IDS
-    assert layers.chain_of(Digest.of(b"another")) == []
-    assert layers.ancestry(CHAIN[1].hex) == IDS
-
-
-def test_a_layer_that_is_its_own_ancestor_is_refused(root: Path, layers: LayerDb) -> None:
-    record(root, 0, "parent").write_text(str(CHAIN[1]))
-    with pytest.raises(InvalidDocument, match="is its own ancestor"):
-        layers.ancestry(CHAIN[1].hex)
-
-
-@pytest.mark.parametrize("key", ["", "../../etc", "A" * 64, "a" * 63])
-def test_what_is_no_chain_id_goes_into_no_path(layers: LayerDb, key: str) -> None:
-    with pytest.raises(InvalidDocument, match="is no chainID"):
-        layers.ancestry(key)
-
-
 @pytest.mark.parametrize(
     ("name", "text", "error"),
     [
@@ -80,11 +62,10 @@ def test_what_is_no_chain_id_goes_into_no_path(layers: LayerDb, key: str) -> Non
         ("diff", f"{IDS[1]}\n", Mismatch),
         ("parent", "sha256:" + "0" * 64, Mismatch),
         ("cache-id", "../../../etc", UnsafeArchive),
-        ("cache-id", "", UnsafeArchive),
+        ("cache-id", "", MissingMember),
         ("cache-id", "a/b", UnsafeArchive),
         ("cache-id", "a" * 129, UnsafeArchive),
         ("cache-id", None, MissingMember),
-        ("diff", None, Mismatch),
     ],
 )
 def test_what_is_not_as_the_image_has_it_is_refused(
@@ -98,5 +79,31 @@ def test_what_is_not_as_the_image_has_it_is_refused(
 
 def test_a_base_layer_with_a_parent_is_refused(root: Path, layers: LayerDb) -> None:
     record(root, 0, "parent").write_text(str(CHAIN[1]))
-    with pytest.raises(Mismatch, match="parent is"):
+    with pytest.raises(Mismatch, match=f"parent is {CHAIN[1]}, expected none$"):
         layers.stack(IDS)
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "is not there"), ("", "is empty")])
+@pytest.mark.parametrize("name", ["diff", "parent"])
+def test_a_lost_record_of_what_the_chain_id_proves_costs_nothing_and_is_told(
+    root: Path, layers: LayerDb, name: str, text: str | None, told: str
+) -> None:
+    whole = layers.stack(IDS)
+    assert layers.gaps(IDS) == []
+    path = record(root, 1, name)
+    path.unlink() if text is None else path.write_text(text)
+    assert layers.stack(IDS) == whole
+    (finding,) = layers.gaps(IDS)
+    problem = f"its record {path} {told}: the name of its folder proves what it said"
+    assert (finding.subject, finding.problem, finding.severity) == (f"layer {IDS[1]}", problem, "warning")
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "is not there"), ("", "is empty")])
+def test_a_lost_cache_id_is_damage_that_names_the_file(
+    root: Path, layers: LayerDb, text: str | None, told: str
+) -> None:
+    path = record(root, 1, "cache-id")
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(MissingMember) as caught:
+        layers.stack(IDS)
+    assert str(caught.value) == f"{path}: {told}; its images cannot be exported"

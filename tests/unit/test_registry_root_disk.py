@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.archives import ONE, image
 from tests.registries import V2, Registry
 from toolkit.digest import Digest
-from toolkit.errors import InvalidDocument, Mismatch, NotFound, UnsafeArchive, Unsupported
+from toolkit.errors import InvalidDocument, Mismatch, MissingMember, NotFound, UnsafeArchive, Unsupported
 from toolkit.stores.registry_root.disk import LAYERS, REVISIONS, Broken, Disk, blob_path
 
 APP = image(ONE)
@@ -94,9 +95,16 @@ def test_a_link_file_holds_a_digest_and_nothing_else(
     assert type(told) is error
 
 
-def test_a_folder_of_a_tag_without_a_link_points_at_nothing(registry: Registry) -> None:
+def test_a_folder_of_a_tag_without_a_link_is_damage_that_names_it(registry: Registry) -> None:
     registry.tag("app", "1").unlink()
-    assert list(disk(registry).pointers("app")) == [("1", None)]
+    problem = f"tag app:1: its link {registry.tag('app', '1')} is not there"
+    with pytest.raises(MissingMember) as caught:
+        disk(registry).tagged("app", "1")
+    [(tag, told)] = disk(registry).pointers("app")
+    assert (tag, str(told), str(told).partition(";")[0]) == ("1", str(caught.value), problem)
+    shutil.rmtree(registry.tag("app", "1").parent)
+    with pytest.raises(MissingMember):
+        disk(registry).tagged("app", "1")
 
 
 def test_a_repository_links_what_its_link_files_say(registry: Registry) -> None:

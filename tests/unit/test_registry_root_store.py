@@ -192,6 +192,9 @@ DAMAGE: dict[str, tuple[Damage, int, str]] = {
     "tag's link truncated": (
         lambda r: r.write(r.tag("library/app", "1"), AMD.digest[:20].encode()), 5, "expected a digest and",
     ),
+    "tag's link missing": (
+        lambda r: r.tag("library/app", "1").unlink(), 5, "tags/1/current/link is not there; what it named may",
+    ),
     "tag's link empty": (lambda r: r.write(r.tag("library/app", "1"), b""), 5, "expected a digest and"),
     "tag's link a path": (lambda r: r.write(r.tag("library/app", "1"), b"../.."), 5, "is '../..', expected"),
     "tag's link of another algorithm": (

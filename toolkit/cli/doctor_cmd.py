@@ -146,7 +146,7 @@ def tell(output: Output, found: Sequence[Visit], words: str) -> None:
             output.table(HEAD, rows)
             output.say("", *(f"saves what is {state}: {line}" for state, line in _advice(visit, words)))
     worst = None if report.ok else max(report.errors, key=lambda finding: finding.exit_code)
-    output.findings((finding for finding in report.findings if finding is not worst), explained=True)
+    output.explain((finding for finding in report.findings if finding is not worst), report.subject)
     if worst:
         raise verdict(report)
 
@@ -203,10 +203,10 @@ def _json(visit: Visit, words: str) -> dict[str, Any]:
             "state": each.state,
             "layers": each.layers or None,
             "whole_platforms": list(each.platforms),
-            "findings": [finding_json(finding) for finding in each.findings],
+            "findings": [finding_json(finding, visit.place) for finding in each.findings],
         }
         for each in visit.checked
     ]
-    remarks = [finding_json(finding) for finding in visit.remarks]
+    remarks = [finding_json(finding, visit.place) for finding in visit.remarks]
     saves = [{"state": state, "command": line} for state, line in _advice(visit, words)]
     return {"place": visit.place, **visit.facts, "findings": remarks, "images": images, "saves": saves}

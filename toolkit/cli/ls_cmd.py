@@ -28,7 +28,7 @@ def command(output: Output, place: str, reading: Reading) -> None:
             {
                 "place": source.place,
                 "images": [listing_json(item) for item in listings],
-                "findings": [finding_json(finding) for finding in noticed],
+                "findings": [finding_json(finding, source.place) for finding in noticed],
             }
         )
         return

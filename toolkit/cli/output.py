@@ -82,21 +82,27 @@ class Output:
         """Print titles and facts, columns aligned, untrusted text escaped."""
         self.say(*aligned(list(rows)))
 
-    def findings(self, findings: Iterable[Finding], *, explained: bool = False) -> None:
-        """Tell people what was noticed; the document for machines has it in itself.
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Tell people what was noticed; the document for machines has it in itself."""
+        for each in self._shown(findings):
+            self._aside("; ".join(filter(None, (_sentence(each), each.advice))))
 
-        Those that are `explained` come the gravest first, with a line on what engines do and what to do.
-        """
-        from toolkit.report import NOTE, SEVERITIES
+    def explain(self, findings: Iterable[Finding], place: str) -> None:
+        """Tell what was noticed in a place, the gravest first, each with what engines do and what to do."""
+        from toolkit.report import SEVERITIES
+
+        graver = sorted(self._shown(findings), key=lambda each: SEVERITIES.index(each.severity))
+        for line in _explained(graver, place):
+            self._aside(line)
+
+    def _shown(self, findings: Iterable[Finding]) -> list[Finding]:
+        from toolkit.report import NOTE
 
         once = dict.fromkeys(findings)
-        shown = [each for each in once if not self.json and not (self.quiet and each.severity == NOTE)]
-        if explained:
-            lines = _explained(sorted(shown, key=lambda each: SEVERITIES.index(each.severity)))
-        else:
-            lines = ("; ".join(filter(None, (_sentence(each), each.advice))) for each in shown)
-        for line in lines:
-            print(printable(line), file=sys.stderr)
+        return [each for each in once if not self.json and not (self.quiet and each.severity == NOTE)]
+
+    def _aside(self, line: str) -> None:
+        print(printable(line), file=sys.stderr)
 
     def flush(self) -> None:
         """Hand everything over; raises StoreError where stdout cannot take it."""
@@ -117,14 +123,14 @@ def _sentence(finding: Finding) -> str:
     return f"{finding.severity}: {about(finding.subject)} {finding.problem}"
 
 
-def _explained(findings: Iterable[Finding]) -> Iterator[str]:
+def _explained(findings: Iterable[Finding], place: str) -> Iterator[str]:
     """Yield a line for each finding, and one beside it; what engines do is said once."""
     from toolkit.checks import effect
 
     told = set[str]()
     for finding in findings:
         yield _sentence(finding)
-        effects = [] if finding.check in told else [effect(finding.check)]
+        effects = [] if finding.check in told else [effect(finding.check, place)]
         told.add(finding.check)
         if beside := "; ".join(filter(None, (finding.whose, *effects, finding.advice))):
             yield f"  {beside}"

@@ -215,14 +215,19 @@ def print_report(output: Output, report: Report) -> None:
     signer = f", signed by {report.signature['key_id']}" if report.signature and report.ok else ""
     output.say(f"{WORDS[report.verdict]} {report.subject}{signer}{loads}")
     last = None if report.ok else worst(report)
-    output.findings((finding for finding in report.findings if finding is not last), explained=True)
+    output.explain((finding for finding in report.findings if finding is not last), report.subject)
 
 
 def verdict(report: Report) -> ToolkitError:
     """Return the failure of a report with errors: the gravest of them, and how many more there are."""
     last, more = worst(report), len(report.errors) - 1
     kind = FAILURES.get(last.exit_code, CorruptContent)
-    told = (last.whose, effect(last.check), last.advice, f"and {more} more found" if more else "")
+    told = (
+        last.whose,
+        effect(last.check, report.subject),
+        last.advice,
+        f"and {more} more found" if more else "",
+    )
     return kind(last.subject, last.problem, "; ".join(filter(None, told)))
 
 

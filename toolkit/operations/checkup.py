@@ -77,14 +77,15 @@ def _checked(
         state = PARTIAL if lacks else UNREAD if visit.fast else WHOLE
         return Checked(listing, state, _count(visit.source, listing) or len(image.layers), noticed)
     errors = [finding for finding in (*noticed, *failures) if finding.severity == ERROR]
-    if {finding.exit_code for finding in errors} == {UNABLE}:
+    if _may_be_whole(errors):
         return Checked(listing, UNREADABLE, _count(visit.source, listing), (*noticed, *failures))
     if left := _left(listing, image, visit):
         told = (_lost(listing, left), *noticed, *failures)
         return Checked(listing, PARTIAL, _count(visit.source, listing, left[0]), told, left)
-    rescued = rescuer().whole(listing)
-    layers = _count(visit.source, listing) or len(rescued.layers if rescued else ())
-    return Checked(listing, REBUILDABLE if rescued else LOST, layers, (*noticed, *failures))
+    denied = rescuer().lacks(listing)
+    state = UNREADABLE if _may_be_whole(denied) else LOST if denied else REBUILDABLE
+    told = (*noticed, *failures, *(denied if state == UNREADABLE else ()))
+    return Checked(listing, state, _count(visit.source, listing), told)
 
 
 @dataclass(slots=True)
@@ -118,13 +119,18 @@ class _Visit:
         layers = () if isinstance(image, Finding) else image.layers
         return tuple(self._failed[layer.key] for layer in layers if layer.key in self._failed)
 
-    def whole(self, listing: Listing, platform: str = "") -> SourceImage | None:
-        """Return an image, or what it is for a platform, its layers read; None where it is not whole."""
+    def lacks(self, listing: Listing, platform: str = "") -> tuple[Finding, ...]:
+        """Read an image, or what it is for a platform; return why it is not to be had, where it is not."""
         image = _image(self.source, listing, platform)
         if isinstance(image, Finding):
-            return None
+            return (image,)
         self.read(image.layers)
-        return None if self.failures(image) else image
+        return self.failures(image)
+
+
+def _may_be_whole(errors: Sequence[Finding]) -> bool:
+    """Tell whether nothing is wrong but that we could not read it."""
+    return {finding.exit_code for finding in errors} == {UNABLE}
 
 
 def _image(source: Source, listing: Listing, platform: str = "") -> SourceImage | Finding:
@@ -145,7 +151,7 @@ def _noticed(image: SourceImage) -> tuple[Finding, ...]:
 def _left(listing: Listing, image: SourceImage | Finding, visit: _Visit) -> tuple[str, ...]:
     """Return the platforms of a damaged image that are whole, where it has, or had, several."""
     asked = listing.platforms if len(listing.platforms) > 1 or isinstance(image, Finding) else []
-    return tuple(platform for platform in asked if visit.whole(listing, platform))
+    return tuple(platform for platform in asked if not visit.lacks(listing, platform))
 
 
 def _lost(listing: Listing, left: Sequence[str]) -> Finding:

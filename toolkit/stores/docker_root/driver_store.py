@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from toolkit.configured import ConfiguredImage
-from toolkit.digest import Digest
-from toolkit.errors import CorruptContent, InvalidDigest
+from toolkit.digest import Digest, chain_ids
+from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Finding
+from toolkit.limits import limits
 from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.distribution import Distribution
@@ -81,23 +83,37 @@ class DriverRecords:
         return self._layers.sizes(config.diff_ids)
 
     def layer(self, key: str) -> StoredLayer | None:
-        """Return where a layer lies; None where there is none."""
-        chain = self._chain(key)
-        return self._layers.stack(chain)[-1] if chain else None
+        """Return where a layer lies, by the images that have it; None where none has, raises as `stack`."""
+        failed: ToolkitError | None = None
+        for chain in self._chains(key):
+            try:
+                return self._layers.stack(chain)[-1]
+            except ToolkitError as error:
+                failed = error
+        if failed:
+            raise failed
+        return None
 
     def kept(self, image_id: Digest, image: ConfiguredImage) -> None:
         """Return nothing: Docker keeps no manifest in a data root."""
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:
-        """Say it of all images at once, and of one that was pulled, by which digest."""
+        """Say it of all images at once; of one that was pulled, by which digest, and what records it lost."""
         called = [name for name, known in self.names() if known == str(image_id)]
         pulled = self._distribution.findings(image_id, called, config.diff_ids)
-        return [*pulled, Finding(self._place, NO_MANIFESTS, "note", check="manifest")]
+        gaps = self._layers.gaps(config.diff_ids)
+        return [*gaps, *pulled, Finding(self._place, NO_MANIFESTS, "note", check="manifest")]
 
-    def _chain(self, key: str) -> Sequence[Digest]:
-        if key.startswith(REBUILT_KEY):
-            return self._layers.ancestry(key.removeprefix(REBUILT_KEY))
-        try:
-            return self._layers.chain_of(Digest.parse(key))
-        except InvalidDigest:
-            return ()
+    def _chains(self, key: str) -> Iterator[Sequence[Digest]]:
+        """Yield the diffIDs that lead to a layer, base first, as the proven configs have them."""
+        seen = set()
+        for diff_ids in self._stacks():
+            for count, (chain_id, diff_id) in enumerate(zip(chain_ids(diff_ids), diff_ids, strict=True), 1):
+                if key in {str(diff_id), f"{REBUILT_KEY}{chain_id.hex}"} and chain_id not in seen:
+                    seen.add(chain_id)
+                    yield diff_ids[:count]
+
+    def _stacks(self) -> Iterator[Sequence[Digest]]:
+        for image_id in self._images.ids():
+            with suppress(ToolkitError):
+                yield self._images.config(image_id).diff_ids[: limits().layers]  # none lies higher

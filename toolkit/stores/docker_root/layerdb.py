@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from toolkit.ancestry import Layersize
-from toolkit.digest import Digest, chain_ids, is_v1_id
-from toolkit.errors import (
-    InvalidDigest,
-    InvalidDocument,
-    Mismatch,
-    MissingMember,
-    ToolkitError,
-)
+from toolkit.digest import Digest, chain_ids
+from toolkit.errors import Mismatch, MissingMember
+from toolkit.image import Finding
 from toolkit.limits import limits, more_than
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.drivers import Driver
@@ -22,7 +17,10 @@ SPLIT = "tar-split.json.gz"
 
 
 class LayerDb:
-    """The layers of one driver. Read-only; nothing in it is believed before it was compared."""
+    """The layers of one driver. Read-only; nothing in it is believed before it was compared.
+
+    A folder's name is a chainID, which proves the diffID and the parent: their records may be lost.
+    """
 
     def __init__(self, files: FolderFiles, driver: Driver) -> None:
         self._files, self.driver = files, driver
@@ -41,45 +39,24 @@ class LayerDb:
         _must_be_few(len(diff_ids), diff_ids[-1].hex if diff_ids else "")
         return [self._recorded(chain_id.hex).value for chain_id in chain_ids(diff_ids)]
 
-    def chain_of(self, diff_id: Digest) -> list[Digest]:
-        """Return the diffIDs that lead to a layer of this diffID, base first; empty where there is none."""
-        for name in self._files.names(self.folder):
-            try:
-                if is_v1_id(name) and self._text(name, "diff") == str(diff_id):
-                    return self.ancestry(name)
-            except ToolkitError:
-                continue
-        return []
-
-    def ancestry(self, hex_: str) -> list[Digest]:
-        """Return the diffIDs up to a layer, base first; raises InvalidDocument where there is none."""
-        if not is_v1_id(hex_):
-            raise InvalidDocument(f"layer {hex_[:100]!r}", "is no chainID, expected 64 lower-case hex digits")
-        chain = [self._digest(hex_, "diff")]
-        seen = {hex_}
-        while self._text(hex_, "parent") is not None:
-            hex_ = self._digest(hex_, "parent").hex
-            if hex_ in seen:
-                raise InvalidDocument(f"layer {hex_[:12]}", "is its own ancestor")
-            seen.add(hex_)
-            _must_be_few(len(seen), hex_)
-            chain.append(self._digest(hex_, "diff"))
-        return chain[::-1]
+    def gaps(self, diff_ids: Sequence[Digest]) -> list[Finding]:
+        """Say which records of an image's layers are lost, and proven all the same by their folder's name."""
+        chain = chain_ids(diff_ids)
+        layers = zip(chain, diff_ids, ["", *map(str, chain)], strict=False)
+        return [finding for layer in layers for finding in self._gaps(*layer)]
 
     def _layer(self, chain_id: Digest, diff_id: Digest, below: StoredLayer | None) -> StoredLayer:
         hex_, subject = chain_id.hex, f"layer {diff_id}"
         if not self._files.has_folder(f"{self.folder}/{hex_}"):
             problem = f"its record {self._at(hex_)} is not there"
             raise MissingMember(subject, problem, "its images cannot be exported")
-        for fact, name, expected in (
-            ("diffID", "diff", str(diff_id)),
-            ("parent", "parent", f"sha256:{below.id}" if below else None),
-        ):
-            if (actual := self._text(hex_, name)) != expected:
-                raise Mismatch(f"{subject}: {self._at(hex_)}/{name}", fact, "", actual, expected)
-        cache_id = self._text(hex_, "cache-id")
-        if cache_id is None:
-            raise MissingMember(f"{self._at(hex_)}/cache-id", "is not there", "its images cannot be exported")
+        for name, fact, expected in _proven(diff_id, f"sha256:{below.id}" if below else ""):
+            if (actual := self._text(hex_, name)) and actual != expected:
+                where = f"{subject}: {self._at(hex_)}/{name}"
+                raise Mismatch(where, fact, "", actual, expected or "none")
+        if not (cache_id := self._text(hex_, "cache-id")):
+            where, problem = f"{self._at(hex_)}/cache-id", _lost(cache_id)
+            raise MissingMember(where, problem, "its images cannot be exported")
         tree, split = self.driver.tree(cache_id, subject), f"{self.folder}/{hex_}/{SPLIT}"
         return StoredLayer(
             hex_,
@@ -94,14 +71,15 @@ class LayerDb:
             self.driver.folder.partition("{id}")[0],
         )
 
+    def _gaps(self, chain_id: Digest, diff_id: Digest, parent: str) -> Iterator[Finding]:
+        for name, _, expected in _proven(diff_id, parent):
+            if expected and not (actual := self._text(chain_id.hex, name)):
+                where = f"{self._at(chain_id.hex)}/{name}"
+                problem = f"its record {where} {_lost(actual)}: the name of its folder proves what it said"
+                yield Finding(f"layer {diff_id}", problem, check="structure")
+
     def _recorded(self, hex_: str) -> Layersize:
         return Layersize(self._text(hex_, "size"), self.driver.name)
-
-    def _digest(self, hex_: str, name: str) -> Digest:
-        try:
-            return Digest.parse(self._text(hex_, name) or "")
-        except InvalidDigest as error:
-            raise InvalidDocument(f"{self._at(hex_)}/{name}", error.problem) from error
 
     def _text(self, hex_: str, name: str) -> str | None:
         raw = self._files.read(f"{self.folder}/{hex_}/{name}", limits().text)
@@ -109,6 +87,16 @@ class LayerDb:
 
     def _at(self, hex_: str) -> str:
         return f"{self._files.folder}/{self.folder}/{hex_}"
+
+
+def _proven(diff_id: Digest, parent: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what a chainID proves, for it is the sum of both: the record, the fact, and the text there."""
+    yield "diff", "diffID", str(diff_id)
+    yield "parent", "parent", parent  # empty of a base layer, which has no such record
+
+
+def _lost(text: str | None) -> str:
+    return "is not there" if text is None else "is empty"
 
 
 def _must_be_few(layers: int, hex_: str) -> None:

@@ -26,6 +26,7 @@ from toolkit.errors import (
     InvalidDigest,
     InvalidDocument,
     Mismatch,
+    MissingMember,
     NotFound,
     ToolkitError,
     UnsafeArchive,
@@ -104,12 +105,20 @@ class Disk:
                 yield name
 
     def tagged(self, repository: str, tag: str) -> Digest | None:
-        """Return what a tag points at, None where there is no such tag; raises as `link`."""
-        if not TAG.fullmatch(tag):
-            return None
-        return self._link(f"repositories/{repository}/{MANIFESTS}/tags/{tag}/current/link")
+        """Return what a tag points at, None where there is no such tag.
 
-    def pointers(self, repository: str) -> Iterator[tuple[str, Digest | CorruptContent | None]]:
+        A registry deletes a tag with its folder. Raises MissingMember where that has no link, and as `_link`.
+        """
+        folder = f"repositories/{repository}/{MANIFESTS}/tags/{tag}"
+        if not TAG.fullmatch(tag) or not self.files.has_folder(folder):
+            return None
+        if (found := self._link(f"{folder}/current/link")) is None:
+            problem = f"its link {self.files.folder / folder}/current/link is not there"
+            advice = f"what it named may be listed by its digest, run: lading ls {self.place}"
+            raise MissingMember(f"tag {repository}:{tag}", problem, advice)
+        return found
+
+    def pointers(self, repository: str) -> Iterator[tuple[str, Digest | CorruptContent]]:
         """Yield every tag with what it points at, or with why nobody can tell; there may be very many."""
         tags = list(self.tags(repository))
         if not tags:
@@ -117,7 +126,8 @@ class Disk:
         with self.files.tree(f"repositories/{repository}/{MANIFESTS}/tags") as folder:
             for tag in tags:
                 try:
-                    yield tag, _pointer(folder, tag) or self.tagged(repository, tag)
+                    if told := _pointer(folder, tag) or self.tagged(repository, tag):
+                        yield tag, told  # or it was deleted meanwhile
                 except CorruptContent as error:
                     yield tag, error
 

@@ -49,7 +49,7 @@ def _repository(disk: Disk, name: str, broken: list[Listing]) -> Iterator[Line]:
             if isinstance(told, Digest):
                 tagged.setdefault(told, []).append(full)
             else:
-                broken.append(_problem(full, str(told or f"tag {full}: points at nothing, it has no link")))
+                broken.append(_problem(full, str(told)))
         untagged.update(digest for digest in disk.revisions(name) if digest not in tagged)
     except ToolkitError as error:  # a folder of all of them
         broken.append(_problem(name, str(error)))
