@@ -37,7 +37,7 @@ from toolkit.plumbing.files import storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.tree import Tree
 from toolkit.reference import LONGEST_REPOSITORY, REPOSITORY, TAG
-from toolkit.stores.kinds import no_store
+from toolkit.stores.kinds import no_store, remains
 
 BELOW = ("docker/registry/v2", "v2", "")  # where the tree is in the folder that was named
 MANY = 1_000_000  # names in all folders of one walk
@@ -69,7 +69,8 @@ class Disk:
         if not is_folder:
             raise Unsupported(place, "is no folder")
         below = next((below for below in BELOW if _is_storage(top, below)), None)
-        if below is None or not top.has_folder(f"{below}/repositories"):
+        has_lost = not top.has_folder(f"{below}/repositories") and remains(top, "registry-root")
+        if below is None or has_lost:
             raise _no_registry(top, place)
         self.files = FolderFiles(Path(os.path.realpath(path)) / below)
 
