@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDigest, ToolkitError
 from toolkit.image import Finding
-from toolkit.model import Config, Manifest
+from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.imagelist import ImageList
 from toolkit.stores.containers_storage.layerlist import Driver, LayerList
@@ -107,8 +106,7 @@ class StorageRecords:
         documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
         sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
         found = gather(Regenerated(documents, sizes), image.names, manifest.descriptor)
-        findings = (*image.findings, *found.findings, *_types_told(image_id, manifest))
-        return replace(found, findings=findings, told_types=False)
+        return replace(found, findings=(*image.findings, *found.findings))
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:  # noqa: ARG002 - one shape for all
         """Say by which manifest an image was pulled, whose digest is in its name elsewhere."""
@@ -168,14 +166,6 @@ class StorageRecords:
             if layer := next(filter(fits, stack), None):
                 return layer
         return None
-
-
-def _types_told(image_id: Digest, manifest: Manifest) -> list[Finding]:
-    """Say of a manifest that podman made of a loaded archive that it calls its plain layers compressed."""
-    if not any(mediatype.compression_of(layer.media_type) for layer in manifest.layers):
-        return []
-    problem = "has podman's own manifest, which calls layers compressed that are not; engines do not mind"
-    return [Finding(f"image {image_id}", problem, "note", check="manifest")]
 
 
 def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:
