@@ -13,7 +13,7 @@ import pytest
 from tests.archives import EMPTY, ONE, TWO, blob, image, index, layout, sha256, unpacked
 from tests.containerds import CONTENT, containerd_root
 from tests.registries import Registry
-from toolkit.errors import StoreError
+from toolkit.errors import StoreError, Unsupported
 from toolkit.operations.checkup import (
     LOST,
     PARTIAL,
@@ -87,6 +87,14 @@ def test_what_may_not_be_read_is_not_called_lost(root: Path, monkeypatch: pytest
         raise StoreError("a file", "permission denied")
 
     monkeypatch.setattr(DockerRoot, "open", refused)
+    assert checked(root).state == UNREADABLE
+
+
+def test_what_is_not_for_us_is_not_called_lost(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise Unsupported("image app:1", "is kept by composefs")
+
+    monkeypatch.setattr(DockerRoot, "image", refused)
     assert checked(root).state == UNREADABLE
 
 

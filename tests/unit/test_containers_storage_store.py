@@ -119,22 +119,26 @@ def test_nameless_images_that_others_are_built_on_are_not_listed(storage: Storag
         assert source.identify(each) == each
 
 
-def test_a_list_of_manifests_is_listed_and_refused(storage: Storage) -> None:
+def test_a_list_of_manifests_is_no_image_and_that_is_told(storage: Storage) -> None:
     raw = index(APP).raw
     record = {
         **storage.images[0],
         "id": A,
         "names": ["localhost/list:1"],
         "layer": "",
-        "big-data-names": ["manifest"],
+        "big-data-names": ["manifest", "instances.json"],
     }
     storage.images.append({**record, "big-data-digests": {"manifest": sha256(raw)}})
     storage.data(A, "manifest").parent.mkdir()
     storage.data(A, "manifest").write_bytes(raw)
     storage.write()
-    assert "is a list of manifests" in problems(storage)["localhost/list:1",]
+    source = ContainersStorage(storage.root)
+    assert problems(storage) == {(NAME,): "", (BESIDE,): ""}
+    (told,) = source.remarks()
+    assert "is a list of manifests and no image, and left out" in told.problem
+    assert (told.subject, told.severity) == ("image localhost/list:1", "note")
     with pytest.raises(Unsupported, match="whose images are stored each by itself; export those"):
-        ContainersStorage(storage.root).image("localhost/list:1")
+        source.image("localhost/list:1")
 
 
 def test_an_image_without_layers_is_read(storage: Storage) -> None:

@@ -19,6 +19,7 @@ from toolkit.stores.containers_storage.documents import Listed, RecordList
 
 KEYS = ("id", "names", "layer", "big-data-names", "big-data-digests")
 MANIFEST = "manifest"  # the key of the manifest that an image was pulled or built as
+INSTANCES = "instances.json"  # the key of where podman has the images of a list of manifests
 AS_IT_IS = re.compile(r"[a-z0-9.-]+")  # a key that is its file's name; others are written in base64
 
 
@@ -35,6 +36,11 @@ class ImageRecord:
     def subject(self) -> str:
         """Return what sentences call it."""
         return f"image sha256:{self.id}"
+
+    @property
+    def is_list(self) -> bool:
+        """Tell what `podman manifest create` made from an image."""
+        return not self.layer and INSTANCES in self.keys
 
     @classmethod
     def from_node(cls, node: Node) -> ImageRecord:

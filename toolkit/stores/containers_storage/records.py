@@ -61,6 +61,10 @@ class StorageRecords:
             found.update(nameless if top in below else self._gone_on_from(nameless, images))
         return found
 
+    def lists(self) -> set[str]:
+        """Return the IDs of lists of manifests, which are no images."""
+        return {image_id for image_id in self._images.ids() if self._is_list(image_id)}
+
     def manifest(self, image_id: Digest) -> str:
         """Return the digest of the manifest that an image was pulled or built as."""
         with suppress(ToolkitError):
@@ -116,6 +120,12 @@ class StorageRecords:
             came = manifest.descriptor.digest
             problem = f"has the manifest {came}, whose layers are not kept as it lists them, {MADE}"
         return [Finding(f"image {image_id}", problem, "note", check="manifest")]
+
+    def _is_list(self, image_id: str) -> bool:
+        try:
+            return self._images.record(Digest.parse(image_id)).is_list
+        except ToolkitError:  # of which its line tells
+            return False
 
     def _top(self, image_id: str) -> str | None:
         """Return the ID of the top layer; None where the record cannot be read."""
