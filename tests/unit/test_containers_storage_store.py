@@ -111,12 +111,11 @@ def test_names_are_as_podman_shows_them_and_images_without_come_last(storage: St
 
 def test_nameless_images_that_others_are_built_on_are_not_listed(storage: Storage) -> None:
     below = storage.add(image(ONE, history=HISTORY[:1]))
-    before = storage.add(image(ONE, TWO, history=HISTORY[:1]))
-    dangling = storage.add(image(ONE, TWO, history=[HISTORY[2]]))
+    beside = storage.add(image(ONE, history=[HISTORY[2]]))
+    dangling = storage.add(image(ONE, TWO, history=HISTORY[1:]))
     source = ContainersStorage(storage.root)
-    assert [line.id for line in source.listings() if not line.names] == [dangling]
-    for each in (below, before):
-        assert source.identify(each) == each
+    assert [line.id for line in source.listings() if not line.names] == [beside, dangling]
+    assert source.identify(below) == below
 
 
 def test_a_list_of_manifests_is_no_image_and_that_is_told(storage: Storage) -> None:

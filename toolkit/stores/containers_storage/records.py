@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -46,20 +46,16 @@ class StorageRecords:
     def intermediate(self) -> set[str]:
         """Return the images without a name that another one was built on, as podman finds them.
 
-        It has the layer above as its own, or the same layer and a history that goes on from there
-        (libimage, layer_tree.go).
+        Its history and layers begin with theirs, and go on (libimage, layer_tree.go). There may be thousands,
+        so each config is read twice at most, and none is kept or held against another.
         """
-        peers: dict[str, list[str]] = {}  # top layer → the images that have it
-        for image_id in self._images.ids():
-            if (top := self._top(image_id)) is not None:
-                peers.setdefault(top, []).append(image_id)
         named = {image_id for _, image_id in self._images.names()}
-        below = _below(peers, self._parents())
-        found: set[str] = set()
-        for top, images in peers.items():
-            nameless = [image_id for image_id in images if image_id not in named]
-            found.update(nameless if top in below else self._gone_on_from(nameless, images))
-        return found
+        whole: dict[int, list[str]] = {}
+        for image_id in self._images.ids():
+            if image_id not in named and (steps := self._steps(image_id)):
+                whole.setdefault(steps[-1], []).append(image_id)
+        built = (self._steps(image_id)[:-1] for image_id in (self._images.ids() if whole else ()))
+        return {image_id for steps in built for step in steps for image_id in whole.get(step, ())}
 
     def lists(self) -> set[str]:
         """Return the IDs of lists of manifests, which are no images."""
@@ -127,43 +123,21 @@ class StorageRecords:
         except ToolkitError:  # of which its line tells
             return False
 
-    def _top(self, image_id: str) -> str | None:
-        """Return the ID of the top layer; None where the record cannot be read."""
-        try:
-            return self._images.record(Digest.parse(image_id)).layer
-        except ToolkitError:
-            return None
+    def _steps(self, image_id: str) -> list[int]:
+        """Return a hash of what was built by each step of an image's history: of all steps until then.
 
-    def _parents(self) -> Mapping[str, str]:
-        try:
-            return self._layers.parents()
-        except ToolkitError:  # of which every image tells
-            return {}
-
-    def _gone_on_from(self, nameless: Sequence[str], images: Sequence[str]) -> set[str]:
-        """Return those of which another of these images has all of the history, and more.
-
-        There may be thousands, so each history is read twice, and none is kept or held against another.
-        """
-        if not nameless or len(images) == 1:
-            return set()
-        whole: dict[int, list[str]] = {}
-        for image_id in nameless:
-            if beginnings := self._beginnings(image_id):
-                whole.setdefault(beginnings[-1], []).append(image_id)
-        longer = (beginnings[:-1] for beginnings in map(self._beginnings, images))
-        return {image_id for hashes in longer for each in hashes for image_id in whole.get(each, ())}
-
-    def _beginnings(self, image_id: str) -> list[int]:
-        """Return a hash of each beginning of an image's history, from that of nothing to that of all.
-
-        There is none where the config cannot be read. The hashes are Python's keyed ones, as of NameSet.
+        There is none where the config cannot be read, or has another number of layers than its history. The
+        hashes are Python's keyed ones, as of NameSet.
         """
         try:
-            history = self.config(Digest.parse(image_id)).history
+            config = self.config(Digest.parse(image_id))
         except ToolkitError:
             return []
-        return list(accumulate(history, lambda before, item: hash((before, item)), initial=0))
+        if sum(not item.empty_layer for item in config.history) != len(config.diff_ids):
+            return []
+        layers = iter(config.diff_ids)
+        steps = ((item, None if item.empty_layer else next(layers)) for item in config.history)
+        return list(accumulate(map(hash, steps), lambda *hashes: hash(hashes)))
 
     def _of_an_image(self, fits: Callable[[StoredLayer], bool]) -> StoredLayer | None:
         """Return the first layer of an image that fits: the diffIDs of some stand in its config alone."""
@@ -176,17 +150,6 @@ class StorageRecords:
             if layer := next(filter(fits, stack), None):
                 return layer
         return None
-
-
-def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:
-    """Return the layers that have one of an image above them."""
-    found: set[str] = set()
-    for top in tops:
-        below = parents.get(top, "")
-        while below and below not in found:
-            found.add(below)
-            below = parents.get(below, "")
-    return found
 
 
 @dataclass(frozen=True, slots=True)
