@@ -10,7 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import EMPTY, LAYER, ONE, TWO, A, B, Folder, Link, encode, image, index, sha256, tar
+from tests.archives import (
+    EMPTY,
+    LAYER,
+    ONE,
+    TWO,
+    A,
+    B,
+    Folder,
+    Link,
+    Picture,
+    encode,
+    image,
+    index,
+    sha256,
+    tar,
+)
 from tests.conftest import Told
 from tests.storages import Storage
 from toolkit.configured import ConfiguredImage
@@ -87,6 +102,21 @@ def test_a_manifest_that_calls_its_config_something_else_is_not_kept(storage: St
     found = proven(ContainersStorage(storage.root))
     assert [picture.config.raw for picture in found.images()] == [APP.config]
     assert sha256(raw) in found.findings[0].problem
+
+
+@pytest.mark.parametrize("picture", [image(ONE, TWO), PULLED], ids=["kept", "made anew"])
+def test_a_manifest_that_is_here_once_more_costs_nothing_and_is_told(
+    storage: Storage, picture: Picture
+) -> None:
+    name = storage.add(picture, "localhost/cut:1", tars=[ONE, TWO])
+    whole = proven(ContainersStorage(storage.root), name)
+    storage.data(name, "manifest").write_bytes(b"")
+    found = proven(ContainersStorage(storage.root), name)
+    assert found.top == whole.top
+    (told,) = set(found.findings) - set(whole.findings)
+    assert (told.severity, told.subject) == ("warning", f"image {name}")
+    assert "has a damaged manifest, which is taken of the copy that podman keeps" in told.problem
+    assert str(storage.data(name, "manifest")) in told.problem
 
 
 def test_an_image_without_a_manifest_gets_one(storage: Storage) -> None:
@@ -341,8 +371,8 @@ def drop_config(storage: Storage) -> None:
 
 
 def edit_manifest(storage: Storage) -> None:
-    path = storage.data(storage.images[0]["id"], "manifest")
-    path.write_bytes(path.read_bytes() + b"\n")
+    for key in ("manifest", f"manifest-{APP.digest}"):
+        storage.data(sha256(APP.config), key).write_bytes(APP.raw + b" ")
 
 
 def swap_manifest(storage: Storage) -> None:

@@ -18,6 +18,7 @@ from toolkit.stores.containers_storage.imagelist import ImageList
 from toolkit.stores.containers_storage.layerlist import Driver, LayerList
 from toolkit.stores.trees.stored import REBUILT_KEY, StoredLayer
 
+COPY = "has a damaged manifest, which is taken of the copy that podman keeps of it"
 MADE = "so its manifest is made here, and so is its digest"
 
 
@@ -106,7 +107,7 @@ class StorageRecords:
         documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
         sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
         found = gather(Regenerated(documents, sizes), image.names, manifest.descriptor)
-        return replace(found, findings=(*image.findings, *found.findings))
+        return replace(found, findings=(*image.findings, *found.findings, *self._damage(image_id)))
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:  # noqa: ARG002 - one shape for all
         """Say by which manifest an image was pulled, whose digest is in its name elsewhere."""
@@ -115,7 +116,14 @@ class StorageRecords:
         if manifest:
             came = manifest.descriptor.digest
             problem = f"has the manifest {came}, whose layers are not kept as it lists them, {MADE}"
-        return [Finding(f"image {image_id}", problem, "note", check="manifest")]
+        note = Finding(f"image {image_id}", problem, "note", check="manifest")
+        return [note, *self._damage(image_id)]
+
+    def _damage(self, image_id: Digest) -> list[Finding]:
+        """Say of an image that podman cannot read it, though its manifest is here once more."""
+        error = self._images.damage(self._images.record(image_id))
+        problem = f"{COPY}: {error}"
+        return [Finding(f"image {image_id}", problem, check="manifest")] if error else []
 
     def _is_list(self, image_id: str) -> bool:
         try:
