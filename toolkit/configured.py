@@ -11,8 +11,20 @@ from dataclasses import dataclass, field, replace
 from toolkit import mediatype
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent
-from toolkit.image import MADE_ANEW, Document, Finding, Layer, Proof, ProvenImage, is_told, made_manifest
+from toolkit.image import (
+    MADE_ANEW,
+    Document,
+    Finding,
+    Layer,
+    Proof,
+    ProvenImage,
+    is_told,
+    made_manifest,
+    subject_of,
+)
 from toolkit.model import Config, Descriptor
+
+CALLED_COMPRESSED = "has a manifest that calls layers compressed that are not, as podman and skopeo write it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +93,29 @@ def odd_compressions(layers: Sequence[Layer], proofs: Sequence[Proof]) -> list[F
     ]
 
 
-def odd_type(layer: Layer, proof: Proof) -> Finding | None:
-    """Say of a layer that its media type tells another compression than its bytes (formats G.4.8)."""
-    told = mediatype.compression_of(layer.media_type)
-    if told is None or told == proof.compression:
-        return None
-    found, expected = (name or "not compressed" for name in (proof.compression, told))
+def odd_types(image: ProvenImage, found: Sequence[tuple[Layer, Proof]]) -> list[Finding]:
+    """Say of layers whose media type tells another compression than their bytes (formats G.4.8).
+
+    Plain layers that are called compressed are one note for each image: podman and skopeo write so of what
+    they load, and every engine goes by the bytes.
+    """
+    odd = [(layer, proof) for layer, proof in found if _is_odd(layer, proof)]
+    plain = {layer.digest for layer, proof in odd if not proof.compression}
+    notes = [
+        Finding(subject_of(image, picture), CALLED_COMPRESSED, "note", check="compression")
+        for picture in (image.images() if plain else ())
+        if not plain.isdisjoint(layer.digest for layer in picture.manifest.layers)
+    ]
+    return [*notes, *(_odd_type(layer, proof) for layer, proof in odd if proof.compression)]
+
+
+def _is_odd(layer: Layer, proof: Proof) -> bool:
+    return mediatype.compression_of(layer.media_type) not in {None, proof.compression}
+
+
+def _odd_type(layer: Layer, proof: Proof) -> Finding:
+    found, expected = proof.compression, mediatype.compression_of(layer.media_type) or "not compressed"
     problem = f"is {found}, and {expected} by its media type {layer.media_type}"
-    odd = Finding(f"layer {layer.key}", problem, check="compression")
-    return odd.comparing("compression", expected, found)
+    return Finding(f"layer {layer.key}", problem, check="compression").comparing(
+        "compression", expected, found
+    )

@@ -205,7 +205,7 @@ def test_fast_looks_at_how_a_layer_is_packed_as_full_does(lading: Lading, tmp_pa
         for words in ((), ("--fast",))
     ]
     assert told[0] == told[1]
-    assert "is not compressed, and gzip by its media type" in told[0][0]
+    assert "calls layers compressed that are not" in told[0][0]
 
 
 def test_what_is_beyond_a_limit_is_unsafe_and_not_corrupt(

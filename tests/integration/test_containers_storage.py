@@ -111,7 +111,7 @@ def test_a_manifest_that_wrongly_says_gzip_is_kept_and_engines_load_it(
     told = same_as_podman(podman, found, "localhost/odd:1")
     assert str(found.top.digest) == told["Digest"]
     (note,) = found.findings
-    assert "has podman's own manifest, which calls layers compressed that are not" in note.problem
+    assert "has a manifest that calls layers compressed that are not" in note.problem
     dockerd.load(tmp_path / "out.tar")
     assert dockerd.images() == {"localhost/odd:1": f"sha256:{told['Id']}"}
     containerd.load(tmp_path / "out.tar")
@@ -144,16 +144,15 @@ def test_what_podman_built_keeps_its_manifest_and_its_steps_are_not_listed(
     assert str(found.top.digest) == same_as_podman(podman, found, "localhost/app:1")["Digest"]
 
 
-def test_dangling_images_and_lists_are_listed_as_podman_does(podman: Podman, tmp_path: Path) -> None:
+def test_dangling_images_are_listed_as_podman_does_and_lists_are_told(podman: Podman, tmp_path: Path) -> None:
     podman.load(written(tmp_path / "odd.tar", layout(("localhost/odd:1", ODD))))
     podman.podman("untag", "localhost/odd:1")
     podman.podman("manifest", "create", "localhost/list:1")
-    lines = ContainersStorage(podman.root).listings()
-    assert [(line.names, line.id) for line in lines] == [
-        (("localhost/list:1",), podman.images()["localhost/list:1"]),
-        ((), sha256(ODD.config)),
-    ]
-    assert "is a list of manifests" in lines[0].problem
+    source = ContainersStorage(podman.root)
+    assert [(line.names, line.id) for line in source.listings()] == [((), sha256(ODD.config))]
+    (told,) = source.remarks()
+    assert told.subject == "image localhost/list:1"
+    assert "is a list of manifests" in told.problem
 
 
 def test_without_tar_splits_the_same_files_can_be_made_anew(podman: Podman, tmp_path: Path) -> None:

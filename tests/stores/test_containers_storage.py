@@ -9,7 +9,9 @@ import pytest
 from tests.conformance import proven, snapshot
 from tests.stores.conftest import clone
 from tests.stores.facts import DIFF_IDS, IMAGE_ID
+from toolkit.bundles import create_bundle, open_bundle
 from toolkit.errors import CorruptContent
+from toolkit.operations.copy import copy
 from toolkit.operations.verify import verify
 from toolkit.stores.containers_storage.store import ContainersStorage
 from toolkit.stores.kinds import kinds_at
@@ -42,8 +44,19 @@ def test_podmans_root_gives_dockers_image(root: Path) -> None:
 def test_what_podman_calls_gzip_and_is_not_is_told(root: Path) -> None:
     findings = proven(ContainersStorage(root), NAMES[0]).findings
     (finding,) = findings
-    assert "has podman's own manifest, which calls layers compressed that are not" in finding.problem
+    assert "has a manifest that calls layers compressed that are not" in finding.problem
     assert finding.severity == "note"  # every loaded image has it, and engines do not mind
+
+
+def test_what_podman_stores_is_told_alike_by_the_store_and_by_a_bundle_of_it(
+    root: Path, tmp_path: Path
+) -> None:
+    store, sink = ContainersStorage(root), create_bundle(tmp_path / "app.tar", "universal")
+    copy(store, sink, NAMES, strict=True)
+    bundle = open_bundle(tmp_path / "app.tar")
+    at_rest, carried = (verify(place, NAMES, strict=True) for place in (store, bundle))
+    assert (at_rest.ok, carried.ok) == (True, True)
+    assert at_rest.findings == carried.findings
 
 
 def test_an_outline_has_the_sizes_of_the_tars(root: Path) -> None:

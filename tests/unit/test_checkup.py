@@ -13,7 +13,7 @@ import pytest
 from tests.archives import EMPTY, ONE, TWO, blob, image, index, layout, sha256, unpacked
 from tests.containerds import CONTENT, containerd_root
 from tests.registries import Registry
-from toolkit.errors import MissingMember, StoreError
+from toolkit.errors import MissingMember, StoreError, Unsupported
 from toolkit.operations.checkup import (
     LOST,
     PARTIAL,
@@ -116,6 +116,14 @@ def test_what_neither_has_its_tar_nor_its_files_is_lost_whoever_looks(
     record.unlink()
     monkeypatch.setattr(stored, "all_changes", gone)
     assert checked(root).state == LOST
+
+
+def test_what_is_not_for_us_is_not_called_lost(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise Unsupported("image app:1", "is kept by composefs")
+
+    monkeypatch.setattr(DockerRoot, "image", refused)
+    assert checked(root).state == UNREADABLE
 
 
 AMD, ARM = image(ONE, ONE, EMPTY), image(ONE, TWO, architecture="arm64")

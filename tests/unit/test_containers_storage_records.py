@@ -27,13 +27,25 @@ def records(storage: Storage) -> StorageRecords:
     return StorageRecords(FolderFiles(storage.root), DRIVERS["vfs"])
 
 
-def test_an_image_is_intermediate_below_another_ones_layers_or_history(storage: Storage) -> None:
-    storage.add(image(ONE, TWO, history=HISTORY[:2]), "localhost/app:1")
+def test_an_image_is_intermediate_where_anothers_history_and_layers_go_on_from_its_own(
+    storage: Storage,
+) -> None:
+    label = {"created_by": "LABEL a=b", "empty_layer": True}
+    storage.add(image(ONE, TWO, history=[*HISTORY[:2], label]), "localhost/app:1")
     below = storage.add(image(ONE, history=HISTORY[:1]))
-    same = storage.add(image(ONE, TWO, history=HISTORY[:1]))
-    storage.add(image(ONE, TWO, history=HISTORY))  # goes on from app:1, and nothing from it
-    storage.add(image(TWO))
-    assert records(storage).intermediate() == {below, same}
+    before = storage.add(image(ONE, TWO, history=HISTORY[:2]))
+    storage.add(image(ONE, TWO, history=[*HISTORY[:2], label, label]))  # from app:1, and nothing from it
+    storage.add(image(TWO, history=HISTORY[:1]))
+    assert records(storage).intermediate() == {below, before}
+
+
+@pytest.mark.parametrize("history", [[], [HISTORY[1]], HISTORY[:2]], ids=["none", "another", "too long"])
+def test_the_same_base_layer_makes_no_image_intermediate(
+    storage: Storage, history: list[dict[str, str]]
+) -> None:
+    storage.add(image(ONE, TWO, history=HISTORY[:2]), "localhost/app:1")
+    storage.add(image(ONE, history=history))
+    assert records(storage).intermediate() == set()
 
 
 def test_a_name_is_enough_to_be_listed(storage: Storage) -> None:
@@ -43,10 +55,10 @@ def test_a_name_is_enough_to_be_listed(storage: Storage) -> None:
 
 
 def test_records_that_cannot_be_read_hide_nothing(storage: Storage) -> None:
-    storage.add(image(ONE))
+    storage.add(image(ONE, history=HISTORY[:1]))
+    storage.add(image(ONE, TWO, history=HISTORY[:2]), "localhost/app:1")
     storage.images[0]["layer"] = 5
     storage.write()
-    storage.layers_json.write_bytes(b"{")
     assert records(storage).intermediate() == set()
 
 
@@ -72,8 +84,8 @@ def test_the_blobs_of_an_image_are_documents_and_sizes() -> None:
 def test_the_histories_of_thousands_on_one_layer_are_read_twice_each(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [storage.add(image(ONE, history=HISTORY[:1] * 2, author=str(number))) for number in range(20)]
-    longer = storage.add(image(ONE, history=HISTORY[:1] * 3))
+    ids = [storage.add(image(ONE, history=HISTORY[:1], author=str(number))) for number in range(20)]
+    longer = storage.add(image(ONE, TWO, history=HISTORY[:2]))
     found = records(storage)
     asked: list[Digest] = []
     config = StorageRecords.config

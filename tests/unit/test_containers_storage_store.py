@@ -10,7 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import EMPTY, LAYER, ONE, TWO, A, B, Folder, Link, encode, image, index, sha256, tar
+from tests.archives import (
+    EMPTY,
+    LAYER,
+    ONE,
+    TWO,
+    A,
+    B,
+    Folder,
+    Link,
+    Picture,
+    encode,
+    image,
+    index,
+    sha256,
+    tar,
+)
 from tests.conftest import Told
 from tests.storages import Storage
 from toolkit.configured import ConfiguredImage
@@ -89,6 +104,21 @@ def test_a_manifest_that_calls_its_config_something_else_is_not_kept(storage: St
     assert sha256(raw) in found.findings[0].problem
 
 
+@pytest.mark.parametrize("picture", [image(ONE, TWO), PULLED], ids=["kept", "made anew"])
+def test_a_manifest_that_is_here_once_more_costs_nothing_and_is_told(
+    storage: Storage, picture: Picture
+) -> None:
+    name = storage.add(picture, "localhost/cut:1", tars=[ONE, TWO])
+    whole = proven(ContainersStorage(storage.root), name)
+    storage.data(name, "manifest").write_bytes(b"")
+    found = proven(ContainersStorage(storage.root), name)
+    assert found.top == whole.top
+    (told,) = set(found.findings) - set(whole.findings)
+    assert (told.severity, told.subject) == ("warning", f"image {name}")
+    assert "has a damaged manifest, which is taken of the copy that podman keeps" in told.problem
+    assert str(storage.data(name, "manifest")) in told.problem
+
+
 def test_an_image_without_a_manifest_gets_one(storage: Storage) -> None:
     storage.images[0]["big-data-names"].remove("manifest")
     storage.write()
@@ -111,30 +141,33 @@ def test_names_are_as_podman_shows_them_and_images_without_come_last(storage: St
 
 def test_nameless_images_that_others_are_built_on_are_not_listed(storage: Storage) -> None:
     below = storage.add(image(ONE, history=HISTORY[:1]))
-    before = storage.add(image(ONE, TWO, history=HISTORY[:1]))
-    dangling = storage.add(image(ONE, TWO, history=[HISTORY[2]]))
+    beside = storage.add(image(ONE, history=[HISTORY[2]]))
+    dangling = storage.add(image(ONE, TWO, history=HISTORY[1:]))
     source = ContainersStorage(storage.root)
-    assert [line.id for line in source.listings() if not line.names] == [dangling]
-    for each in (below, before):
-        assert source.identify(each) == each
+    assert [line.id for line in source.listings() if not line.names] == [beside, dangling]
+    assert source.identify(below) == below
 
 
-def test_a_list_of_manifests_is_listed_and_refused(storage: Storage) -> None:
+def test_a_list_of_manifests_is_no_image_and_that_is_told(storage: Storage) -> None:
     raw = index(APP).raw
     record = {
         **storage.images[0],
         "id": A,
         "names": ["localhost/list:1"],
         "layer": "",
-        "big-data-names": ["manifest"],
+        "big-data-names": ["manifest", "instances.json"],
     }
     storage.images.append({**record, "big-data-digests": {"manifest": sha256(raw)}})
     storage.data(A, "manifest").parent.mkdir()
     storage.data(A, "manifest").write_bytes(raw)
     storage.write()
-    assert "is a list of manifests" in problems(storage)["localhost/list:1",]
+    source = ContainersStorage(storage.root)
+    assert problems(storage) == {(NAME,): "", (BESIDE,): ""}
+    (told,) = source.remarks()
+    assert "is a list of manifests and no image, and left out" in told.problem
+    assert (told.subject, told.severity) == ("image localhost/list:1", "note")
     with pytest.raises(Unsupported, match="whose images are stored each by itself; export those"):
-        ContainersStorage(storage.root).image("localhost/list:1")
+        source.image("localhost/list:1")
 
 
 def test_an_image_without_layers_is_read(storage: Storage) -> None:
@@ -338,8 +371,8 @@ def drop_config(storage: Storage) -> None:
 
 
 def edit_manifest(storage: Storage) -> None:
-    path = storage.data(storage.images[0]["id"], "manifest")
-    path.write_bytes(path.read_bytes() + b"\n")
+    for key in ("manifest", f"manifest-{APP.digest}"):
+        storage.data(sha256(APP.config), key).write_bytes(APP.raw + b" ")
 
 
 def swap_manifest(storage: Storage) -> None:

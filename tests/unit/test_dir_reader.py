@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import MANIFEST, ONE, TWO, Picture, encode, image, index, sha256, unpacked, written
+from tests.archives import LAYER, MANIFEST, ONE, TWO, Picture, encode, image, index, sha256, unpacked, written
 from tests.conformance import content
 from toolkit.bundles import open_bundle
 from toolkit.bundles.dir_reader import DirBundle, is_dir
@@ -128,11 +128,20 @@ def test_a_sha512_blob_is_named_by_its_128_digits(opened: Opened) -> None:
     assert [str(blob.digest) for blob in proven.blobs] == [f"sha512:{long}"]
 
 
-def test_a_media_type_that_tells_another_compression_is_told(opened: Opened) -> None:
-    picture = image(ONE, media_types=["application/vnd.docker.image.rootfs.diff.tar.gzip"])
+def test_a_media_type_that_tells_another_compression_is_a_warning(opened: Opened) -> None:
+    picture = image(gzip.compress(ONE, mtime=0), diff_ids=[sha256(ONE)], media_types=[LAYER])
     report = only(opened(files_of(picture)))
     assert report.ok
-    assert "is not compressed, and gzip by its media type" in report.findings[0].problem
+    (finding,) = report.findings
+    assert (finding.severity, finding.expected, finding.found) == ("warning", "not compressed", "gzip")
+    assert "is gzip, and not compressed by its media type" in finding.problem
+
+
+def test_plain_layers_that_are_called_compressed_are_one_note(opened: Opened) -> None:
+    picture = image(ONE, TWO, media_types=["application/vnd.docker.image.rootfs.diff.tar.gzip"] * 2)
+    (finding,) = only(opened(files_of(picture))).findings
+    assert (finding.subject, finding.severity) == (f"image {sha256(picture.config)}", "note")
+    assert "calls layers compressed that are not" in finding.problem
 
 
 def test_signatures_are_told_to_stay_behind(opened: Opened) -> None:

@@ -89,8 +89,59 @@ def test_a_manifest_that_is_not_this_images_is_one_sentence(
         found.config(record)
 
 
+COPY = f"manifest-{APP.digest}"
+
+
+@pytest.mark.parametrize("raw", [None, b"", APP.raw + b" "], ids=["removed", "empty", "changed"])
+def test_the_copy_of_a_damaged_manifest_serves_for_it(storage: Storage, raw: bytes | None) -> None:
+    path = storage.data(APP_ID.hex, "manifest")
+    path.unlink() if raw is None else path.write_bytes(raw)
+    found = images(storage)
+    record = found.record(APP_ID)
+    manifest = found.manifest(record)
+    assert manifest
+    assert manifest.raw == APP.raw
+    assert found.config(record).raw == APP.config
+    assert isinstance(found.damage(record), MissingMember if raw is None else Mismatch)
+
+
+@pytest.mark.parametrize("raw", [None, b""], ids=["removed", "empty"])
+def test_the_copy_serves_where_the_list_of_images_is_lost_too(storage: Storage, raw: bytes | None) -> None:
+    path = storage.data(APP_ID.hex, "manifest")
+    path.unlink() if raw is None else path.write_bytes(raw)
+    storage.images_json.unlink()
+    found = images(storage)
+    manifest = found.manifest(found.record(APP_ID))
+    assert manifest
+    assert manifest.raw == APP.raw
+
+
+def test_a_digest_that_is_none_names_no_copy(storage: Storage) -> None:
+    storage.images[0]["big-data-digests"] = {"manifest": "5"}
+    storage.images[0]["big-data-names"].append("manifest-5")
+    storage.data(APP_ID.hex, "manifest").with_name("manifest-5").write_bytes(APP.raw)
+    storage.write()
+    found = images(storage)
+    with pytest.raises(Mismatch, match=r"/manifest.*it was changed"):
+        found.manifest(found.record(APP_ID))
+
+
+def test_a_copy_that_was_changed_too_does_not_serve(storage: Storage) -> None:
+    for key in ("manifest", COPY):
+        storage.data(APP_ID.hex, key).write_bytes(APP.raw + b" ")
+    found = images(storage)
+    with pytest.raises(Mismatch, match=r"/manifest.*it was changed"):
+        found.manifest(found.record(APP_ID))
+
+
+def test_a_whole_manifest_has_no_damage(storage: Storage) -> None:
+    found = images(storage)
+    assert found.damage(found.record(APP_ID)) is None
+
+
 @pytest.mark.parametrize("key", ["manifest", str(APP_ID)])
 def test_a_document_counts_only_with_its_digest(storage: Storage, key: str) -> None:
+    storage.data(APP_ID.hex, COPY).unlink()
     found = images(storage)
     record = found.record(APP_ID)
     path = storage.data(APP_ID.hex, key)

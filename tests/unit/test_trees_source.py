@@ -34,6 +34,7 @@ class Literal:
 
     named: list[tuple[str, str]] = field(default_factory=list)
     built_on: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
     configs: dict[str, bytes] = field(default_factory=lambda: {APP_ID: APP.config, OTHER_ID: OTHER.config})
     manifests: dict[str, str] = field(default_factory=dict)
 
@@ -51,6 +52,9 @@ class Literal:
 
     def intermediate(self) -> set[str]:
         return self.built_on
+
+    def lists(self) -> set[str]:
+        return self.listed
 
     def manifest(self, image_id: Digest) -> str:
         return self.manifests.get(str(image_id), "")

@@ -14,7 +14,7 @@ from toolkit import mediatype
 from toolkit.ancestry import V1Layer
 from toolkit.bundles.entries import bare
 from toolkit.bundles.several import several_for_one
-from toolkit.configured import odd_type
+from toolkit.configured import odd_types
 from toolkit.digest import Digest
 from toolkit.errors import (
     CorruptContent,
@@ -68,7 +68,6 @@ class ModernImage:
     documents: Mapping[Digest, Document] = field(repr=False)  # children before parents
     layers: tuple[Layer, ...] = field(repr=False)  # base first, each once; key is the digest
     findings: tuple[Finding, ...] = ()
-    told_types: bool = True  # a layer of another compression than its type is a warning
     referrers: tuple[Referrer, ...] = ()  # their blobs are among the layers
     lacking: tuple[Finding, ...] = ()  # platforms of the index that are not here whole; an error: was lost
 
@@ -105,8 +104,7 @@ class ModernImage:
             if layer.diff_id is not None and proof.diff_id != layer.diff_id:
                 raise Mismatch(subject, "diffID", "", proof.diff_id, layer.diff_id)
         found = [(layer, proofs[layer.key]) for layer in self.layers if layer.diff_id]
-        odd = [odd for pair in found if (odd := odd_type(*pair))] if self.told_types else []
-        findings = (*self.findings, *odd)
+        findings = (*self.findings, *odd_types(self.offered, found))
         compressions = frozenset(proof.compression for _, proof in found)
         return replace(self.offered, findings=findings, compressions=compressions)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.checks import as_finding
-from toolkit.errors import StoreError, ToolkitError
+from toolkit.errors import StoreError, ToolkitError, Unsupported
 from toolkit.event import BlobsExpected, Tell, nobody
 from toolkit.image import Finding, Layer, SourceImage
 from toolkit.outline import Listing
@@ -21,9 +21,11 @@ WHOLE = "whole"
 PARTIAL = "partial"  # an image of several platforms, of which some are not here, or damaged
 UNREAD = "not read"  # its records are whole; nobody looked at its layers
 REBUILDABLE = "rebuildable"  # some of its layers' tars are lost; their files are there
-UNREADABLE = "unreadable"  # we may not read it, or its disk does not let us
+UNREADABLE = (
+    "unreadable"  # we may not read it, or its disk does not let us, or it is of a kind we do not read
+)
 LOST = "lost"
-UNABLE = StoreError.exit_code
+UNABLE, NOT_FOR_US = StoreError.exit_code, Unsupported.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,13 @@ def _checked(
     if left := _left(listing, image, visit):
         told = (_lost(listing, left), *noticed, *failures)
         return Checked(listing, PARTIAL, _count(visit.source, listing, left[0]), told, left)
-    denied = rescuer().lacks(listing)
-    state = UNREADABLE if _may_be_whole(denied) else LOST if denied else REBUILDABLE
-    told = (*noticed, *failures, *(denied if state == UNREADABLE else ()))
-    return Checked(listing, state, _count(visit.source, listing), told)
+    denied, is_ours = rescuer().lacks(listing), {finding.exit_code for finding in errors} != {NOT_FOR_US}
+    if not denied:
+        return Checked(listing, REBUILDABLE, _count(visit.source, listing), (*noticed, *failures))
+    if not _may_be_whole(denied):
+        denied = ()
+    state = UNREADABLE if denied or not is_ours else LOST
+    return Checked(listing, state, _count(visit.source, listing), (*noticed, *failures, *denied))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ from toolkit.stores.containers_storage.documents import Listed, RecordList
 
 KEYS = ("id", "names", "layer", "big-data-names", "big-data-digests")
 MANIFEST = "manifest"  # the key of the manifest that an image was pulled or built as
+COPY = "manifest-"  # begins the key, with its digest behind, under which podman has it once more
+INSTANCES = "instances.json"  # the key of where podman has the images of a list of manifests
 AS_IT_IS = re.compile(r"[a-z0-9.-]+")  # a key that is its file's name; others are written in base64
 
 
@@ -35,6 +37,11 @@ class ImageRecord:
     def subject(self) -> str:
         """Return what sentences call it."""
         return f"image sha256:{self.id}"
+
+    @property
+    def is_list(self) -> bool:
+        """Tell what `podman manifest create` made from an image."""
+        return not self.layer and INSTANCES in self.keys
 
     @classmethod
     def from_node(cls, node: Node) -> ImageRecord:
@@ -102,7 +109,10 @@ class ImageList:
         files = self._files.names(f"{self._folder}/{image_id.hex}")
         if not files:
             raise NotFound(f"image {image_id}", f"is not in {self._files.folder / self._folder}")
-        return ImageRecord(image_id.hex, None, frozenset(filter(None, map(_key, files))), {})
+        keys = frozenset(filter(None, map(_key, files)))
+        copies = [key.removeprefix(COPY) for key in keys if key.startswith(COPY)]
+        digests = {MANIFEST: copies[0]} if len(copies) == 1 else {}
+        return ImageRecord(image_id.hex, None, keys | digests.keys(), digests)
 
     def config(self, record: ImageRecord) -> Config:
         """Return an image's config, whose digest is its ID.
@@ -117,7 +127,7 @@ class ImageList:
         if str(named) not in record.keys:
             problem = "has no config, as images pulled by a Docker schema 1 manifest"
             raise Unsupported(record.subject, problem)
-        config = Config.from_bytes(self._document(record, str(named), named))
+        config = Config.from_bytes(self._document(record, str(named), str(named)))
         if manifest and manifest.config.digest != config.image_id:
             subject = f"{record.subject}: its manifest"
             raise Mismatch(subject, "config", "", manifest.config.digest, config.image_id)
@@ -130,7 +140,7 @@ class ImageList:
         """
         if MANIFEST not in record.keys:
             return None
-        raw = self._document(record, MANIFEST)
+        raw, _ = self._copies(record)
         top = load(raw, f"{record.subject}: its manifest")
         if "manifests" in top.value and "config" not in top.value:
             problem = "is a list of manifests, whose images are stored each by itself"
@@ -142,13 +152,31 @@ class ImageList:
             raise Unsupported(record.subject, f"is {media_type[:100]}, expected the manifest of an image")
         return Manifest.from_bytes(raw, media_type)
 
-    def _document(self, record: ImageRecord, key: str, expected: Digest | None = None) -> bytes:
+    def damage(self, record: ImageRecord) -> CorruptContent | None:
+        """Return what is wrong with a manifest whose copy serves for it; None where nothing is.
+
+        Raises as the manifest does where neither can be read.
+        """
+        return self._copies(record)[1] if MANIFEST in record.keys else None
+
+    def _copies(self, record: ImageRecord) -> tuple[bytes, CorruptContent | None]:
+        """Return the manifest, where it is damaged that of the copy which is named by its digest, and why."""
+        try:
+            return self._document(record, MANIFEST), None
+        except (MissingMember, Mismatch) as error:
+            digest = record.digests.get(MANIFEST, "")
+            with suppress(MissingMember, Mismatch):
+                if digest and COPY + digest in record.keys:
+                    return self._document(record, COPY + digest, digest), error
+            raise
+
+    def _document(self, record: ImageRecord, key: str, expected: str = "") -> bytes:
         """Return a document by its key; raises MissingMember, or Mismatch where it was changed."""
         name = f"{self._folder}/{record.id}/{_file_name(key)}"
         if (raw := self._files.read(name, limits().document)) is None:
             raise MissingMember(f"{record.subject}: {self._files.folder / name}", "is not there")
         recorded = record.digests.get(key)
-        for digest in (str(expected) if expected else None, recorded):
+        for digest in (expected, recorded):
             if digest and (actual := Digest.of(raw)) and digest != str(actual):
                 raise Mismatch(f"{self._files.folder / name}", "digest", "it was changed", actual, digest)
         return raw

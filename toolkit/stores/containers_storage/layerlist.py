@@ -107,10 +107,6 @@ class LayerList:
             below = chain[below].parent
         return list(chain.values())[::-1]
 
-    def parents(self) -> dict[str, str]:
-        """Map the ID of each layer, as it stands, to that of the layer below."""
-        return {record.id: record.parent for record in self._records()}
-
     def top_of(self, diff_ids: Sequence[Digest]) -> str:
         """Return the ID of the layer that these diffIDs lead to, base first; empty where there is none."""
         for record in self._records():

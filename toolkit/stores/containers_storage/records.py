@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from toolkit import mediatype
 from toolkit.bundles.modern import ModernImage, blob_name, gather
 from toolkit.configured import ConfiguredImage
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, InvalidDigest, ToolkitError
 from toolkit.image import Finding
-from toolkit.model import Config, Manifest
+from toolkit.model import Config
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containers_storage.imagelist import ImageList
 from toolkit.stores.containers_storage.layerlist import Driver, LayerList
 from toolkit.stores.trees.stored import REBUILT_KEY, StoredLayer
 
+COPY = "has a damaged manifest, which is taken of the copy that podman keeps of it"
 MADE = "so its manifest is made here, and so is its digest"
 
 
@@ -47,20 +47,20 @@ class StorageRecords:
     def intermediate(self) -> set[str]:
         """Return the images without a name that another one was built on, as podman finds them.
 
-        It has the layer above as its own, or the same layer and a history that goes on from there
-        (libimage, layer_tree.go).
+        Its history and layers begin with theirs, and go on (libimage, layer_tree.go). There may be thousands,
+        so each config is read twice at most, and none is kept or held against another.
         """
-        peers: dict[str, list[str]] = {}  # top layer → the images that have it
-        for image_id in self._images.ids():
-            if (top := self._top(image_id)) is not None:
-                peers.setdefault(top, []).append(image_id)
         named = {image_id for _, image_id in self._images.names()}
-        below = _below(peers, self._parents())
-        found: set[str] = set()
-        for top, images in peers.items():
-            nameless = [image_id for image_id in images if image_id not in named]
-            found.update(nameless if top in below else self._gone_on_from(nameless, images))
-        return found
+        whole: dict[int, list[str]] = {}
+        for image_id in self._images.ids():
+            if image_id not in named and (steps := self._steps(image_id)):
+                whole.setdefault(steps[-1], []).append(image_id)
+        built = (self._steps(image_id)[:-1] for image_id in (self._images.ids() if whole else ()))
+        return {image_id for steps in built for step in steps for image_id in whole.get(step, ())}
+
+    def lists(self) -> set[str]:
+        """Return the IDs of lists of manifests, which are no images."""
+        return {image_id for image_id in self._images.ids() if self._is_list(image_id)}
 
     def manifest(self, image_id: Digest) -> str:
         """Return the digest of the manifest that an image was pulled or built as."""
@@ -107,8 +107,7 @@ class StorageRecords:
         documents = {manifest.descriptor.digest: manifest.raw, manifest.config.digest: image.config.raw}
         sizes = {layer.diff_id: layer.size for layer in image.stack if layer.diff_id}
         found = gather(Regenerated(documents, sizes), image.names, manifest.descriptor)
-        findings = (*image.findings, *found.findings, *_types_told(image_id, manifest))
-        return replace(found, findings=findings, told_types=False)
+        return replace(found, findings=(*image.findings, *found.findings, *self._damage(image_id)))
 
     def notes(self, image_id: Digest, config: Config) -> list[Finding]:  # noqa: ARG002 - one shape for all
         """Say by which manifest an image was pulled, whose digest is in its name elsewhere."""
@@ -117,45 +116,36 @@ class StorageRecords:
         if manifest:
             came = manifest.descriptor.digest
             problem = f"has the manifest {came}, whose layers are not kept as it lists them, {MADE}"
-        return [Finding(f"image {image_id}", problem, "note", check="manifest")]
+        note = Finding(f"image {image_id}", problem, "note", check="manifest")
+        return [note, *self._damage(image_id)]
 
-    def _top(self, image_id: str) -> str | None:
-        """Return the ID of the top layer; None where the record cannot be read."""
+    def _damage(self, image_id: Digest) -> list[Finding]:
+        """Say of an image that podman cannot read it, though its manifest is here once more."""
+        error = self._images.damage(self._images.record(image_id))
+        problem = f"{COPY}: {error}"
+        return [Finding(f"image {image_id}", problem, check="manifest")] if error else []
+
+    def _is_list(self, image_id: str) -> bool:
         try:
-            return self._images.record(Digest.parse(image_id)).layer
-        except ToolkitError:
-            return None
+            return self._images.record(Digest.parse(image_id)).is_list
+        except ToolkitError:  # of which its line tells
+            return False
 
-    def _parents(self) -> Mapping[str, str]:
-        try:
-            return self._layers.parents()
-        except ToolkitError:  # of which every image tells
-            return {}
+    def _steps(self, image_id: str) -> list[int]:
+        """Return a hash of what was built by each step of an image's history: of all steps until then.
 
-    def _gone_on_from(self, nameless: Sequence[str], images: Sequence[str]) -> set[str]:
-        """Return those of which another of these images has all of the history, and more.
-
-        There may be thousands, so each history is read twice, and none is kept or held against another.
-        """
-        if not nameless or len(images) == 1:
-            return set()
-        whole: dict[int, list[str]] = {}
-        for image_id in nameless:
-            if beginnings := self._beginnings(image_id):
-                whole.setdefault(beginnings[-1], []).append(image_id)
-        longer = (beginnings[:-1] for beginnings in map(self._beginnings, images))
-        return {image_id for hashes in longer for each in hashes for image_id in whole.get(each, ())}
-
-    def _beginnings(self, image_id: str) -> list[int]:
-        """Return a hash of each beginning of an image's history, from that of nothing to that of all.
-
-        There is none where the config cannot be read. The hashes are Python's keyed ones, as of NameSet.
+        There is none where the config cannot be read, or has another number of layers than its history. The
+        hashes are Python's keyed ones, as of NameSet.
         """
         try:
-            history = self.config(Digest.parse(image_id)).history
+            config = self.config(Digest.parse(image_id))
         except ToolkitError:
             return []
-        return list(accumulate(history, lambda before, item: hash((before, item)), initial=0))
+        if sum(not item.empty_layer for item in config.history) != len(config.diff_ids):
+            return []
+        layers = iter(config.diff_ids)
+        steps = ((item, None if item.empty_layer else next(layers)) for item in config.history)
+        return list(accumulate(map(hash, steps), lambda *hashes: hash(hashes)))
 
     def _of_an_image(self, fits: Callable[[StoredLayer], bool]) -> StoredLayer | None:
         """Return the first layer of an image that fits: the diffIDs of some stand in its config alone."""
@@ -168,25 +158,6 @@ class StorageRecords:
             if layer := next(filter(fits, stack), None):
                 return layer
         return None
-
-
-def _types_told(image_id: Digest, manifest: Manifest) -> list[Finding]:
-    """Say of a manifest that podman made of a loaded archive that it calls its plain layers compressed."""
-    if not any(mediatype.compression_of(layer.media_type) for layer in manifest.layers):
-        return []
-    problem = "has podman's own manifest, which calls layers compressed that are not; engines do not mind"
-    return [Finding(f"image {image_id}", problem, "note", check="manifest")]
-
-
-def _below(tops: Iterable[str], parents: Mapping[str, str]) -> set[str]:
-    """Return the layers that have one of an image above them."""
-    found: set[str] = set()
-    for top in tops:
-        below = parents.get(top, "")
-        while below and below not in found:
-            found.add(below)
-            below = parents.get(below, "")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class DriverRecords:
         """Return the IDs of parents; where names are lost, one of them may have had one."""
         return set() if self.lost() else set(map(str, self._images.parents()))
 
+    def lists(self) -> set[str]:
+        """Return nothing: Docker keeps no list of manifests in a data root."""
+        return set()
+
     def manifest(self, image_id: Digest) -> str:  # noqa: ARG002 - one shape for all
         """Return nothing: Docker keeps no manifest in a data root."""
         return ""

@@ -34,6 +34,9 @@ class Records(Protocol):
     def intermediate(self) -> set[str]:
         """Return the IDs of images that are not listed unless they have a name: others are built on them."""
 
+    def lists(self) -> set[str]:
+        """Return the IDs of lists of manifests, which are no images: theirs are stored each by itself."""
+
     def manifest(self, image_id: Digest) -> str:
         """Return the digest of the manifest kept of an image; empty where there is none that is whole."""
 

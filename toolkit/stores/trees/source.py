@@ -22,6 +22,7 @@ from toolkit.stores.trees.records import Records
 from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
 BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
+A_LIST = "is a list of manifests and no image, and left out: its images are stored each by itself"
 IMAGES = 100_000  # to list; each costs a kilobyte, and a look at its config and layers
 FEW, DIGEST = 3, "sha256:"
 LOCAL = "localhost/"  # podman's registry of what came from none
@@ -39,13 +40,13 @@ class TreeSource:
 
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
-        names: dict[str, list[str]] = {}
-        for name, image_id in self._names().names:
-            names.setdefault(image_id, []).append(name)
+        names, lists = self._named(), self._records.lists()
+        for list_id in lists:
+            names.pop(list_id, None)
         named = (self._listing(tuple(sorted(set(found))), image_id) for image_id, found in names.items())
         if len(names) > IMAGES:
             raise UnsafeArchive(self.place, f"names {len(names)} images, expected at most {IMAGES}")
-        known = names.keys() | self._records.intermediate()
+        known = names.keys() | lists | self._records.intermediate()
         nameless = [image_id for image_id in self._records.ids() if image_id not in known]
         if len(nameless) > IMAGES:
             raise UnsafeArchive(self.place, f"has {len(nameless)} images, expected at most {IMAGES}")
@@ -105,12 +106,17 @@ class TreeSource:
             yield content
 
     def remarks(self) -> list[Finding]:
-        """Say that the names are lost, where they are, or that some are none."""
-        lost, odd = self._records.lost(), [name for name, _ in self._records.names() if _is_digest(name)]
+        """Say that the names are lost, or that some are none, and of what is no image that it is left out."""
+        names, lost = self._named(), self._records.lost()
         problem = f"has lost the names of its images: {lost}"
         found = [Finding(self.place, problem, check="names")] if lost else []
-        problem = f"calls an image {', '.join(odd[:FEW])}, which is no name but what has that digest"
-        return [*found, Finding(self.place, problem, check="names")] if odd else found
+        if odd := [name for name, _ in self._records.names() if _is_digest(name)]:
+            problem = f"calls an image {', '.join(odd[:FEW])}, which is no name but what has that digest"
+            found.append(Finding(self.place, problem, check="names"))
+        for list_id in sorted(self._records.lists()):
+            called = (*sorted(names.get(list_id, ())), list_id)
+            found.append(Finding(f"image {called[0]}", A_LIST, "note", check="unsupported").of(called[:-1]))
+        return found
 
     def names(self) -> list[str]:
         """Return every name there is."""
@@ -131,6 +137,13 @@ class TreeSource:
     def holds(self, key: str) -> bool:
         """Tell whether there is a layer of this key."""
         return key in self._stored or self._records.layer(key) is not None
+
+    def _named(self) -> dict[str, list[str]]:
+        """Map the ID of each image that has a name to its names."""
+        names: dict[str, list[str]] = {}
+        for name, image_id in self._names().names:
+            names.setdefault(image_id, []).append(name)
+        return names
 
     def _examined(self, stored: StoredLayer) -> Examined:
         examined = self._trees.examine(stored)
