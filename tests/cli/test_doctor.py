@@ -202,6 +202,27 @@ def test_a_legacy_root_of_two_drivers_tells_of_each_only_its_own(
     assert (vfs["driver"], vfs["images"]) == ("vfs", [])
 
 
+def test_a_legacy_layer_that_lost_its_record_and_files_is_not_called_whole(
+    lading: Lading, engine_stores: Path, tmp_path: Path
+) -> None:
+    """Docker itself would tar what is left; the recorded size alone knows that there was more."""
+    root = tmp_path / "root"
+    together(root, engine_stores / "docker-1.9.1-aufs")
+    (record,) = root.glob("graph/39945792*/tar-data.json.gz")
+    record.unlink()
+    (programs,) = root.glob("aufs/diff/39945792*/bin")
+    shutil.rmtree(programs)
+    told = lading("doctor", str(root), "--quiet")
+    assert (told.code, "Images   1: 1 rebuildable" in told.out) == (0, True)
+    problem = "layersize is 2303448, which no rule of the aufs driver gives: its files make 321192"
+    assert f"{problem}, and some may be missing" in told.err
+    command = f"lading export --from graph:{root} --allow-rebuilt -o FILE"
+    assert f"saves what is rebuildable: {command}\n" in told.out
+    assert lading(*command.replace("FILE", "x.tar").split()[1:]).code == 0
+    assert lading("export", "--from", f"graph:{root}", "-o", "y.tar").code == 0
+    assert lading("export", "--from", f"graph:{root}", "-o", "z.tar", "--strict").code == 5
+
+
 def test_an_image_that_lost_a_platform_is_told_with_the_way_to_save_the_others(
     lading: Lading, tmp_path: Path
 ) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import EMPTY, ONE, TWO, blob, image, index, layout, sha256, unpacked
+from tests.archives import EMPTY, ONE, TWO, A, blob, image, index, layout, sha256, unpacked
 from tests.containerds import CONTENT, containerd_root
+from tests.graphs import legacy_layer, name
 from tests.registries import Registry
 from toolkit.errors import MissingMember, StoreError, Unsupported
 from toolkit.operations.checkup import (
@@ -30,6 +31,7 @@ from toolkit.platform import Platform
 from toolkit.reading import Reading
 from toolkit.settings import Settings
 from toolkit.stores.docker_root.store import DockerRoot
+from toolkit.stores.graph.store import GraphStore
 from toolkit.stores.layout import LayoutStore
 from toolkit.stores.trees import stored
 
@@ -76,6 +78,17 @@ def test_a_missing_tree_is_a_lost_image(root: Path) -> None:
     found = checked(root)
     assert (found.state, found.layers) == (LOST, 4)
     assert [finding.exit_code for finding in found.findings if finding.severity == "error"] == [5]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_legacy_image_with_a_layer_that_has_to_be_made_anew_is_rebuildable(
+    tmp_path: Path, *, fast: bool
+) -> None:
+    legacy_layer(tmp_path, "aufs", A, {"a": b"12345"}, size="5")
+    name(tmp_path, "aufs", latest=A)
+    (found,) = check_up(GraphStore(tmp_path), lambda: GraphStore(tmp_path, allow_rebuilt=True), fast=fast)
+    assert (found.state, found.layers) == (REBUILDABLE, 1)
+    assert ["not verifiable" in finding.problem for finding in found.findings] == [True]
 
 
 def test_a_quick_look_reads_no_layer(root: Path) -> None:

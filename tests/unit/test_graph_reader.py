@@ -114,6 +114,20 @@ def test_a_size_of_no_rule_is_told_and_stops_nothing(tmp_path: Path) -> None:
     assert raw == TAR
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_size_above_that_of_the_files_that_a_tar_is_made_of_tells_that_some_may_be_missing(
+    tmp_path: Path, driver: str
+) -> None:
+    """A warning, for 0.6 counted folders too, and every name of a file (rule S1)."""
+    legacy_layer(tmp_path, driver, A, BASE)
+    _, (size, _), _ = read(tmp_path, driver, A, "123456")
+    told = f"layersize is 123456, which no rule of the {driver} driver gives"
+    assert size.problem == f"{told}: its files make 5, and some may be missing"
+    assert size.severity == "warning"
+    _, (size, _), _ = read(tmp_path, driver, A, "4")
+    assert size.problem == f"layersize is 4, which no rule of the {driver} driver gives"
+
+
 def test_tar_split_needs_no_parent(tmp_path: Path) -> None:
     legacy_layer(tmp_path, "vfs", A, BASE)
     legacy_layer(tmp_path, "vfs", B, CHILD, parent=A, tar_split=SPLIT)

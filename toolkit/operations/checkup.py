@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from toolkit.ancestry import REBUILT
 from toolkit.checks import as_finding
 from toolkit.errors import StoreError, ToolkitError, Unsupported
 from toolkit.event import BlobsExpected, Tell, nobody
@@ -20,7 +21,7 @@ from toolkit.report import ERROR
 WHOLE = "whole"
 PARTIAL = "partial"  # an image of several platforms, of which some are not here, or damaged
 UNREAD = "not read"  # its records are whole; nobody looked at its layers
-REBUILDABLE = "rebuildable"  # some of its layers' tars are lost; their files are there
+REBUILDABLE = "rebuildable"  # some of its layers' tars are lost, or were never kept; their files are there
 UNREADABLE = (
     "unreadable"  # we may not read it, or its disk does not let us, or it is of a kind we do not read
 )
@@ -75,9 +76,8 @@ def _checked(
 ) -> Checked:
     noticed, failures = (image,) if isinstance(image, Finding) else _noticed(image), visit.failures(image)
     if not isinstance(image, Finding) and not failures:
-        lacks = isinstance(image, Lacks) and image.lacking
-        state = PARTIAL if lacks else UNREAD if visit.fast else WHOLE
-        return Checked(listing, state, _count(visit.source, listing) or len(image.layers), noticed)
+        layers = _count(visit.source, listing) or len(image.layers)
+        return Checked(listing, _undamaged(image, visit), layers, noticed)
     errors = [finding for finding in (*noticed, *failures) if finding.severity == ERROR]
     if _may_be_whole(errors):
         return Checked(listing, UNREADABLE, _count(visit.source, listing), (*noticed, *failures))
@@ -91,6 +91,15 @@ def _checked(
         denied = ()
     state = UNREADABLE if denied or not is_ours else LOST
     return Checked(listing, state, _count(visit.source, listing), (*noticed, *failures, *denied))
+
+
+def _undamaged(image: SourceImage, visit: _Visit) -> str:
+    """Return the state of an image of which nothing is known to be damaged."""
+    if isinstance(image, Lacks) and image.lacking:
+        return PARTIAL
+    if any(layer.v1 and layer.v1.proof == REBUILT for layer in image.layers):
+        return REBUILDABLE
+    return UNREAD if visit.fast else WHOLE
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.errors import CorruptContent, Mismatch
@@ -43,17 +43,20 @@ class LayerReader(TreeReader):
 
     def weighed(self, measure: Measure) -> V1Layer:
         """Return the layer with its layersize's rule named."""
-        size = matched(
-            self.layer.layersize,
-            self.driver.size_rule,
-            {
-                "S5": lambda: measure.header_sizes,
-                "S3": lambda: self.files_and_links(measure, self.layer.layersize.value),
-                "S4": self._changed_sizes,
-                "S2": lambda: tree_sizes(self.tree)["S2"],
-            },
-        )
+        size = matched(self.layer.layersize, self.driver.size_rule, self._rules(measure))
         return replace(self.layer, layersize=size, proof=self.proof)
+
+    def own_size(self, measure: Measure) -> int:
+        """Return what the layer's files add up to by its driver's own rule."""
+        return self._rules(measure)[self.driver.size_rule]()
+
+    def _rules(self, measure: Measure) -> dict[str, Callable[[], int]]:
+        return {
+            "S5": lambda: measure.header_sizes,
+            "S3": lambda: self.files_and_links(measure, self.layer.layersize.value),
+            "S4": self._changed_sizes,
+            "S2": lambda: tree_sizes(self.tree)["S2"],
+        }
 
     def _changed_sizes(self) -> int:
         """Rule S4: the sizes of added and modified files, once for each name."""
@@ -111,9 +114,10 @@ def _measured(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, l
     with LayerReader.open(root, driver, layer) as reader:
         measure = reader.measure()
         weighed = reader.weighed(measure)
+        left = partial(reader.own_size, measure) if weighed.proof == REBUILT else None
+        findings = size_findings(f"layer {layer.id[:12]}", weighed.layersize, left)
     if weighed.proof == TAR_SPLIT:
         _refuse_cut(weighed, measure)
-    findings = size_findings(f"layer {layer.id[:12]}", weighed.layersize)
     if weighed.proof == REBUILT:
         problem = "has no tar-split, so its tar is rebuilt and not verifiable"
         findings.append(Finding(f"layer {layer.id[:12]}", problem, check="proof"))

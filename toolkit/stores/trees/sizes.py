@@ -41,13 +41,18 @@ def tree_sizes(tree: Tree) -> dict[str, int]:
     return sizes
 
 
-def size_findings(subject: str, size: Layersize) -> list[Finding]:
-    """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing."""
+def size_findings(subject: str, size: Layersize, left: Callable[[], int] | None = None) -> list[Finding]:
+    """Say what is wrong with a recorded size; Docker never checks it, so it stops nothing.
+
+    `left` computes what the files make, where nothing else can tell that some of them are gone.
+    """
     if size.problem:
         return [Finding(subject, size.problem, check="layersize")]
     if size.value is None:
         return [Finding(subject, "layersize is not recorded", "note", check="layersize")]
     if not size.rule:
         problem = f"layersize is {size.value}, which no rule of the {size.driver} driver gives"
+        if left and (there := left()) < size.value:
+            problem += f": its files make {there}, and some may be missing"
         return [Finding(subject, problem, check="layersize", fact="layersize", found=str(size.value))]
     return []
