@@ -19,6 +19,7 @@ from tests.stores.facts import DIFF_IDS, IMAGE_ID
 from toolkit.digest import Digest, chain_ids
 from toolkit.errors import CorruptContent, NotFound, StoreError, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Layer
+from toolkit.operations.shortids import full_name
 from toolkit.operations.verify import verify
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.ports import Source
@@ -436,6 +437,7 @@ def test_without_names_every_image_is_listed_by_its_id(root: Path, text: str | N
     assert "has lost the names of its images" in remark.problem
     with pytest.raises(CorruptContent, match=r"names are lost with it; .* ask for one by its ID"):
         store.image(TAG)
+    assert full_name(store, IMAGE_ID.removeprefix("sha256:")[:12]) == IMAGE_ID  # as ls prints it
     assert verify(store, [IMAGE_ID]).ok
 
 

@@ -17,6 +17,8 @@ from tests.stores.facts import DIFF_IDS, DRIVERS, IDS, IMAGE_ID, LAYERSIZES, RUL
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, ToolkitError
 from toolkit.image import Layer, Proof
+from toolkit.operations.shortids import full_name
+from toolkit.operations.verify import verify
 from toolkit.plumbing.tarball import Entries, Entry
 from toolkit.plumbing.tarreader import StreamReader
 from toolkit.stores.graph.store import GraphStore
@@ -302,6 +304,22 @@ def test_digest_keys_are_names_with_an_at_sign(root: Path) -> None:
     assert store.identify(f"ubuntu@{digest}") == TOP
     assert bad.names == ("gone:1",)
     assert "is not there" in bad.problem
+
+
+@pytest.mark.parametrize("text", [None, b"", b"{", b'{"Repositories":{"ubuntu":{"14.04'])
+def test_without_names_every_image_is_listed_by_its_id(root: Path, text: bytes | None) -> None:
+    path = root / "repositories-aufs"
+    path.unlink() if text is None else path.write_bytes(text)
+    store = GraphStore(root)
+    assert [(line.names, line.id) for line in store.listings()] == [((), TOP)]
+    (remark,) = store.remarks()
+    assert f"has lost the names of its images: {path}: is not " in remark.problem
+    assert (remark.severity, remark.check) == ("warning", "names")
+    with pytest.raises(CorruptContent, match=r"names are lost with it; .* ask for one by its ID"):
+        store.image(TAG)
+    assert full_name(store, TOP[:12]) == TOP
+    assert verify(store, [TOP]).ok
+    assert [layer.key for layer in store.image(IDS[1]).layers] == list(IDS[:2])  # it may have had a name too
 
 
 def test_a_strong_id_is_the_folders_name_and_the_parent_file_overrides(root: Path) -> None:

@@ -102,16 +102,30 @@ def test_names_are_kept_as_they_stand(tmp_path: Path, root: GraphRoot) -> None:
 def test_a_table_may_be_empty(tmp_path: Path, root: GraphRoot, raw: bytes) -> None:
     (tmp_path / "repositories-aufs").write_bytes(raw)
     assert list(root.names("aufs").names) == []
+    assert root.lost("aufs") is None
 
 
 @pytest.mark.parametrize(
     "raw",
     [b"", b"[]", b'{"Repositories":[1]}', b'{"Repositories":{"a":"b"}}', b'{"Repositories":{"a":{"b":1}}}'],
 )
-def test_a_damaged_table_is_corrupt(tmp_path: Path, root: GraphRoot, raw: bytes) -> None:
+def test_a_damaged_table_tells_no_names_and_why(tmp_path: Path, root: GraphRoot, raw: bytes) -> None:
     (tmp_path / "repositories-aufs").write_bytes(raw)
-    with pytest.raises(InvalidDocument, match="repositories-aufs"):
-        root.names("aufs")
+    assert list(root.names("aufs").names) == []
+    lost = root.lost("aufs")
+    assert isinstance(lost, InvalidDocument)
+    assert "repositories-aufs" in str(lost)
+
+
+def test_a_table_that_is_no_file_is_refused_and_not_lost(tmp_path: Path, root: GraphRoot) -> None:
+    (tmp_path / "repositories-aufs").symlink_to("/etc/hostname")
+    for read in (root.names, root.lost):
+        with pytest.raises(UnsafeArchive, match="is a link"):
+            read("aufs")
+
+
+def test_a_table_that_is_not_there_is_told(tmp_path: Path, root: GraphRoot) -> None:
+    assert str(root.lost("aufs")) == f"{tmp_path}/repositories-aufs: is not there"
 
 
 # ── layers ──

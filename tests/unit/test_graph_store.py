@@ -10,7 +10,7 @@ from tests.archives import A, B, C
 from tests.eras import BASE, CAMEL, MIDDLE, v1_json
 from tests.graphs import legacy_layer, name
 from toolkit.ancestry import AS_DOCKER
-from toolkit.errors import MissingMember, NotFound, Unsupported
+from toolkit.errors import CorruptContent, MissingMember, NotFound, Unsupported
 from toolkit.places import open_source
 from toolkit.settings import Settings
 from toolkit.stores.graph.drivers import DRIVERS
@@ -79,6 +79,18 @@ def test_a_root_without_any_names_is_read_by_id(root: Path) -> None:
     assert {(line.names, line.id, line.problem) for line in store.listings()} == {((), A, ""), ((), B, "")}
     assert store.identify(A) == A
     assert b"vfs" in content(store, B)
+
+
+def test_names_are_lost_only_where_a_driver_has_layers(root: Path) -> None:
+    (root / "overlay").mkdir()  # a Docker was started with it once
+    assert GraphStore(root).remarks() == []
+    (root / "repositories-vfs").unlink()
+    store = GraphStore(root)
+    (remark,) = store.remarks()
+    assert remark.problem == f"has lost the names of its images: {root}/repositories-vfs: is not there"
+    assert store.identify("app:old") == A
+    with pytest.raises(CorruptContent, match="repositories-vfs: is not there; names are lost with it"):
+        store.identify("app:new")
 
 
 def test_a_root_given_through_a_link_is_the_same(tmp_path: Path, root: Path) -> None:

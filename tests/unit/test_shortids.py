@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import ONE, TWO, A, B, image, index, layout, sha256, unpacked, v1_folder, written
+from tests.archives import ONE, TWO, A, B, encode, image, index, layout, sha256, unpacked, v1_folder, written
 from tests.graphs import legacy_layer
 from tests.registries import Registry
 from toolkit.bundles import open_bundle
-from toolkit.errors import NotFound, StoreError, UsageError
+from toolkit.errors import NotFound, StoreError, UnsafeArchive, UsageError
 from toolkit.operations.choosing import FirstThatHas, one_place
 from toolkit.operations.joining import Joined
 from toolkit.operations.shortids import asked_for, full_name
@@ -43,6 +43,15 @@ def test_a_name_of_hex_digits_is_that_name(tmp_path: Path) -> None:
     source = open_bundle(written(tmp_path / "a.tar", layout((digits, OTHER), ("", APP))))
     assert full_name(source, digits) == digits
     assert str(source.image(digits).top.digest) == OTHER.digest  # type: ignore[attr-defined]
+
+
+def test_a_name_of_hex_digits_that_is_two_images_is_no_id(tmp_path: Path) -> None:
+    for driver, layer_id in (("aufs", A), ("vfs", B)):
+        legacy_layer(tmp_path, driver, layer_id, {"f": layer_id.encode()})
+        table = {"Repositories": {A[:12]: {"latest": layer_id}}}
+        (tmp_path / f"repositories-{driver}").write_bytes(encode(table))
+    with pytest.raises(UnsafeArchive, match="twice, as different images of aufs and vfs"):
+        full_name(GraphStore(tmp_path), A[:12])
 
 
 def test_a_v1_id_may_be_short_too(tmp_path: Path) -> None:

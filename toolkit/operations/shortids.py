@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.errors import CorruptContent, NotFound, UsageError
+from toolkit.errors import CorruptContent, NotFound, UnsafeArchive, UsageError
 from toolkit.ports import KnowsIds, Resolves, Source
 from toolkit.reference import ID
 from toolkit.report import NO_IMAGES
@@ -58,6 +58,8 @@ def is_known(source: Source, name: str) -> bool:
     """Tell whether a source knows a name, or ID, as it stands; of one that lost its names only IDs are."""
     try:
         source.identify(name)
+    except UnsafeArchive:  # a name that is two images is one all the same
+        raise
     except (NotFound, CorruptContent):
         return False
     return True

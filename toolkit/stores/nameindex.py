@@ -1,10 +1,22 @@
-"""Names of a store, found by what they mean: a store may have a hundred thousand, and each is asked for."""
+"""Names of a store, found by what they mean: a store may have a hundred thousand, and each is asked for.
+
+Where they are lost, images are asked for by their IDs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from toolkit.errors import CorruptContent
+from toolkit.image import Finding
 from toolkit.reference import meaning, same
+
+BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
+
+
+def names_lost(place: str, why: CorruptContent) -> Finding:
+    """Return what a store has to say whose names are lost."""
+    return Finding(place, f"has lost the names of its images: {why}", check="names")
 
 
 class NameIndex:

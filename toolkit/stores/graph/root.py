@@ -10,7 +10,14 @@ from pathlib import Path
 from toolkit.ancestry import CHAIN_BYTES, CHAIN_VALUES, Layersize, V1Layer
 from toolkit.digest import is_v1_id
 from toolkit.document import Allowance, load
-from toolkit.errors import MissingMember, ToolkitError, UnsafeArchive, Unsupported
+from toolkit.errors import (
+    CorruptContent,
+    InvalidDocument,
+    MissingMember,
+    ToolkitError,
+    UnsafeArchive,
+    Unsupported,
+)
 from toolkit.limits import limits, more_than
 from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
@@ -42,9 +49,26 @@ class GraphRoot:
     def names(self, driver: str) -> NameIndex:
         """Return each name (`ubuntu:14.04`, `ubuntu@sha256:…`) with the layer ID it stands for.
 
-        Names are kept as the store has them; an ID is text until somebody follows it. The file is read
-        again when it was changed.
+        Names are kept as the store has them; an ID is text until somebody follows it. There are none where
+        the file is damaged, which `lost` tells. Raises UnsafeArchive, which is no damage.
         """
+        try:
+            return self._names(driver)
+        except InvalidDocument:
+            return NameIndex(())
+
+    def lost(self, driver: str) -> CorruptContent | None:
+        """Return why a driver has no names: its file is damaged, or not there; None where it is whole."""
+        where = f"repositories-{driver}"
+        try:
+            self._names(driver)
+        except InvalidDocument as error:
+            return error
+        is_there = self.files.size(where) is not None
+        return None if is_there else MissingMember(f"{self.path}/{where}", "is not there")
+
+    def _names(self, driver: str) -> NameIndex:
+        """Read the names, again when the file was changed; raises InvalidDocument or UnsafeArchive."""
         if (stamp := self.files.stamp(f"repositories-{driver}")) is None:
             return NameIndex(())
         if driver not in self._read or self._read[driver][0] != stamp:

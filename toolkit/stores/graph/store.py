@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
-from toolkit.errors import NotFound, ToolkitError, UnsafeArchive
+from toolkit.errors import CorruptContent, NotFound, ToolkitError, UnsafeArchive
 from toolkit.image import Finding, Layer
 from toolkit.limits import limits
 from toolkit.migration import LegacyImage, camelcase_findings
@@ -25,6 +25,7 @@ from toolkit.stores.graph.reader import LayerReader, examine
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.graph.totals import Totals
 from toolkit.stores.kinds import TOLD
+from toolkit.stores.nameindex import BY_ID, names_lost
 
 
 class GraphStore:
@@ -108,6 +109,10 @@ class GraphStore:
             "driver": ", ".join(self.driver_names()),
         }
 
+    def remarks(self) -> list[Finding]:
+        """Say which names are lost, where there are images that may have had some."""
+        return [names_lost(self.place, why) for why in self._lost()]
+
     def driver_names(self) -> list[str]:
         """Name the drivers."""
         return [driver.name for driver in self._drivers]
@@ -134,7 +139,8 @@ class GraphStore:
     def _find(self, name: str) -> tuple[str, Driver, str]:
         """Return the name as stored, its driver and its layer ID.
 
-        Raises NotFound with near names, UnsafeArchive where the name means two images.
+        Raises NotFound with near names, CorruptContent where names are lost, UnsafeArchive where the name
+        means two images.
         """
         tables = [(driver, self.root.names(driver.name)) for driver in self._drivers]
         found = [(stored, driver, id_) for driver, names in tables for stored, id_ in names.called(name)]
@@ -144,10 +150,19 @@ class GraphStore:
             return found[0]
         if is_v1_id(name) and self.root.files.read(f"graph/{name}/json", limits().v1_json) is not None:
             return "", self._holder(name), name
+        for lost in self._lost():
+            raise replace(lost, advice=BY_ID)
         every = [stored for _, names in tables for stored, _ in names.names]
         close = ", ".join(near(name, every))
         advice = f"near it: {close}" if close else f"run: lading ls {self.place}"
         raise NotFound(f"image {name}", f"is not in {self.place}", advice)
+
+    def _lost(self) -> Iterator[CorruptContent]:
+        """Yield why a driver that has layers has no names."""
+        for driver in self._drivers:
+            lost = self.root.lost(driver.name)
+            if lost and any(self._held(layer_id, (driver,)) for layer_id in self.root.layer_ids()):
+                yield lost
 
     def _ambiguous(self, name: str, drivers: list[Driver]) -> UnsafeArchive:
         """Return the sentence for a name that stands for one image here and for another there."""

@@ -16,12 +16,11 @@ from toolkit.platform import Platform
 from toolkit.plumbing.parallel import in_parallel
 from toolkit.ports import Content
 from toolkit.reference import near, same
-from toolkit.stores.nameindex import NameIndex
+from toolkit.stores.nameindex import BY_ID, NameIndex, names_lost
 from toolkit.stores.trees.rebuiltimage import RebuiltImage
 from toolkit.stores.trees.records import Records
 from toolkit.stores.trees.stored import Examined, StoredLayer, StoredLayers
 
-BY_ID = "names are lost with it; lading ls lists the images that are there, ask for one by its ID"
 A_LIST = "is a list of manifests and no image, and left out: its images are stored each by itself"
 IMAGES = 100_000  # to list; each costs a kilobyte, and a look at its config and layers
 FEW, DIGEST = 3, "sha256:"
@@ -108,8 +107,7 @@ class TreeSource:
     def remarks(self) -> list[Finding]:
         """Say that the names are lost, or that some are none, and of what is no image that it is left out."""
         names, lost = self._named(), self._records.lost()
-        problem = f"has lost the names of its images: {lost}"
-        found = [Finding(self.place, problem, check="names")] if lost else []
+        found = [names_lost(self.place, lost)] if lost else []
         if odd := [name for name, _ in self._records.names() if _is_digest(name)]:
             problem = f"calls an image {', '.join(odd[:FEW])}, which is no name but what has that digest"
             found.append(Finding(self.place, problem, check="names"))
