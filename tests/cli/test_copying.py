@@ -10,12 +10,27 @@ import pytest
 from tests.archives import ONE, TWO, encode, image, index, layout, written
 from tests.cli.conftest import IMAGE, SAMPLE, Lading
 from tests.conformance import IMAGE_ID
+from tests.containerds import containerd_root
 
 FORMATS = ["universal", "docker", "oci", "dir", "docker-v1.2", "docker-v1"]
 
 
 def ids(lading: Lading, place: str) -> set[str]:
     return {one["platforms"][0]["image_id"] for one in lading("verify", place, "--json").json["images"]}
+
+
+@pytest.mark.parametrize(
+    "words", [("copy", "containerd-root:docker"), ("export", "--from", "containerd-root:docker", "-o")]
+)
+def test_all_of_a_place_that_holds_nothing_is_not_found(lading: Lading, words: tuple[str, ...]) -> None:
+    containerd_root(Path("docker/containerd/daemon"), {"moby": {}})
+    content = Path("docker/image/overlay2/imagedb/content/sha256")
+    content.mkdir(parents=True)
+    (content / ("a" * 64)).touch()
+    ran = lading(words[0], *words[1:], "new.tar")
+    told = f"error: containerd-root:docker: holds no images; read docker-root:{Path.cwd()}/docker"
+    assert (ran.code, ran.out, ran.last) == (3, "", told)
+    assert not Path("new.tar").exists()
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -32,6 +32,21 @@ def problems(image_: SourceImage) -> list[str]:
     return [str(finding.problem) for finding in image_.findings]
 
 
+@pytest.mark.parametrize("below", ["", "/containerd/daemon"])
+def test_an_empty_one_inside_a_docker_says_where_that_has_its_images(tmp_path: Path, below: str) -> None:
+    containerd_root(tmp_path / "containerd/daemon", {"moby": {}})
+    content = tmp_path / "image/overlay2/imagedb/content/sha256"
+    content.mkdir(parents=True)
+    store = open_containerd(Path(f"{tmp_path}{below}"))
+    assert store.remarks() == []  # Docker makes that folder also where it keeps its images here
+    (content / sha256(APP.config)[7:]).write_bytes(APP.config)
+    (remark,) = store.remarks()
+    assert remark.problem == "is kept by a Docker for its containers, and its images lie with a graph driver"
+    assert (remark.severity, remark.advice) == ("warning", f"read docker-root:{tmp_path}")
+    containerd_root(tmp_path / "containerd/daemon", {"moby": {UBUNTU: APP}})
+    assert open_containerd(tmp_path).remarks() == []
+
+
 def test_images_are_listed_once_with_all_their_names(tmp_path: Path) -> None:
     config = sha256(APP.config)
     named = {

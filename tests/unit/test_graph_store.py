@@ -72,6 +72,14 @@ def test_a_driver_that_is_not_read_is_unsupported(root: Path) -> None:
         open_source(f"graph:{root}", Settings())
 
 
+def test_a_driver_that_the_root_was_not_used_with_is_refused_with_those_that_it_has(root: Path) -> None:
+    with pytest.raises(Unsupported) as caught:
+        open_source(f"graph+overlay:{root}", Settings())
+    assert str(caught.value) == (
+        f"graph+overlay:{root}: has no images of the driver 'overlay'; it has aufs, vfs"
+    )
+
+
 def test_a_root_without_any_names_is_read_by_id(root: Path) -> None:
     for path in root.glob("repositories-*"):
         path.unlink()

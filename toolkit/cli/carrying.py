@@ -15,7 +15,7 @@ from toolkit.cli import options
 from toolkit.cli.output import Output
 from toolkit.cli.pictures import CARRIED_HEAD, carried_rows
 from toolkit.cli.targets import Target, keep_stdout_clear
-from toolkit.errors import CorruptContent, ToolkitError
+from toolkit.errors import CorruptContent, NotFound, ToolkitError
 from toolkit.event import Tell
 from toolkit.figures import size_text
 from toolkit.findings import Findings
@@ -116,7 +116,7 @@ def carry(
 ) -> list[ProvenImage]:
     """Copy images, all of the source if none is named; raises what `copy` raises.
 
-    A source without an image is no error, as for docker load, but under `strict` (formats H, case 11).
+    A source without an image is no error here, as for docker load, but under `strict` (formats H, case 11).
     """
     from toolkit.operations.copy import copy
     from toolkit.operations.shortids import full_name
@@ -140,6 +140,13 @@ def carry(
             jobs=wishes.jobs,
         )
     return _with_silence(images, source.place) if wishes.reading.referrers else images
+
+
+def must_be_some(images: Sequence[ProvenImage], source: Source) -> None:
+    """Raise NotFound where all of a source was asked for, and there was nothing."""
+    if not images:
+        advice = next((remark.advice for remark in remarks_of(source) if remark.advice), "")
+        raise NotFound(source.place, NO_IMAGES, advice)
 
 
 def _with_silence(images: list[ProvenImage], place: str) -> list[ProvenImage]:

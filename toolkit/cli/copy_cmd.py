@@ -5,7 +5,16 @@ from __future__ import annotations
 import click
 
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
+from toolkit.cli.carrying import (
+    Wishes,
+    carry,
+    carrying,
+    format_option,
+    may_be_stdout,
+    must_be_some,
+    opened,
+    tell,
+)
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
@@ -38,5 +47,6 @@ def command(
     ):
         target = targets.target(place, format_, settings, output, progress)
         images = carry(source, target, references, wishes, progress)
+    must_be_some(images, source)
     facts = {"source": source.place, "destination": target.place}
     tell(output, source, target, images, facts)

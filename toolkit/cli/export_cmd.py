@@ -9,16 +9,24 @@ import click
 
 from toolkit.bundles import DEFAULT
 from toolkit.cli import targets
-from toolkit.cli.carrying import Wishes, carry, carrying, format_option, may_be_stdout, opened, tell
+from toolkit.cli.carrying import (
+    Wishes,
+    carry,
+    carrying,
+    format_option,
+    may_be_stdout,
+    must_be_some,
+    opened,
+    tell,
+)
 from toolkit.cli.commands import Command
 from toolkit.cli.output import Output
 from toolkit.cli.progress import progress_for
-from toolkit.errors import InvalidReference, NotFound, UsageError
+from toolkit.errors import InvalidReference, UsageError
 from toolkit.place import SCHEMES
 from toolkit.platform import Platform
 from toolkit.plumbing.files import make_folder
 from toolkit.reference import Reference, file_name
-from toolkit.report import NO_IMAGES
 from toolkit.settings import Settings
 
 
@@ -70,8 +78,7 @@ def command(
     ):
         target = targets.bundle(path, format_, output, progress)
         images = carry(source, target, references, wishes, progress)
-    if not images:
-        raise NotFound(source.place, NO_IMAGES)
+    must_be_some(images, source)
     if file is None:
         from toolkit.operations.companion import companions
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.errors import MissingMember, NotFound, ToolkitError, UnsafeArchive
@@ -64,6 +65,19 @@ def holds_containerd(path: Path) -> Path | None:
     for below in ("", f"{IN_DOCKER}/"):
         if files.has_folder(f"{below}{CONTENT}") or files.has_folder(f"{below}{DATABASE}"):
             return path / below
+    return None
+
+
+def docker_beside(containerd: Path) -> Path | None:
+    """Return the data root that a containerd is Docker's own in, where images lie with a graph driver."""
+    path = Path(os.path.abspath(containerd))
+    if not path.match(IN_DOCKER):
+        return None
+    root = path.parents[1]
+    files = FolderFiles(Path(os.path.realpath(root)))
+    with suppress(ToolkitError):
+        contents = (f"image/{name}/imagedb/content/sha256" for name in image_drivers(files))
+        return root if any(files.names(content) for content in contents) else None
     return None
 
 

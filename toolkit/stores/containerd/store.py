@@ -26,7 +26,7 @@ from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.containerd.names import FEW, Names, read_names
 from toolkit.stores.containerd.recovery import recovered
 from toolkit.stores.folder_blobs import FolderBlobs
-from toolkit.stores.kinds import CONTENT, DATABASE, TOLD, holds_containerd, no_store
+from toolkit.stores.kinds import CONTENT, DATABASE, TOLD, docker_beside, holds_containerd, no_store
 
 META = f"{DATABASE}/meta.db"
 NAMELESS = "names are lost with it; lading ls lists the images that are there, ask for one by its digest"
@@ -71,14 +71,17 @@ class ContainerdStore(ListedImages):
         return {"kind": TOLD["containerd-root"][0], "namespace": self.namespace or self._told or "none"}
 
     def remarks(self) -> list[Finding]:
-        """Say that names are lost, and that other namespaces have images too."""
-        self.entries()
+        """Say that names are lost, that other namespaces have images too, and where an empty one's are."""
+        is_empty = not self.entries()
         problem = f"has lost names of images: {self._damage}"
         found = [Finding(self.place, problem, check="names")] if self._damage else []
         if self._others:
             names = ", ".join(self._others[:FEW])
             problem = f"has images in other namespaces too: {names}; name one with --namespace"
             found.append(Finding(self.place, problem))
+        if is_empty and (docker := docker_beside(self.path)):
+            problem = "is kept by a Docker for its containers, and its images lie with a graph driver"
+            found.append(Finding(self.place, problem, advice=f"read docker-root:{docker}"))
         return found
 
     def gathered(

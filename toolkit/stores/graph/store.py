@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toolkit.ancestry import V1Layer
 from toolkit.digest import is_v1_id
-from toolkit.errors import CorruptContent, NotFound, ToolkitError, UnsafeArchive
+from toolkit.errors import CorruptContent, NotFound, ToolkitError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Layer
 from toolkit.limits import limits
 from toolkit.migration import LegacyImage, camelcase_findings
@@ -34,7 +34,8 @@ class GraphStore:
     def __init__(self, path: Path, driver: str = "", place: str = "", *, allow_rebuilt: bool = False) -> None:
         self.place = place or f"graph{'+' + driver if driver else ''}:{path}"
         self.root = GraphRoot(Path(os.path.realpath(path)))  # a link may lead to a root; none leads out
-        self._drivers = [driver_named(name, self.place) for name in ([driver] if driver else self._found())]
+        names = self._asked(driver) if driver else self._found()
+        self._drivers = [driver_named(name, self.place) for name in names]
         self.docker_compatible = False
         self._allow_rebuilt = allow_rebuilt
 
@@ -119,6 +120,13 @@ class GraphStore:
 
     def _examiner(self, driver: Driver) -> Callable[[V1Layer], tuple[Layer, list[Finding]]]:
         return partial(examine, self.root, driver, allow_rebuilt=self._allow_rebuilt)
+
+    def _asked(self, driver: str) -> list[str]:
+        """Return the driver that was asked for; raises Unsupported for one that is not here, or not read."""
+        if driver_named(driver, self.place).name not in (used := self._used()):
+            told = ", ".join(used) or "none"
+            raise Unsupported(self.place, f"has no images of the driver {driver!r}", f"it has {told}")
+        return [driver]
 
     def _found(self) -> list[str]:
         """Name the drivers of this root that we read; those that recorded names come first."""
