@@ -1,4 +1,4 @@
-"""docs/report.md says what `lading verify --json` prints, and its example is what is printed."""
+"""docs/report.md says what `lading verify --json` and `doctor --json` print; its example is what is printed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.archives import blob, image, layout, sha256, tar, written
+from tests.archives import A, blob, image, layout, sha256, tar, written
 from tests.cli.conftest import Lading
+from tests.containerds import containerd_root
+from tests.graphs import legacy_layer
 from tests.layers import file, layer
 from toolkit.checks import EFFECTS
 from toolkit.image import Finding
+from toolkit.operations import checkup
 from toolkit.operations.verify import verify
 from toolkit.report import DEPTHS, SEVERITIES, VERDICTS, finding_json
 
@@ -68,6 +71,28 @@ def test_every_member_that_is_printed_is_told(page: str, example: Any) -> None:
     names = tuple(f"app:{number}" for number in range(9))
     every = Finding("a", "b", "error", 5, "digest", "c", "d", "e", "f", names)
     assert list(rows(page, "| of a finding | what |")) == list(finding_json(every))
+
+
+def test_every_member_and_state_of_doctor_is_told(lading: Lading, page: str, tmp_path: Path) -> None:
+    legacy_layer(tmp_path / "root", "aufs", A, {"f": b"12345"}, size="5")
+    containerd_root(tmp_path / "root", {"moby": {"app:1": image(WHOLE)}})
+    document = lading("doctor", str(tmp_path / "root"), "--json").json
+    assert document.keys() == {"schema", "ok", "places"}
+    places = document["places"]
+    told = list(rows(page, "| of a place | what |"))
+    assert {member for place in places for member in place} == {*told} - {"host"}
+    for place in places:
+        assert [list(each) for each in place["saves"]] == [["state", "command"]]
+        assert [list(each) for each in place["images"]] == [list(rows(page, "| of a listed image | what |"))]
+    states = {
+        checkup.WHOLE,
+        checkup.UNREAD,
+        checkup.PARTIAL,
+        checkup.REBUILDABLE,
+        checkup.UNREADABLE,
+        checkup.LOST,
+    }
+    assert set(rows(page, "| state | when |")) == states
 
 
 def test_every_check_stands_in_the_table_and_no_other(page: str) -> None:
