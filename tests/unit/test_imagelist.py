@@ -51,6 +51,17 @@ def test_an_image_that_is_not_there_is_not_found(storage: Storage) -> None:
         images(storage).record(Digest("sha256", A))
 
 
+@pytest.mark.parametrize("raw", [b"[]", b"null", b'[{"id":5}]', b'[{"Id":"x"}]'])
+def test_a_list_without_any_image_whose_folders_are_there_has_lost_them(storage: Storage, raw: bytes) -> None:
+    (storage.root / "vfs-images/images.json").write_bytes(raw)
+    found = images(storage)
+    lost = found.lost()
+    assert lost
+    assert lost.problem == "lists no image, though folders of images are there"
+    assert list(found.ids()) == [str(APP_ID)]
+    assert found.config(found.record(APP_ID)).raw == APP.config
+
+
 def test_an_image_pulled_in_parts_has_another_id_and_the_config_of_its_manifest(storage: Storage) -> None:
     storage.data(APP_ID.hex, "manifest").parent.rename(storage.data(A, "manifest").parent)
     storage.images[0]["id"] = A

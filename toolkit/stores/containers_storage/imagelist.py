@@ -65,13 +65,15 @@ class ImageList:
         self._named: tuple[Listed | None, list[tuple[str, str]]] = None, []
 
     def lost(self) -> CorruptContent | None:
-        """Return why the list cannot be read although there are images; None where nothing is wrong."""
+        """Return why the list has nothing to read although there are images; None where nothing is wrong."""
         try:
-            if self._list.read().by_id or self._files.size(self._name) is not None:
+            is_there = self._files.size(self._name) is not None
+            if self._list.read().by_id or not next(self._folders(), None):
                 return None
         except CorruptContent as error:
             return None if isinstance(error, UnsafeArchive) else error
-        return MissingMember(self._list.subject, "is not there") if next(self._folders(), None) else None
+        problem = "lists no image, though folders of images are there" if is_there else "is not there"
+        return MissingMember(self._list.subject, problem)
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image as the list has it, behind `sha256:`; without it, by its folder."""
