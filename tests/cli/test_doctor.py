@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -148,6 +149,25 @@ def test_a_name_in_the_advice_does_nothing_to_a_terminal_or_a_shell(lading: Ladi
     assert told.code == 5
     assert r"\x1b[2J$(reboot):1" in told.out  # as a row; all is exported by naming nothing
     assert "\x1b" not in told.out + told.err
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["-o:1", "--live:1", "-$x y:1"])
+def test_a_name_that_begins_as_an_option_does_is_saved_by_the_command_as_it_stands(
+    lading: Lading, root: Path, name: str
+) -> None:
+    listed = root / "image/vfs/repositories.json"
+    names = json.loads(listed.read_text())
+    (image_id,) = set(names["Repositories"]["ubuntu"].values())
+    names["Repositories"] = {name[:-2]: {name: image_id}, "gone": {"gone:1": f"sha256:{'0' * 64}"}}
+    listed.write_text(json.dumps(names))
+    told = lading("doctor", str(root), "--quiet")
+    (advice,) = (line for line in told.out.splitlines() if line.startswith("saves what is whole: "))
+    program, *words = shlex.split(advice.partition(": ")[2].replace("FILE", "saved.tar"))
+    assert program == "lading"
+    saved = lading("--quiet", *words)
+    assert saved.code == 0, saved.err
+    assert name in lading("ls", "saved.tar").out
 
 
 @pytest.mark.parametrize("place", ["b" * 300, "registry-root:" + "b" * 300])

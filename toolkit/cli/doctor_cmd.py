@@ -171,17 +171,24 @@ def _advice(visit: Visit, words: str) -> Iterator[tuple[str, str]]:
     as_it_is = [each for each in visit.checked if not each.platforms]
     for state, option in ((WHOLE, ""), (UNREAD, ""), (PARTIAL, ""), (REBUILDABLE, " --allow-rebuilt")):
         if found := [each for each in as_it_is if each.state == state]:
-            asked = "" if len(found) == len(visit.checked) else _asked(found)
-            yield state, f"lading export {asked}{_from(visit, words)}{option} -o FILE"
+            names = [] if len(found) == len(visit.checked) else _names(found)
+            yield state, _saving(names, f"{_from(visit, words)}{option}")
     for platform in dict.fromkeys(platform for each in visit.checked for platform in each.platforms):
-        asked = _asked(each for each in visit.checked if platform in each.platforms)
-        yield PARTIAL, f"lading export {asked}{_from(visit, words)} --platform {quote(platform)} -o FILE"
+        names = _names(each for each in visit.checked if platform in each.platforms)
+        yield PARTIAL, _saving(names, f"{_from(visit, words)} --platform {quote(platform)}")
 
 
-def _asked(found: Iterable[Checked]) -> str:
-    """Return names to paste into a shell: a store may call an image anything, as `$(reboot)`."""
+def _names(found: Iterable[Checked]) -> list[str]:
     listed = (each.listing for each in found)
-    return "".join(f"{quote(printable(name))} " for item in listed for name in item.names or (item.id,))
+    return [printable(name) for item in listed for name in item.names or (item.id,)]
+
+
+def _saving(names: Sequence[str], options: str) -> str:
+    """Return a command to paste into a shell: an image may be called anything, as `$(reboot)` or `-o:1`."""
+    quoted = [quote(name) for name in names]
+    if any(name.startswith("-") for name in names):  # behind all options
+        return " ".join(["lading export", options, "-o FILE --", *quoted])
+    return " ".join(["lading export", *quoted, options, "-o FILE"])
 
 
 def _from(visit: Visit, words: str) -> str:
