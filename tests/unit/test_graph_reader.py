@@ -15,7 +15,7 @@ from tests.descriptors import open_descriptors
 from tests.graphs import legacy_layer, split_lines
 from tests.layers import file, layer
 from toolkit.ancestry import Layersize
-from toolkit.errors import MissingMember
+from toolkit.errors import CorruptContent, MissingMember
 from toolkit.image import Finding, Layer
 from toolkit.stores.graph.drivers import DRIVERS
 from toolkit.stores.graph.reader import LayerReader, examine
@@ -144,3 +144,21 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     before = open_descriptors()
     read(tmp_path, "vfs", B, "8")
     assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_file_that_goes_while_it_is_read_is_told_with_its_layer(tmp_path: Path, driver: str) -> None:
+    folder = legacy_layer(tmp_path, driver, A, BASE)
+    graph = GraphRoot(tmp_path)
+    found, _ = examine(graph, DRIVERS[driver], graph.layer(A))
+    with pytest.raises(CorruptContent, match=f"layer {A[:12]}: {folder}/a: came and went while it was read"):
+        read_without(folder / "a", found.size, graph, driver)
+
+
+def read_without(path: Path, size: int, graph: GraphRoot, driver: str) -> None:
+    """Read a layer of which a file goes when its first header was read."""
+    with LayerReader.open(graph, DRIVERS[driver], graph.layer(A)) as reader:
+        blocks = reader.content(size).blocks()
+        next(blocks)
+        path.unlink()
+        list(blocks)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.archives import Folder
 from tests.graphs import SOME_TIME, fill
-from toolkit.errors import StoreError, Unsupported
+from toolkit.errors import CorruptContent, StoreError, Unsupported
 from toolkit.plumbing.tree import Tree
 from toolkit.stores.trees.overlay import overlay_changes
 from toolkit.stores.trees.rebuild import Rebuilt
@@ -126,3 +126,13 @@ def set_or_skip(path: Path, name: str, value: bytes) -> None:
         os.setxattr(path, name, value)
     except OSError as error:
         pytest.skip(f"the file system takes no {name}: {error.strerror}")
+
+
+@AS_ROOT
+def test_a_folder_that_goes_before_its_marks_are_read_is_told_with_its_path(folder: Path) -> None:
+    with Tree(folder) as tree:
+        changes = overlay_changes(tree)
+        assert next(changes).path == b"d"
+        (folder / "d").rename(folder.parent / "elsewhere")
+        with pytest.raises(CorruptContent, match="/d: came and went while it was read"):
+            list(changes)

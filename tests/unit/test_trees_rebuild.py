@@ -12,7 +12,7 @@ import pytest
 
 from tests.archives import Folder, Link
 from tests.graphs import SOME_TIME, fill
-from toolkit.errors import Mismatch
+from toolkit.errors import CorruptContent, Mismatch
 from toolkit.plumbing.tarsplit import Measure
 from toolkit.plumbing.tree import Tree
 from toolkit.stores.trees.differ import Change, all_changes
@@ -109,4 +109,16 @@ def test_a_file_that_changes_meanwhile_is_a_mismatch(folder: Path) -> None:
         changes = list(all_changes(tree))
         (folder / "d/a").write_bytes(b"longer than before")
         with pytest.raises(Mismatch, match=r"d/a: size is 18, expected 5; it changed while it was read"):
+            list(Rebuilt(tree, lambda: changes).blocks())
+
+
+@pytest.mark.parametrize("name", ["d/a", "e", "link", LONG])
+@pytest.mark.parametrize("instead", ["nothing", "a folder"])
+def test_a_file_that_goes_meanwhile_is_told_with_its_path(folder: Path, name: str, instead: str) -> None:
+    with Tree(folder) as tree:
+        changes = list(all_changes(tree))
+        (folder / name).unlink()
+        if instead == "a folder":
+            (folder / name).mkdir()
+        with pytest.raises(CorruptContent, match=f"/{name}: came and went while it was read"):
             list(Rebuilt(tree, lambda: changes).blocks())

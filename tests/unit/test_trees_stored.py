@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from toolkit.errors import CorruptContent, Mismatch, MissingMember, UnsafeArchiv
 from toolkit.image import Layer
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import nowhere, transfer
+from toolkit.plumbing.tree import Tree
+from toolkit.stores.trees import stored as stored_layers
+from toolkit.stores.trees.differ import Change, all_changes
 from toolkit.stores.trees.stored import AUFS, REBUILT_KEY, TAR, WHOLE, StoredLayer, StoredLayers
 
 DIFF_ID = Digest.parse(sha256(ONE))
@@ -96,6 +100,23 @@ def test_what_cannot_be_proven_is_made_anew_only_when_allowed(root: Path, form: 
     assert (examined.layer.key, examined.layer.diff_id, examined.was) == (f"{REBUILT_KEY}some", None, DIFF_ID)
     assert "is made anew of its files, because" in examined.findings[0].problem
     assert len(content(trees, stored, examined.layer)) == examined.layer.size
+
+
+def test_a_file_that_goes_while_a_layer_is_made_anew_is_told_with_its_layer(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changes(tree: Tree) -> Iterator[Change]:
+        found = list(all_changes(tree))
+        (root / "tree/one").unlink()
+        yield from found
+
+    monkeypatch.setattr(stored_layers, "all_changes", changes)
+    (root / "split.gz").unlink()
+    with pytest.raises(CorruptContent) as caught:
+        layers(root, allow_rebuilt=True).examine(LAYER)
+    sentence = f"layer {DIFF_ID}: {root}/tree/one: came and went while it was read; end whoever writes there"
+    assert str(caught.value) == f"{sentence}, and run again"
+    assert caught.value.exit_code == 5
 
 
 def test_a_layer_that_can_be_proven_is_not_made_anew(root: Path) -> None:

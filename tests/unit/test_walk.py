@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.descriptors import open_descriptors
-from toolkit.errors import StoreError, UnsafeArchive
+from toolkit.errors import CorruptContent, StoreError, UnsafeArchive
 from toolkit.plumbing.removal import remove
 from toolkit.plumbing.tree import Tree
 from toolkit.plumbing.walk import walk
@@ -40,6 +40,23 @@ def test_names_that_are_no_text_come_as_they_are(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))).mkdir()
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe/\n"))).write_bytes(b"")
     assert names(tmp_path) == [b"\xff\xfe", b"\xff\xfe/\n"]
+
+
+@pytest.mark.parametrize("gone", ["a folder", "b file"])
+def test_what_goes_while_it_is_looked_at_is_told_with_its_path(tmp_path: Path, gone: str) -> None:
+    (tmp_path / "in/a folder").mkdir(parents=True)
+    (tmp_path / "in/b file").write_bytes(b"")
+    before = open_descriptors()
+    with Tree(tmp_path / "in") as tree:
+        walked = walk(tree)
+        assert next(walked)[0] == b"a folder"
+        (tmp_path / "in" / gone).rename(tmp_path / "elsewhere")
+        with pytest.raises(CorruptContent) as caught:
+            list(walked)
+    assert str(caught.value) == (
+        f"{tmp_path}/in/{gone}: came and went while it was read; end whoever writes there, and run again"
+    )
+    assert open_descriptors() == before
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +26,7 @@ GONE = {
     errno.ENOTDIR: "is no folder, expected one",
     errno.ELOOP: "is a link where a file was",
 }
+MOVED = {*GONE, errno.EINVAL}  # what is told of a name that stands for something else than it did
 
 
 def components(name: bytes, subject: str) -> list[bytes]:
@@ -92,6 +94,19 @@ class Tree:
             return None
         except OSError as error:
             raise self.explained(error, name) from error
+
+    @contextmanager
+    def met(self, name: bytes) -> Iterator[None]:
+        """Look at what was there a moment ago; raises CorruptContent where it is gone, or another thing."""
+        try:
+            yield
+        except (OSError, CorruptContent) as error:
+            if isinstance(error, OSError) and error.errno not in MOVED:
+                raise self.explained(error, name) from error
+            problem = "came and went while it was read"
+            raise CorruptContent(
+                self._at(name), problem, "end whoever writes there, and run again"
+            ) from error
 
     def close(self) -> None:
         """Close every handle."""

@@ -18,7 +18,7 @@ from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.drivers import Driver, layer_tree, not_mounted, stands_for_a_tree
 from toolkit.stores.graph.root import GraphRoot
 from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
-from toolkit.stores.trees.reader import TreeReader
+from toolkit.stores.trees.reader import TreeReader, telling
 from toolkit.stores.trees.sizes import matched, size_findings, tree_sizes
 
 
@@ -38,7 +38,7 @@ class LayerReader(TreeReader):
     @contextmanager
     def open(cls, root: GraphRoot, driver: Driver, layer: V1Layer) -> Iterator[LayerReader]:
         """Open the layer's files; raises MissingMember where they are gone, StoreError where not mounted."""
-        with ExitStack() as stack:
+        with telling(f"layer {layer.id[:12]}"), ExitStack() as stack:
             yield cls(root, driver, layer, stack)
 
     def weighed(self, measure: Measure) -> V1Layer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from toolkit.plumbing.tree import Tree
@@ -108,12 +107,11 @@ def _capabilities_differ(path: bytes, tree: Tree, parent: Tree, facts: os.stat_r
 
 def capability(tree: Tree, path: bytes) -> bytes:
     """Return the file capability, the only xattr that Docker of that time stored; empty if none."""
-    with suppress(OSError):
+    with tree.met(path):
         handle, _ = tree.open_file(path)
-        try:
-            return os.getxattr(handle, CAPABILITY)
-        except OSError:
-            return b""
-        finally:
-            os.close(handle)
-    return b""
+    try:
+        return os.getxattr(handle, CAPABILITY)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)

@@ -61,14 +61,16 @@ def _plain(facts: os.stat_result, mode: int, mtime: int | None = None) -> os.sta
 
 def _marks(tree: Tree, path: bytes, names: tuple[str, ...]) -> list[bytes]:
     """Return the values of a folder's xattrs of these names; raises Unsupported for a redirected one."""
-    handle = tree.folder(path.split(b"/") if path else [])
+    with tree.met(path):
+        handle = tree.folder(path.split(b"/") if path else [])
     there = os.listxattr(handle)
     _refuse_references(tree, path, there)
     return [os.getxattr(handle, name) for name in names if name in there]
 
 
 def _must_be_whole(tree: Tree, path: bytes) -> None:
-    handle, _ = tree.open_file(path)
+    with tree.met(path):
+        handle, _ = tree.open_file(path)
     try:
         _refuse_references(tree, path, os.listxattr(handle))
     finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from toolkit.ancestry import REBUILT, TAR_SPLIT
+from toolkit.errors import CorruptContent
 from toolkit.plumbing.assembly import assemble
 from toolkit.plumbing.streams import Stream
 from toolkit.plumbing.tarsplit import Measure, TarSplit
@@ -42,3 +45,14 @@ class TreeReader:
         if self._split is not None and measure.tree_sizes == recorded:
             return measure.tree_sizes
         return tree_sizes(self.tree)["S3"]
+
+
+@contextmanager
+def telling(subject: str) -> Iterator[None]:
+    """Have what is wrong told with the layer that it is wrong with: the path of a file says not which."""
+    try:
+        yield
+    except CorruptContent as error:
+        if subject in error.subject:
+            raise
+        raise replace(error, subject=f"{subject}: {error.subject}") from error

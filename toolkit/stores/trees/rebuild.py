@@ -46,7 +46,7 @@ class Rebuilt:
                 yield self._entry(change, change.facts, kind)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the tar; raises Mismatch where a file changes meanwhile."""
+        """Yield the tar; raises CorruptContent where a file changes or goes meanwhile."""
         for header, change, size in self.entries():
             yield header
             if size:
@@ -71,7 +71,8 @@ class Rebuilt:
             else:
                 self._first_name[inode] = change.path
         elif kind == b"2":
-            link = os.fsencode(os.readlink(change.path.rpartition(b"/")[2], dir_fd=self._folder(change)))
+            with self.tree.met(change.path):
+                link = os.readlink(change.path.rpartition(b"/")[2], dir_fd=self._folder(change))
         is_file = stat.S_ISREG(facts.st_mode) and not change.is_mark
         caps = capability(self.tree, change.path) if is_file else b""
         header = entry_header(
@@ -93,7 +94,8 @@ class Rebuilt:
         return self.tree.folder(change.path.split(b"/")[:-1])
 
     def _content(self, change: Change, size: int) -> Iterator[Block]:
-        handle, facts = self.tree.open_file(change.path)
+        with self.tree.met(change.path):
+            handle, facts = self.tree.open_file(change.path)
         try:
             subject = f"{self.tree.subject}/{change.path.decode(errors='backslashreplace')}"
             if facts.st_size != size:

@@ -23,7 +23,7 @@ from toolkit.ports import Content
 from toolkit.stores.trees.differ import Change, all_changes, aufs_changes, tree_changes
 from toolkit.stores.trees.mounts import BTRFS, MOUNT, is_stub
 from toolkit.stores.trees.overlay import overlay_changes
-from toolkit.stores.trees.reader import TreeReader
+from toolkit.stores.trees.reader import TreeReader, telling
 from toolkit.stores.trees.sizes import matched, size_findings
 
 OVERLAY, AUFS, WHOLE = "overlay", "aufs", "whole"  # what a tree holds: changes in one's form, or everything
@@ -102,10 +102,7 @@ class StoredLayers:
             if anew or isinstance(error, UnsafeArchive):
                 raise
             cause = self._blamed(stored, layer, error)
-            subject = (
-                cause.subject if stored.subject in cause.subject else f"{stored.subject}: {cause.subject}"
-            )
-            raise replace(cause, subject=subject, advice=f"{cause.advice or CHANGED}; {SAVED}") from error
+            raise replace(cause, advice=f"{cause.advice or CHANGED}; {SAVED}") from error
 
     def _blamed(self, stored: StoredLayer, layer: Layer, error: CorruptContent) -> CorruptContent:
         """Return what is wrong in a layer that is not what its digest says: the first file of another CRC."""
@@ -148,7 +145,7 @@ class StoredLayers:
 
     @contextmanager
     def _reader(self, stored: StoredLayer, *, anew: bool = False) -> Iterator[TreeReader]:
-        with ExitStack() as stack:
+        with telling(stored.subject), ExitStack() as stack:
             tree = stack.enter_context(self._tree(stored, stored.tree))
             split = None if anew else self._split(stored, stack)
             yield TreeReader(tree, split, self._changes(stored, tree, stack), stored.subject)
