@@ -87,7 +87,7 @@ def odd_compressions(layers: Sequence[Layer], proofs: Sequence[Proof]) -> list[F
     """Say of layers whose compression has no OCI media type which engines read them (formats E.1)."""
     problem = "is compressed with {}, which Docker up to 28, podman and skopeo read, and nothing else"
     return [
-        Finding(f"layer {layer.key}", problem.format(proof.compression), check="compression")
+        Finding(layer.subject, problem.format(proof.compression), check="compression")
         for layer, proof in zip(layers, proofs, strict=True)
         if proof.compression not in mediatype.LAYER_SUFFIX
     ]
@@ -116,6 +116,5 @@ def _is_odd(layer: Layer, proof: Proof) -> bool:
 def _odd_type(layer: Layer, proof: Proof) -> Finding:
     found, expected = proof.compression, mediatype.compression_of(layer.media_type) or "not compressed"
     problem = f"is {found}, and {expected} by its media type {layer.media_type}"
-    return Finding(f"layer {layer.key}", problem, check="compression").comparing(
-        "compression", expected, found
-    )
+    odd = Finding(layer.subject, problem, check="compression")
+    return odd.comparing("compression", expected, found)

@@ -72,6 +72,17 @@ class Layer:
     diff_id: Digest | None = None
     media_type: str = mediatype.OCI_LAYER
     v1: V1Layer | None = None
+    called: str = field(default="", compare=False)  # where the key says nothing to people
+
+    @property
+    def name(self) -> str:
+        """Return what people know it by."""
+        return self.called or self.key
+
+    @property
+    def subject(self) -> str:
+        """Return what sentences call it."""
+        return f"layer {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ class Proof:
 
 def odd(layer: Layer, proof: Proof) -> list[Finding]:
     """Return what reading a layer showed that a person should know."""
-    return [Finding(f"layer {layer.key}", note, check="structure") for note in proof.notes]
+    return [Finding(layer.subject, note, check="structure") for note in proof.notes]
 
 
 def too_deep(proven: ProvenImage) -> list[Finding]:

@@ -70,6 +70,19 @@ def test_lines_tell_what_was_there_apart(capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+def test_a_layer_whose_key_says_nothing_to_people_is_told_as_it_is_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    anew = Layer("rebuilt-some", 1000, called=f"sha256:{'cc' * 32}")
+    with Lines() as progress:
+        progress(BlobsExpected((anew,)))
+        carry(progress, anew)
+    assert capsys.readouterr().err.startswith("layer cccccccccccc done: ")
+    bars = Bars("reading")
+    bars(BlobBegun(anew))
+    assert [task.description for task in bars.drawn.tasks][1:] == ["cccccccccccc"]
+
+
 def test_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     with Lines() as progress:
         for number in range(127):

@@ -16,6 +16,7 @@ from toolkit.ancestry import Layersize
 from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, UnsafeArchive, Unsupported
 from toolkit.image import Layer
+from toolkit.limits import Limits, hold
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.streams import nowhere, transfer
 from toolkit.plumbing.tree import Tree
@@ -117,6 +118,15 @@ def test_a_file_that_goes_while_a_layer_is_made_anew_is_told_with_its_layer(
     sentence = f"layer {DIFF_ID}: {root}/tree/one: came and went while it was read; end whoever writes there"
     assert str(caught.value) == f"{sentence}, and run again"
     assert caught.value.exit_code == 5
+
+
+def test_a_layer_made_anew_that_is_too_large_is_called_as_its_image_has_it(root: Path) -> None:
+    (root / "split.gz").unlink()
+    hold(Limits(layer=1024))
+    with pytest.raises(UnsafeArchive) as caught:
+        layers(root, allow_rebuilt=True).examine(LAYER)
+    sentence = "holds more than 1024 bytes, expected at most that; [lading] layer_limit says so"
+    assert str(caught.value) == f"layer {DIFF_ID}: {sentence}"
 
 
 def test_a_layer_that_can_be_proven_is_not_made_anew(root: Path) -> None:

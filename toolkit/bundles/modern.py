@@ -96,7 +96,7 @@ class ModernImage:
         """Return the image; raises Mismatch where a proof is not what its layer promised."""
         for layer in self.layers:
             proof = proofs[layer.key]
-            subject = f"layer {layer.key}"
+            subject = layer.subject
             if proof.digest != layer.digest:
                 raise Mismatch(subject, "digest", "", proof.digest, layer.digest)
             if proof.size != layer.size:

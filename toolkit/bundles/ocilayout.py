@@ -115,7 +115,7 @@ class ListedImages(ABC):
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open a blob."""
         if layer.digest is None:
-            raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
+            raise MissingMember(layer.subject, f"has no digest, and is not of {self.place}")
         return self.blobs.open(layer.digest, layer.size)
 
     def _find(self, name: str) -> Entry:

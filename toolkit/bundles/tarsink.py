@@ -132,7 +132,7 @@ class TarReceiver:
             raise
         if layer.key in self._known and proof.digest != drafted:
             advice = "it changed while it was read"
-            raise Mismatch(f"layer {layer.key}", "digest", advice, proof.digest, drafted)
+            raise Mismatch(layer.subject, "digest", advice, proof.digest, drafted)
         with self._lock:
             self._real[drafted] = proof.digest
         return proof

@@ -50,7 +50,7 @@ class TarStream:
                 proof = self._send(name, layer, content)
         if layer.key in self._known and proof.digest != drafted:
             advice = "it changed while it was read"
-            raise Mismatch(f"layer {layer.key}", "digest", advice, proof.digest, drafted)
+            raise Mismatch(layer.subject, "digest", advice, proof.digest, drafted)
         return proof
 
     def finish(self, images: Sequence[ProvenImage]) -> None:
@@ -78,7 +78,7 @@ class TarStream:
 
     def _send(self, name: str, layer: Layer, content: Content) -> Proof:
         if self._is_broken:
-            raise StoreError(f"layer {layer.key}", "was sent in part, and cannot be sent again", "run again")
+            raise StoreError(layer.subject, "was sent in part, and cannot be sent again", "run again")
         self._is_broken = True
         self._give(Member(name, blob=Descriptor("", self._draft[layer.key].digest, layer.size)).header)
         proof = transfer(content, layer, self._give)

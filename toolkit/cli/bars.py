@@ -62,6 +62,6 @@ class Bars(Progress):
             if key in self._each:
                 self.drawn.remove_task(self._each.pop(key))
         elif key not in self._each:
-            self._each[key] = self.drawn.add_task(short_id(key), total=layer.size)
+            self._each[key] = self.drawn.add_task(short_id(layer.name), total=layer.size)
         elif isinstance(event, BlobAt):
             self.drawn.update(self._each[key], completed=event.done)

@@ -46,7 +46,7 @@ class Lines(Progress):
         now = time.monotonic()
         if now - self._last >= pause:
             self._last = now
-            self._tell(f"layer {short_id(event.layer.key)} {what}")
+            self._tell(f"layer {short_id(event.layer.name)} {what}")
 
     def _tell(self, what: str) -> None:
         tally = self.tally

@@ -129,7 +129,7 @@ class _Work:
         return Extracted(self._name, self._folder, image, found, extraction.left_out, findings)
 
     def _read(self, layer: Layer, extraction: Extraction) -> Proof:
-        subject = f"layer {layer.key}"
+        subject = layer.subject
 
         def lay(tar: Iterator[Block]) -> None:
             extraction.take(entries(StreamReader(tar), subject), subject)

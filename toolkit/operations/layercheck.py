@@ -127,7 +127,7 @@ def _is_tar(layer: Layer) -> bool:
 
 def _subject(layer: Layer) -> str:
     is_legacy = layer.v1 is not None and layer.key == layer.v1.id
-    return f"layer {layer.key[:12] if is_legacy else layer.key}"
+    return f"layer {layer.key[:12]}" if is_legacy else layer.subject
 
 
 def _check_sums(layer: Layer, sums: Sequence[TarSum]) -> Iterator[Finding]:

@@ -140,9 +140,7 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         algorithm = layer.digest.algorithm if layer.digest else "sha256"
         packed, plain, made = new_hash(algorithm), new_hash(), new_hash()
         added: list[Piece] = []
-        unpacked = _hashed(
-            decompressed(_hashed(content.blocks(), packed), compression, f"layer {layer.key}"), plain
-        )
+        unpacked = _hashed(decompressed(_hashed(content.blocks(), packed), compression, layer.subject), plain)
         with closing(self._compressor.compressed(unpacked)) as pieces:
             for piece in pieces:
                 added.append(self._add(spool, piece, layer))
@@ -151,7 +149,7 @@ class Transcoder(AbstractContextManager["Transcoder"]):
         proof = compared(
             layer, Proof(Digest(algorithm, packed.hexdigest()), content.size, digest, compression)
         )
-        new, found = Digest("sha256", made.hexdigest()), spool.content(added, f"layer {layer.key}")
+        new, found = Digest("sha256", made.hexdigest()), spool.content(added, layer.subject)
         media_type = mediatype.with_compression(layer.media_type, self.compression)
         told = replace(
             layer, key=str(new), size=found.size, digest=new, diff_id=proof.diff_id, media_type=media_type
@@ -160,8 +158,8 @@ class Transcoder(AbstractContextManager["Transcoder"]):
 
     def _add(self, spool: Spool, piece: bytes, layer: Layer) -> Piece:
         if self._given_up.is_set():
-            raise StoreError(f"layer {layer.key}", "was given up, since something else failed")
-        with storing(f"temporary file in {temporary_folder()} for layer {layer.key}"):
+            raise StoreError(layer.subject, "was given up, since something else failed")
+        with storing(f"temporary file in {temporary_folder()} for {layer.subject}"):
             return spool.add(piece)
 
     def _counted(self, layer: Layer) -> Layer:

@@ -122,7 +122,7 @@ def transfer(
     whole, (look, notes) = itertools.chain([first], blocks), _looking(layer)
     is_packed = compression and (layer.diff_id or is_layer(layer.media_type))
     if is_packed and (unpack or not layer.digest or not layer.diff_id):
-        with closing(decompressed(whole, compression, f"layer {layer.key}")) as tar:
+        with closing(decompressed(whole, compression, layer.subject)) as tar:
             diff_id = digest_of(_seen_by(look, tar))
             notes += tar.notes
     elif algorithm != "sha256" and not is_packed:
@@ -143,7 +143,7 @@ def _looking(layer: Layer) -> tuple[Callable[[Block], object], list[str]]:
         return nowhere, []
     from toolkit.plumbing.watch import Watch
 
-    watch = Watch(f"layer {layer.key}")
+    watch = Watch(layer.subject)
     return watch, watch.notes
 
 
@@ -177,7 +177,7 @@ def nowhere(block: Block) -> None:
 def must_fit(layer: Layer, size: int) -> None:
     """Raise UnsafeArchive where a layer's blob alone is larger than its tar may be."""
     if size > (limit := limits().layer) and (layer.diff_id or is_layer(layer.media_type)):
-        raise more_than(f"layer {layer.key}", "holds more than {} bytes", limit)
+        raise more_than(layer.subject, "holds more than {} bytes", limit)
 
 
 def compared(layer: Layer, proof: Proof) -> Proof:
@@ -188,5 +188,5 @@ def compared(layer: Layer, proof: Proof) -> Proof:
         ("size", proof.size, layer.size),
     ):
         if expected is not None and actual != expected:
-            raise Mismatch(f"layer {layer.key}", fact, "", actual, expected)
+            raise Mismatch(layer.subject, fact, "", actual, expected)
     return proof

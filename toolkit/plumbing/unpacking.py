@@ -33,7 +33,7 @@ def unpacked(content: Content, layer: Layer, use: Callable[[Iterator[Block]], T]
     notes: list[str] = []
     with ExitStack() as stack:
         if compression:
-            packed = decompressed(whole, compression, f"layer {layer.key}")
+            packed = decompressed(whole, compression, layer.subject)
             whole, notes = stack.enter_context(closing(packed)), packed.notes
         tar = whole if once else _Hashed(whole, tar_algorithm)
         used = use(tar)

@@ -155,7 +155,7 @@ class RegistryStore:
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open a blob; what breaks off on the way is gone on with, and kept for another run if need be."""
         if layer.digest is None:
-            raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
+            raise MissingMember(layer.subject, f"has no digest, and is not of {self.place}")
         repository = self._where.get(layer.digest, self._last)
         is_document = layer.media_type in mediatype.MANIFESTS | mediatype.INDEXES
         path = f"/v2/{repository}/{'manifests' if is_document else 'blobs'}/{layer.digest}"

@@ -75,7 +75,7 @@ class RegistryRoot:
     def open(self, layer: Layer) -> AbstractContextManager[Content]:
         """Open a blob."""
         if layer.digest is None:
-            raise MissingMember(f"layer {layer.key}", f"has no digest, and is not of {self.place}")
+            raise MissingMember(layer.subject, f"has no digest, and is not of {self.place}")
         return self._disk.files.open(blob_path(layer.digest), layer.size)
 
     def _is_linked(self, digest: Digest) -> bool:

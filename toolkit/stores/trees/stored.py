@@ -131,7 +131,7 @@ class StoredLayers:
         with self._reader(stored, anew=True) as reader:
             self._must_be_mounted(stored, reader.tree, needed=stored.size.value != 0)
             size = reader.measure().size
-        layer = Layer(stored.rebuilt_key, size)
+        layer = Layer(stored.rebuilt_key, size, called=str(stored.diff_id))
         with self.open(stored, layer) as content:
             digest = transfer(content, layer, nowhere).digest
         if digest == stored.diff_id:
