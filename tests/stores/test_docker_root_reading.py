@@ -249,6 +249,14 @@ def test_damage_is_told_in_one_sentence(root: Path, what: str, told: Told) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_layer_that_says_it_is_larger_than_a_layer_may_be_is_refused_before_room_is_asked_for(
+    root: Path,
+) -> None:
+    second(layerdb(root, BASE, SPLIT), 5, size=1 << 62)
+    with pytest.raises(UnsafeArchive, match=f"layer sha256:{BASE}: holds more than 274877906944 bytes"):
+        DockerRoot(root).image(TAG)
+
+
 def read_all(root: Path, reading: Reading = AS_IT_IS) -> None:
     store = DockerRoot(root, "", reading)
     for layer in store.image(TAG).layers:

@@ -15,7 +15,7 @@ from tests.descriptors import open_descriptors
 from tests.graphs import legacy_layer, split_lines
 from tests.layers import file, layer
 from toolkit.ancestry import Layersize
-from toolkit.errors import CorruptContent, MissingMember
+from toolkit.errors import CorruptContent, MissingMember, UnsafeArchive
 from toolkit.image import Finding, Layer
 from toolkit.stores.graph.drivers import DRIVERS
 from toolkit.stores.graph.reader import LayerReader, examine
@@ -162,3 +162,12 @@ def read_without(path: Path, size: int, graph: GraphRoot, driver: str) -> None:
         next(blocks)
         path.unlink()
         list(blocks)
+
+
+@pytest.mark.parametrize("tar_split", [None, SPLIT.replace(b'"size":7', b'"size":4611686018427387904')])
+def test_a_layer_that_is_measured_too_large_is_refused(tmp_path: Path, tar_split: bytes | None) -> None:
+    folder = legacy_layer(tmp_path, "aufs", A, CHILD, tar_split=tar_split)
+    os.truncate(folder / "new", 300 << 30)  # a hole
+    graph = GraphRoot(tmp_path)
+    with pytest.raises(UnsafeArchive, match=f"layer {A}: holds more than 274877906944 bytes"):
+        examine(graph, DRIVERS["aufs"], graph.layer(A))

@@ -175,7 +175,7 @@ def nowhere(block: Block) -> None:
 
 
 def must_fit(layer: Layer, size: int) -> None:
-    """Raise UnsafeArchive where a layer's blob alone is larger than its tar may be."""
+    """Raise UnsafeArchive where a layer's blob, or what was measured of it, is larger than its tar may be."""
     if size > (limit := limits().layer) and (layer.diff_id or is_layer(layer.media_type)):
         raise more_than(layer.subject, "holds more than {} bytes", limit)
 

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from toolkit.ancestry import REBUILT, TAR_SPLIT, V1Layer
 from toolkit.errors import CorruptContent, Mismatch
 from toolkit.image import Finding, Layer
-from toolkit.plumbing.streams import Extent, nowhere, transfer
+from toolkit.plumbing.streams import Extent, must_fit, nowhere, transfer
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
 from toolkit.stores.graph.drivers import Driver, layer_tree, not_mounted, stands_for_a_tree
@@ -116,6 +116,8 @@ def _measured(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, l
         weighed = reader.weighed(measure)
         left = partial(reader.own_size, measure) if weighed.proof == REBUILT else None
         findings = size_findings(f"layer {layer.id[:12]}", weighed.layersize, left)
+    found = Layer(layer.id, measure.size, v1=weighed)
+    must_fit(found, found.size)
     if weighed.proof == TAR_SPLIT:
         _refuse_cut(weighed, measure)
     if weighed.proof == REBUILT:
@@ -124,7 +126,7 @@ def _measured(root: GraphRoot, driver: Driver, layer: V1Layer) -> tuple[Layer, l
     if not measure.has_end:
         problem = "is a tar without its end; either it was made so, or its tar-data.json.gz was cut"
         findings.append(Finding(f"layer {layer.id[:12]}", problem, check="structure"))
-    return Layer(layer.id, measure.size, v1=weighed), findings
+    return found, findings
 
 
 def _refuse_cut(layer: V1Layer, measure: Measure) -> None:

@@ -16,7 +16,7 @@ from toolkit.digest import Digest
 from toolkit.errors import CorruptContent, Mismatch, MissingMember, StoreError, UnsafeArchive, Unsupported
 from toolkit.image import Finding, Layer
 from toolkit.plumbing.folder_files import FolderFiles
-from toolkit.plumbing.streams import Extent, nowhere, transfer
+from toolkit.plumbing.streams import Extent, must_fit, nowhere, transfer
 from toolkit.plumbing.tarsplit import Measure, TarSplit
 from toolkit.plumbing.tree import Tree
 from toolkit.ports import Content
@@ -78,8 +78,8 @@ class StoredLayers:
     def examine(self, stored: StoredLayer) -> Examined:
         """Measure a layer without reading its files; with `allow_rebuilt` they are read, to know it proven.
 
-        Raises MissingMember or CorruptContent where its exact tar cannot be had, Unsupported where the
-        store never had it.
+        Raises MissingMember or CorruptContent where its exact tar cannot be had, UnsafeArchive where it is
+        too large, Unsupported where the store never had it.
         """
         try:
             return self._exact(stored)
@@ -119,9 +119,10 @@ class StoredLayers:
     def _exact(self, stored: StoredLayer) -> Examined:
         with self._reader(stored) as reader:
             measure = reader.measure()
+            layer = Layer(str(stored.diff_id), measure.size, stored.diff_id, stored.diff_id)
+            must_fit(layer, measure.size)
             self._must_be_mounted(stored, reader.tree, needed=measure.header_sizes > 0)
             findings = _size_findings(stored, reader, measure)
-        layer = Layer(str(stored.diff_id), measure.size, stored.diff_id, stored.diff_id)
         if self.allow_rebuilt:
             with self.open(stored, layer) as content:
                 transfer(content, layer, nowhere)
