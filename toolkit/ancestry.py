@@ -38,12 +38,14 @@ IN_FULL, AS_DOCKER = "in full", "as Docker"  # how a CamelCase json is read
 class Layersize:
     """What the store recorded as a layer's size, and the rule (formats A.4: S2 to S5) it follows.
 
-    `text` is the file as it stands, None where there is none; `rule` is empty where none matches.
+    `text` is the file as it stands, None where there is none; `rule` is empty where none matches; `unread`
+    says why a file that is there was not read.
     """
 
     text: str | None
     driver: str = ""
     rule: str = ""
+    unread: str = ""
 
     @property
     def value(self) -> int | None:
@@ -54,6 +56,8 @@ class Layersize:
     @property
     def problem(self) -> str:
         """Return what is wrong with the text, or nothing (formats A.4, read semantics)."""
+        if self.unread:
+            return f"layersize cannot be read ({self.unread})"
         text = self.text
         if text is None or self.value is not None or NEGATIVE.fullmatch(text):
             return ""

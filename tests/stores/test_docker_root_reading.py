@@ -225,7 +225,6 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "layerdb-is-a-link": (lambda r: swap_for_link(layerdb(r, BASE), "/etc"), 6, "is a link, expected a folder"),
     "image-folder-is-a-link": (lambda r: swap_for_link(r / "image/vfs/layerdb", "/etc"), 6, "is a link, expected a folder"),
     "config-is-a-link": (lambda r: swap_for_link(config(r), "/etc/hostname"), 6, "is a link, expected a regular file"),
-    "size-is-huge": (lambda r: layerdb(r, BASE, "size").write_text("9" * 5000), 6, "expected at most 4096"),
     "file-became-a-link": (lambda r: swap_for_link(tree(r, BASE) / "etc/rpc", "/etc/passwd"), 5, "is a link where a file was"),
     "names-are-no-json": (lambda r: (r / "image/vfs/repositories.json").write_text("[]"), 5, "expected an object"),
     "id-is-a-path": (lambda r: name_it(r, "../../x"), 5, "is not a digest"),
@@ -255,6 +254,33 @@ def test_a_layer_that_says_it_is_larger_than_a_layer_may_be_is_refused_before_ro
     second(layerdb(root, BASE, SPLIT), 5, size=1 << 62)
     with pytest.raises(UnsafeArchive, match=f"layer sha256:{BASE}: holds more than 274877906944 bytes"):
         DockerRoot(root).image(TAG)
+
+
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a link": (lambda path: path.symlink_to("/etc/hostname"), "is a link, expected a regular file"),
+    "a folder": (Path.mkdir, "is no regular file, expected a regular file"),
+    "a pipe": (os.mkfifo, "is no regular file, expected a regular file"),
+    "too long": (lambda path: path.write_bytes(b"1" * 5000), "is 5000 bytes, expected at most 4096"),
+}
+
+
+@AS_ROOT
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("reading", [AS_IT_IS, Reading(allow_rebuilt=True)])
+def test_a_recorded_size_that_cannot_be_read_is_named_and_stops_nothing(
+    root: Path, odd: str, reading: Reading
+) -> None:
+    path = layerdb(root, BASE, "size")
+    path.unlink()
+    make, problem = ODD[odd]
+    make(path)
+    store = DockerRoot(root, "", reading)
+    (finding,) = (each for each in store.image(TAG).findings if each.check == "layersize")
+    assert (finding.subject, finding.severity) == (f"layer sha256:{BASE}", "warning")
+    assert f"layersize cannot be read ({path}: {problem}" in finding.problem
+    assert {line.problem for line in store.listings()} == {""}
+    assert store.outline(TAG).layers
+    read_all(root, reading)
 
 
 def read_all(root: Path, reading: Reading = AS_IT_IS) -> None:

@@ -281,6 +281,28 @@ def test_a_bad_layersize_is_named_and_stops_nothing(root: Path, text: bytes, pro
     read_all(root)
 
 
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a link": (lambda path: path.symlink_to("/etc/hostname"), "is a link, expected a regular file"),
+    "a folder": (Path.mkdir, "is no regular file, expected a regular file"),
+    "a pipe": (os.mkfifo, "is no regular file, expected a regular file"),
+    "too long": (lambda path: path.write_bytes(b"1" * 5000), "is 5000 bytes, expected at most 4096"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_layersize_that_cannot_be_read_is_named_and_stops_nothing(root: Path, odd: str) -> None:
+    path = root / "graph" / TOP / "layersize"
+    path.unlink()
+    make, problem = ODD[odd]
+    make(path)
+    store = GraphStore(root)
+    (finding,) = store.image(TAG).findings
+    assert f"layersize cannot be read ({path}: {problem}" in finding.problem
+    assert finding.severity == "warning"
+    assert [line.problem for line in store.listings()] == [""]
+    read_all(root)
+
+
 @pytest.mark.parametrize("text", [b"-1", None])
 def test_a_layersize_that_docker_would_compute_again_is_no_fault(root: Path, text: bytes | None) -> None:
     path = root / "graph" / TOP / "layersize"

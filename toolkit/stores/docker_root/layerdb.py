@@ -11,6 +11,7 @@ from toolkit.image import Finding
 from toolkit.limits import limits, more_than
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.docker_root.drivers import Driver
+from toolkit.stores.trees.sizes import recorded
 from toolkit.stores.trees.stored import StoredLayer
 
 SPLIT = "tar-split.json.gz"
@@ -79,7 +80,7 @@ class LayerDb:
                 yield Finding(f"layer {diff_id}", problem, check="structure")
 
     def _recorded(self, hex_: str) -> Layersize:
-        return Layersize(self._text(hex_, "size"), self.driver.name)
+        return recorded(self._files, f"{self.folder}/{hex_}/size", self.driver.name)
 
     def _text(self, hex_: str, name: str) -> str | None:
         raw = self._files.read(f"{self.folder}/{hex_}/{name}", limits().text)

@@ -23,6 +23,7 @@ from toolkit.plumbing.files import Stamp, storing
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.stores.kinds import no_store
 from toolkit.stores.nameindex import NameIndex
+from toolkit.stores.trees.sizes import recorded
 
 NAMES_VALUES = 500_000  # in repositories-<driver>
 LAYERS = 100_000  # of a root
@@ -118,9 +119,7 @@ class GraphRoot:
 
     def layersize(self, layer_id: str, driver: str) -> Layersize:
         """Read the recorded size as it stands."""
-        raw = self.files.read(f"graph/{layer_id}/layersize", limits().text)
-        text = None if raw is None else raw.decode("ascii", "backslashreplace")
-        return Layersize(text, driver)
+        return recorded(self.files, f"graph/{layer_id}/layersize", driver)
 
     def checksum(self, layer_id: str) -> str:
         """Read what is recorded of a layer's bytes as it stands; empty where there is nothing."""

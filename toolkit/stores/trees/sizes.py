@@ -8,9 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from toolkit.ancestry import Layersize
+from toolkit.errors import ToolkitError
 from toolkit.image import Finding
+from toolkit.limits import limits
+from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.tree import Tree
 from toolkit.plumbing.walk import walk
+
+
+def recorded(files: FolderFiles, name: str, driver: str) -> Layersize:
+    """Read a recorded size as it stands; engines never check it, so that what is odd there stops nothing."""
+    try:
+        raw = files.read(name, limits().text)
+    except ToolkitError as error:
+        return Layersize(None, driver, unread=str(error))
+    return Layersize(None if raw is None else raw.decode("ascii", "backslashreplace"), driver)
 
 
 def matched(size: Layersize, own_rule: str, rules: Mapping[str, Callable[[], int]]) -> Layersize:
