@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,4 +98,34 @@ def test_parents_are_what_other_images_were_built_on(folder: Path, images: Image
     (below / "parent").write_text(str(Digest.of(b"parent")))
     assert images.parents() == {Digest.of(b"parent")}
     (below / "parent").write_text("no digest")
+    assert images.parents() == set()
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "a link": lambda path: path.symlink_to("/etc/hostname"),
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "too long": lambda path: path.write_bytes(b"1" * 5000),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_parent_that_cannot_be_read_costs_no_other(folder: Path, images: ImageDb, odd: str) -> None:
+    metadata = folder / "imagedb/metadata/sha256"
+    for hex_ in ("0" * 64, "f" * 64):
+        (metadata / hex_).mkdir(parents=True)
+    (metadata / ("f" * 64) / "parent").write_text(str(Digest.of(b"parent")))
+    ODD[odd](metadata / ("0" * 64) / "parent")
+    assert images.parents() == {Digest.of(b"parent")}
+    (metadata / ("0" * 64)).rename(folder / "elsewhere")
+    ODD[odd](metadata / ("0" * 64))
+    assert images.parents() == {Digest.of(b"parent")}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_folder_of_parents_that_cannot_be_read_tells_of_none(
+    folder: Path, images: ImageDb, odd: str
+) -> None:
+    (folder / "imagedb/metadata").mkdir()
+    ODD[odd](folder / "imagedb/metadata/sha256")
     assert images.parents() == set()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from toolkit.digest import Digest, is_v1_id
 from toolkit.document import load
 from toolkit.errors import (
     CorruptContent,
-    InvalidDigest,
     InvalidDocument,
     Mismatch,
     MissingMember,
+    ToolkitError,
     UnsafeArchive,
 )
 from toolkit.limits import limits
@@ -53,15 +54,17 @@ class ImageDb:
         return Config.from_bytes(raw)
 
     def parents(self) -> set[Digest]:
-        """Return the images that another one was built on, which docker images does not list either."""
+        """Return the images that another one was built on, which docker images does not list either.
+
+        What cannot be read tells of none: it costs a line more in a list.
+        """
         folder = "imagedb/metadata/sha256"
         found = set()
-        for name in self._listed(folder):
-            raw = self._files.read(f"{self._folder}/{folder}/{name}/parent", limits().text) or b""
-            try:
-                found.add(Digest.parse(raw.decode("ascii", "replace")))
-            except InvalidDigest:
-                continue
+        with suppress(ToolkitError):
+            for name in self._listed(folder):
+                with suppress(ToolkitError):
+                    raw = self._files.read(f"{self._folder}/{folder}/{name}/parent", limits().text) or b""
+                    found.add(Digest.parse(raw.decode("ascii", "replace")))
         return found
 
     def unnamed(self) -> CorruptContent | None:
