@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "a link to nothing": lambda path: path.symlink_to("nothing"),
     "a link to itself": lambda path: path.symlink_to(path.name),
     "a pipe": os.mkfifo,
+    "a socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o600),
     "a folder": Path.mkdir,
 }
 
@@ -87,7 +89,7 @@ def test_no_link_is_followed_and_no_pipe_waited_for(files: FolderFiles, kind: st
         files.size("odd")
     with pytest.raises(UnsafeArchive, match="expected a regular file"):
         content(files, "odd")
-    with pytest.raises((StoreError, UnsafeArchive)):
+    with pytest.raises(UnsafeArchive, match="expected a regular file"):
         files.read("odd", 100)
 
 

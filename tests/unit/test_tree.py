@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,12 @@ def test_only_a_regular_file_is_opened_and_a_fifo_never_waited_for(folder: Path,
     for name in (b"fifo", b"a"):
         with pytest.raises(CorruptContent, match="is not a regular file any more"):
             tree.open_file(name)
+
+
+def test_a_socket_is_no_file(folder: Path, tree: Tree) -> None:
+    os.mknod(folder / "socket", stat.S_IFSOCK | 0o600)
+    with pytest.raises(CorruptContent, match="x/socket: is a socket where a file was"):
+        tree.open_file(b"socket")
 
 
 @pytest.mark.parametrize("name", [b"missing", b"f/x", b"missing/x"])

@@ -25,6 +25,7 @@ GONE = {
     errno.ENOENT: "is not there",
     errno.ENOTDIR: "is no folder, expected one",
     errno.ELOOP: "is a link where a file was",
+    errno.ENXIO: "is a socket where a file was",  # or a device that this machine has not
 }
 MOVED = {*GONE, errno.EINVAL}  # what is told of a name that stands for something else than it did
 
