@@ -92,18 +92,25 @@ def v1(members: dict[str, Body], number: int) -> Make:
     return lambda folder: (str(write_tar(folder / "a.tar", {**V1, **members})), number)
 
 
-def graph(file_name: str, size: str = "7", tail: int = 0) -> Make:
+def graph(file_name: str, tail: int = 0) -> Make:
     """A legacy root; the number is how long that file of it is, its longest line where it is a tar-split."""
 
     def make(folder: Path) -> tuple[str, int]:
         raw = tarred({"f": b"content"})
         lines = split_lines(raw[:512], ("f", b"content"), raw[519:] + bytes(tail))
-        legacy_layer(folder, "aufs", A, {"f": b"content"}, size=size, tar_split=lines)
+        legacy_layer(folder, "aufs", A, {"f": b"content"}, size="7", tar_split=lines)
         name(folder, "aufs", **{"1": A})
         found = max(lines.splitlines(), key=len) if tail else (folder / file_name).read_bytes()
         return f"graph:{folder}", len(found)
 
     return make
+
+
+def checksum(folder: Path) -> tuple[str, int]:
+    place, _ = graph("repositories-aufs")(folder)
+    text = sha256(tarred({"f": b"content"}))
+    (folder / "graph" / A / "checksum").write_text(text)
+    return place, len(text)
 
 
 def chain(folder: Path) -> tuple[str, int]:
@@ -146,7 +153,7 @@ ATTACKS = [
     Attack("names", "of a bundle", v1({}, len(REPOSITORIES))),
     Attack("names", "of a store", graph("repositories-aufs")),
     Attack("text", "a VERSION", v1({}, len("1.0"))),
-    Attack("text", "a layersize", graph(f"graph/{A}/layersize", size="1234567")),
+    Attack("text", "a checksum", checksum),
     Attack("tar_split_line", "of zeros at the end", graph("", tail=MIB)),
     Attack("history", "of a config", bundle(THREE_ITEMS, 3)),
     Attack("layers", "of a manifest", bundle(image(ONE, TWO), 2)),

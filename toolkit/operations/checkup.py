@@ -22,9 +22,7 @@ WHOLE = "whole"
 PARTIAL = "partial"  # an image of several platforms, of which some are not here, or damaged
 UNREAD = "not read"  # its records are whole; nobody looked at its layers
 REBUILDABLE = "rebuildable"  # some of its layers' tars are lost, or were never kept; their files are there
-UNREADABLE = (
-    "unreadable"  # we may not read it, or its disk does not let us, or it is of a kind we do not read
-)
+UNREADABLE = "unreadable"  # we may not, or its disk does not let us, or it is of a kind that is not read
 LOST = "lost"
 UNABLE, NOT_FOR_US = StoreError.exit_code, Unsupported.exit_code
 
