@@ -14,13 +14,14 @@ ls -l var/bundles
 sum=$(sha256sum <var/bundles/ubuntu_14.04.tar)
 
 echo "again:"
-start=$(date +%s%N)
-$luigi 2>second.log
-took=$((($(date +%s%N) - start) / 1000000))
+TIMEFORMAT='%R %U %S'
+read -r clock user system < <({ time $luigi 2>second.log; } 2>&1)
 grep -F '1 complete ones were encountered' second.log
 ! grep -q 'ran successfully' second.log
-[ "$took" -lt 2000 ] || { echo "took $took ms, expected less than 2000" >&2; exit 1; }
-echo "nothing ran, in less than 2 s"
+# The processor's seconds count, not the clock's: other work may be under way on the machine.
+took=$(awk "BEGIN { print $user + $system }")
+awk "BEGIN { exit !($took < 2) }" || { echo "took $took s of a processor, expected less than 2" >&2; exit 1; }
+echo "nothing ran, in $took s of a processor ($clock s by the clock)"
 
 echo "one byte flipped:"
 python - <<'P'
