@@ -65,15 +65,8 @@ def one_sentence(record: logging.LogRecord) -> bool:
     """
     error = record.exc_info[1] if record.exc_info else None
     message = record.getMessage()
-    if isinstance(error, ToolkitError):
+    if (sentence := _sentence(error)) is not None:
         record.exc_info = record.exc_text = None
-        sentence = str(error)
-    elif isinstance(error, ParameterException):
-        record.exc_info = record.exc_text = None
-        sentence = of_parameter(error)
-    elif isinstance(error, TaskClassNotFoundException):
-        record.exc_info = record.exc_text = None
-        sentence = misspelt.of_task(error)
     elif found := OURS.search(message):  # luigi writes the traceback of a scheduling error as text
         message, sentence = message[: found.start()], found[1]
     else:
@@ -82,6 +75,15 @@ def one_sentence(record: logging.LogRecord) -> bool:
     record.msg, record.args = "%s: %s", (_shown(message.rstrip(" :\n")), printable(sentence))
     LAST_WORDS.say(printable(sentence))
     return True
+
+
+def _sentence(error: BaseException | None) -> str | None:
+    """Return what is to be said of an error; None where that is no one's mistake but a defect."""
+    if isinstance(error, ParameterException):
+        return of_parameter(error)
+    if isinstance(error, TaskClassNotFoundException):
+        return misspelt.of_task(error)
+    return str(error) if isinstance(error, ToolkitError) else None
 
 
 def _shown(message: str) -> str:

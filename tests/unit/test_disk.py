@@ -57,6 +57,16 @@ def test_an_absolute_link_is_meant_from_the_top_of_its_disk(tmp_path: Path) -> N
     assert lost_link(tmp_path / "disk") == ""
 
 
+def test_what_only_has_the_name_of_a_usual_folder_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "var/lib").mkdir(parents=True)
+    for name in ("home", "lib", "root"):
+        (tmp_path / name).write_text("a file")
+    (tmp_path / "var/lib/docker").symlink_to("../lib/docker")
+    (tmp_path / "storage/vfs-images").mkdir(parents=True)
+    assert stores_at(tmp_path) == [("containers-storage", tmp_path / "storage")]
+    assert lost_link(tmp_path) == ""
+
+
 def test_no_link_leads_to_a_store_of_the_machine_that_reads_the_disk(tmp_path: Path) -> None:
     (tmp_path / "host/image/vfs/imagedb").mkdir(parents=True)
     (tmp_path / "disk/var/lib").mkdir(parents=True)

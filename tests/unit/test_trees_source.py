@@ -192,6 +192,12 @@ def test_a_driver_that_is_damaged_costs_the_images_of_the_others_nothing(make: M
         Drivers("store:p", [make(Damaged())]).listings()
 
 
+def test_a_name_that_is_two_images_of_one_driver_is_refused_whatever_another_has(make: Make) -> None:
+    twice = make(Literal([("a:1", APP_ID), ("a:1", OTHER_ID)]))
+    with pytest.raises(UnsafeArchive, match=r"a:1: is sha256:.* and sha256:.*, expected one image"):
+        Drivers("store:p", [twice, make(Literal([("a:1", APP_ID)]))]).image("a:1")
+
+
 def test_of_drivers_that_agree_the_first_is_read_and_of_others_one_must_be_named(make: Make) -> None:
     one, same, other = (make(Literal([("a:1", image_id)])) for image_id in (APP_ID, APP_ID, OTHER_ID))
     assert Drivers("store:p", [one, same]).identify("a:1") == APP_ID

@@ -54,12 +54,14 @@ def command(output: Output, place: str, *, fast: bool, reading: Reading) -> None
     found: list[Visit] = []
     reading = reading.to_look
     rescue = replace(reading.or_else(settings.reading), allow_rebuilt=True)
-    names = places_at(place)
-    if len(names) > 1:  # what one of them has lost costs the others nothing
-        found += [visit for name in names if (visit := closed(name, settings, reading))]
-        names = [name for name in names if name not in {visit.place for visit in found}]
-    with options.several(names, settings, reading) as sources:
-        places = [each for source in sources for each in by_driver(source)]
+    places, names = list[str](), places_at(place)
+    for name in names:
+        try:
+            places += drivers_of(name, settings, reading)
+        except ToolkitError as error:
+            if len(names) == 1 or isinstance(error, TryAgain):
+                raise
+            found.append(Visit(name, {}, [as_finding(error)], []))  # it costs the others nothing
     with options.several(places, settings, reading) as sources:
         for each, source in zip(places, sources, strict=True):
             with progress_for(output, "reading") as progress:
@@ -101,19 +103,17 @@ def places_at(text: str) -> list[str]:
     raise NotFound(text, problem, advice)
 
 
-def closed(place: str, settings: Settings, reading: Reading) -> Visit | None:
-    """Return why a place cannot be opened; None where it can. Raises TryAgain where its engine is running."""
-    try:
-        with options.several([place], settings, replace(reading, namespace="")):
-            return None
-    except TryAgain:
-        raise
-    except ToolkitError as error:
-        return Visit(place, {}, [as_finding(error)], [])
+def drivers_of(place: str, settings: Settings, reading: Reading) -> list[str]:
+    """Return a place for each graph driver, which has images of its own, where a store has several.
+
+    Raises as opening it does.
+    """
+    with options.several([place], settings, replace(reading, namespace="")) as (source,):
+        return by_driver(source)
 
 
 def by_driver(source: Source) -> list[str]:
-    """Return a place for each graph driver, which has images of its own, where a store has several."""
+    """Return a place for each graph driver of a store that has several, else its own."""
     names = source.driver_names() if isinstance(source, SeveralDrivers) else []
     place = Place.parse(source.place)
     return [str(replace(place, option=name)) for name in names] if len(names) > 1 else [source.place]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from toolkit.errors import StoreError
+from toolkit.errors import StoreError, UnsafeArchive
 from toolkit.plumbing.folder_files import FolderFiles
 from toolkit.plumbing.inside import Inside
 from toolkit.stores.kinds import known_at
@@ -44,7 +44,7 @@ def stores_at(path: Path) -> list[tuple[str, Path]]:
         return [(kind, path) for kind in kinds]
     found: dict[Path, list[str]] = {}
     for _, folder in _usual(path):
-        if folder not in found and (kinds := known_at(folder)):
+        if folder not in found and folder.is_dir() and (kinds := known_at(folder)):
             found[folder] = kinds
     return [(kind, folder) for folder, kinds in found.items() for kind in kinds]
 
@@ -67,7 +67,8 @@ def _usual(path: Path) -> Iterator[tuple[str, Path]]:
             return "/".join(map(os.fsdecode, parts))
 
         for pattern in BELOW:
-            with suppress(StoreError) if "*" in pattern else nullcontext():  # a home may not be ours to see
+            # Not there: behind a file, or a loop of links; of all homes those that are not ours to see.
+            with suppress(UnsafeArchive, *([StoreError] if "*" in pattern else [])):
                 for below in _fitting(path, pattern, at):
                     yield below, path / at(below)
 

@@ -63,9 +63,13 @@ def holds_containerd(path: Path) -> Path | None:
     """
     files = FolderFiles(path)
     for below in ("", f"{IN_DOCKER}/"):
-        if files.has_folder(f"{below}{CONTENT}") or files.has_folder(f"{below}{DATABASE}"):
+        if _is_containerd(files, below):
             return path / below
     return None
+
+
+def _is_containerd(files: FolderFiles, below: str = "") -> bool:
+    return files.has_folder(f"{below}{CONTENT}") or files.has_folder(f"{below}{DATABASE}")
 
 
 def docker_beside(containerd: Path) -> Path | None:
@@ -122,7 +126,7 @@ def _kinds(files: FolderFiles) -> Iterator[str]:
         yield "docker-root"
     if files.has_folder(f"containerd/daemon/{CONTENT}"):
         yield "docker-root+containerd" if has_drivers else "docker-root"
-    if files.has_folder(CONTENT) or files.has_folder(DATABASE):
+    if _is_containerd(files):
         yield "containerd-root"
     drivers = [name.removesuffix(IMAGES) for name in files.names() if name.endswith(IMAGES)]
     if any(name in PODMANS or files.has_folder(f"{name}-layers") for name in drivers):

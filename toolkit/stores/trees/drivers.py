@@ -5,21 +5,17 @@ What is damaged of one driver costs the images of the others nothing.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TypeVar
 
 from toolkit.checks import as_finding
-from toolkit.errors import ToolkitError, UnsafeArchive
+from toolkit.errors import UnsafeArchive
 from toolkit.image import Finding, Layer, SourceImage
 from toolkit.outline import Listing, Outline
 from toolkit.platform import Platform
 from toolkit.ports import Content
 from toolkit.stores.trees.source import TreeSource, not_found
-
-T = TypeVar("T")
 
 
 class Drivers:
@@ -33,8 +29,8 @@ class Drivers:
     def listings(self) -> list[Listing]:
         """List named images by name, then those without a name that no other one is built on."""
         # What two drivers have alike is one image: it is read of the first.
-        told = self._of_each(lambda part: part.listings())
-        lines = {(line.names, line.id): line for part in reversed(told) for line in part}
+        parts = self._readable()
+        lines = {(line.names, line.id): line for part in reversed(parts) for line in part.listings()}
         return sorted(lines.values(), key=lambda line: (not line.names, line.names))
 
     def identify(self, name: str) -> str:
@@ -43,7 +39,7 @@ class Drivers:
 
     def ids(self) -> Iterator[str]:
         """Yield the ID of every image, also of those that are not listed."""
-        return itertools.chain(*self._of_each(lambda part: list(part.ids())))
+        return (image_id for part in self._readable() for image_id in part.ids())
 
     def outline(self, name: str, platform: Platform | None = None) -> Outline:
         """Describe an image by its config and the recorded sizes."""
@@ -75,12 +71,14 @@ class Drivers:
 
     def remarks(self) -> list[Finding]:
         """Return what the drivers have to say, and why one of them cannot be read."""
-        return [finding for part in self.parts for finding in _remarks(part)]
+        damages = [damage for part in self.parts if (damage := part.damage())]
+        unread = [replace(as_finding(damage), severity="warning") for damage in damages]
+        return unread + [finding for part in self._readable() for finding in part.remarks()]
 
     def _holder(self, name: str) -> TreeSource:
         """Return the one driver that has an image; raises UnsafeArchive where two have different ones."""
-        holders, failures = self._answers(lambda part: [part] if part.has(name) else [])
-        having = [part for found in holders for part in found]
+        parts = self._readable()
+        having = [part for part in parts if part.has(name)]
         if len({part.identify(name) for part in having}) > 1:
             both = " and ".join(part.driver_name for part in having)
             scheme = self.place.partition(":")[0].partition("+")[0]
@@ -88,36 +86,19 @@ class Drivers:
             raise UnsafeArchive(self.place, f"has {name} twice, as different images of {both}", advice)
         if having:
             return having[0]
-        if failures:  # it may be there
-            raise failures[0]
-        names = self._of_each(lambda part: part.names())
-        raise not_found(name, self.place, [stored for found in names for stored in found])
-
-    def _of_each(self, ask: Callable[[TreeSource], T]) -> list[T]:
-        """Return what each driver answers that can be read; raises where none can."""
-        answers, failures = self._answers(ask)
-        if not answers:
-            raise failures[0]
-        return answers
-
-    def _answers(self, ask: Callable[[TreeSource], T]) -> tuple[list[T], list[ToolkitError]]:
-        answers, failures = list[T](), list[ToolkitError]()
         for part in self.parts:
-            try:
-                answers.append(ask(part))
-            except ToolkitError as error:
-                failures.append(error)
-        return answers, failures
+            if damage := part.damage():  # it may be there
+                raise damage
+        raise not_found(name, self.place, [stored for part in parts for stored in part.names()])
+
+    def _readable(self) -> list[TreeSource]:
+        """Return the drivers whose lists of images can be read; raises where none can."""
+        damages = [part.damage() for part in self.parts]
+        if all(damages) and damages[0]:
+            raise damages[0]
+        return [part for part, damage in zip(self.parts, damages, strict=True) if not damage]
 
     def _layers_holder(self, key: str) -> TreeSource:
         """Return the driver of an image that was read, whose layer this is; else the first that has it."""
         having = [part for part in self.parts if part.has_read(key)] or self.parts
         return next((part for part in having if part.holds(key)), self.parts[0])
-
-
-def _remarks(part: TreeSource) -> list[Finding]:
-    try:
-        part.names()
-        return part.remarks()
-    except ToolkitError as error:
-        return [replace(as_finding(error), severity="warning")]

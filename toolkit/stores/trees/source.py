@@ -120,6 +120,14 @@ class TreeSource:
         """Return every name there is."""
         return [name for name, _ in self._names().names]
 
+    def damage(self) -> ToolkitError | None:
+        """Return why the list of images cannot be read; None where it can. What names mean is not asked."""
+        try:
+            self._records.names()
+        except ToolkitError as error:
+            return error
+        return None
+
     def has(self, name: str) -> bool:
         """Tell whether an image is called so, or has this ID."""
         try:
